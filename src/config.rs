@@ -1,0 +1,227 @@
+//! Settings, their defaults, and the environment: all three in this one place.
+//!
+//! 1. A variable that is not set is its default. One that is set and does not parse is an error
+//!    that names it, never a silent default.
+//! 2. The process environment and the system clock are read here and nowhere else.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use cookie::SameSite;
+use http::{Response, Uri};
+
+use crate::cookie::CookieSettings;
+use crate::error::{Error, ErrorKind};
+use crate::expiry::{Expiry, Timestamp};
+use crate::response::default_on_error;
+use crate::transport::Transport;
+
+/// Default of `max_size`: 64 KB, a sixth of what an item may have, and 64 write units a save.
+pub(crate) const DEFAULT_MAX_SIZE: usize = 64 * 1024;
+/// Default of `SESSION_DYNAMODB_TABLE`.
+const DEFAULT_TABLE: &str = "sessions";
+/// Default of `SESSION_DYNAMODB_HEADER_NAME`, which is the predecessor's.
+const DEFAULT_HEADER: &str = "X-SessionId";
+
+pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+pub(crate) type OnError = Arc<dyn Fn(&Error) -> Response<String> + Send + Sync>;
+
+/// Everything that a layer can be told, as it was told.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) cookie: CookieSettings,
+    /// The header that carries the id instead of a cookie.
+    pub(crate) header: Option<String>,
+    pub(crate) expiry: Expiry,
+    pub(crate) max_size: usize,
+    pub(crate) clock: Clock,
+    pub(crate) on_error: OnError,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            cookie: CookieSettings::default(),
+            header: None,
+            expiry: Expiry::default(),
+            max_size: DEFAULT_MAX_SIZE,
+            clock: Arc::new(system_clock),
+            on_error: Arc::new(default_on_error),
+        }
+    }
+}
+
+impl Settings {
+    /// What the environment says of a layer.
+    ///
+    /// # Errors
+    ///
+    /// [`Misconfigured`](ErrorKind::Misconfigured), naming the variable, for a value that does not
+    /// parse; without one, for a combination that cannot work.
+    pub(crate) fn from_variables(variables: &Variables<'_>) -> Result<Self, Error> {
+        let mut settings = Self::default();
+        let cookie = &mut settings.cookie;
+        cookie.name = variables.text("SESSION_COOKIE_NAME")?;
+        cookie.domain = variables.text("SESSION_COOKIE_DOMAIN")?;
+        set(&mut cookie.path, variables.text("SESSION_COOKIE_PATH")?);
+        set(
+            &mut cookie.http_only,
+            variables.flag("SESSION_COOKIE_HTTPONLY")?,
+        );
+        set(&mut cookie.secure, variables.flag("SESSION_COOKIE_SECURE")?);
+        let same_site =
+            variables.parsed("SESSION_COOKIE_SAMESITE", "Lax, Strict or None", same_site)?;
+        set(&mut cookie.same_site, same_site);
+
+        let expiry = &mut settings.expiry;
+        set(
+            &mut expiry.idle,
+            variables.seconds("SESSION_DYNAMODB_TTL_SECONDS")?,
+        );
+        set(
+            &mut expiry.lifetime,
+            variables.seconds("SESSION_LIFETIME_SECONDS")?,
+        );
+
+        let name = variables.text("SESSION_DYNAMODB_HEADER_NAME")?;
+        if variables.flag("SESSION_DYNAMODB_USE_HEADER")? == Some(true) {
+            settings.header = Some(name.unwrap_or_else(|| DEFAULT_HEADER.to_owned()));
+        }
+        settings.validate()?;
+        Ok(settings)
+    }
+
+    /// Turns what was asked for into what can work.
+    ///
+    /// # Errors
+    ///
+    /// [`Misconfigured`](ErrorKind::Misconfigured) with the reason.
+    pub(crate) fn validate(&self) -> Result<Transport, Error> {
+        self.expiry.validate()?;
+        Transport::new(self.header.as_deref(), &self.cookie)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)().into()
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("cookie", &self.cookie)
+            .field("header", &self.header)
+            .field("expiry", &self.expiry)
+            .field("max_size", &self.max_size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the environment says of the table and how to reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TableSettings {
+    pub(crate) table: String,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) consistent_read: bool,
+}
+
+impl TableSettings {
+    /// # Errors
+    ///
+    /// [`Misconfigured`](ErrorKind::Misconfigured), naming the variable.
+    pub(crate) fn from_variables(variables: &Variables<'_>) -> Result<Self, Error> {
+        let endpoint = |text: &str| {
+            let uri: Uri = text.parse().ok()?;
+            let scheme = uri.scheme_str()?;
+            (matches!(scheme, "http" | "https") && uri.host().is_some()).then(|| text.to_owned())
+        };
+        Ok(Self {
+            table: variables
+                .text("SESSION_DYNAMODB_TABLE")?
+                .unwrap_or_else(|| DEFAULT_TABLE.to_owned()),
+            endpoint: variables.parsed("SESSION_DYNAMODB_ENDPOINT", "an http(s) URL", endpoint)?,
+            region: variables.text("SESSION_DYNAMODB_REGION")?,
+            consistent_read: variables
+                .flag("SESSION_DYNAMODB_CONSISTENT_READ")?
+                .unwrap_or(true),
+        })
+    }
+}
+
+/// Environment variables, from wherever they come.
+pub(crate) struct Variables<'a>(pub(crate) &'a dyn Fn(&str) -> Option<std::ffi::OsString>);
+
+impl Variables<'_> {
+    /// Those of the process.
+    #[allow(clippy::disallowed_methods)] // the one module that reads the environment
+    pub(crate) fn of_process() -> Self {
+        Self(&|name| std::env::var_os(name))
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>, Error> {
+        self.parsed(name, "text that is not empty", |text| {
+            (!text.is_empty()).then(|| text.to_owned())
+        })
+    }
+
+    fn flag(&self, name: &str) -> Result<Option<bool>, Error> {
+        self.parsed(name, "true or false", |text| {
+            match text.to_ascii_lowercase().as_str() {
+                "true" | "1" => Some(true),
+                "false" | "0" => Some(false),
+                _ => None,
+            }
+        })
+    }
+
+    fn seconds(&self, name: &str) -> Result<Option<Duration>, Error> {
+        self.parsed(name, "a whole number of seconds, 1 or more", |text| {
+            let seconds = text.parse().ok().filter(|seconds| *seconds > 0)?;
+            Some(Duration::from_secs(seconds))
+        })
+    }
+
+    fn parsed<T>(
+        &self,
+        name: &str,
+        wanted: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        let Some(value) = (self.0)(name) else {
+            return Ok(None);
+        };
+        // The value itself stays out of the message: it may be a secret in the wrong place.
+        value.to_str().and_then(parse).map(Some).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Misconfigured,
+                format!("{name} does not hold {wanted}"),
+            )
+        })
+    }
+}
+
+/// The system's clock.
+#[allow(clippy::disallowed_methods)] // the one module that reads the clock
+pub(crate) fn system_clock() -> SystemTime {
+    SystemTime::now()
+}
+
+fn same_site(text: &str) -> Option<SameSite> {
+    match text.to_ascii_lowercase().as_str() {
+        "lax" => Some(SameSite::Lax),
+        "strict" => Some(SameSite::Strict),
+        "none" => Some(SameSite::None),
+        _ => None,
+    }
+}
+
+fn set<T>(setting: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *setting = value;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! The session's cookie: reading it, and writing it.
+//!
+//! 1. The `Cookie` header is bytes. It is split on `;`, spaces and tabs are trimmed, the name is
+//!    compared exactly, nothing is decoded: other parsers trim Unicode white space or decode names,
+//!    and so let a sibling domain smuggle in a cookie that passes for ours.
+//! 2. Two cookies of our name with different values are both refused: one of them was planted.
+//! 3. A value is `id[.signature][~hint]`. A hint that is not understood is ignored, so that old
+//!    and new versions of a function serve the same clients.
+//! 4. A cookie is removed with the attributes it was set with; browsers ignore the removal of a
+//!    `__Host-` cookie otherwise.
+//! 5. What a browser would refuse to keep is refused at start ([RFC 6265bis]).
+//!
+//! [RFC 6265bis]: https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis
+
+use cookie::time::{Duration, OffsetDateTime};
+use cookie::{Cookie, SameSite};
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
+
+use crate::error::{Error, ErrorKind};
+use crate::id::{ID_CHARS, SessionId};
+
+/// The name, where the attributes allow its prefix.
+const DEFAULT_NAME: &str = "__Host-sid";
+/// The name, where they do not.
+const PLAIN_NAME: &str = "sid";
+/// Browsers keep no cookie longer than this (RFC 6265bis, 5.5).
+const MAX_AGE_SECONDS: u64 = 400 * 24 * 60 * 60;
+/// They ignore an attribute longer than this (RFC 6265bis, 5.6), in bytes.
+const MAX_ATTRIBUTE_BYTES: usize = 1024;
+/// They refuse a name and value longer than 4096 bytes together; this leaves ample room for both.
+const MAX_NAME_BYTES: usize = 256;
+
+/// The cookie as it was asked for. It may be one that no browser would keep.
+#[derive(Clone, Debug)]
+pub(crate) struct CookieSettings {
+    /// `None` is the default, which depends on the other attributes.
+    pub(crate) name: Option<String>,
+    pub(crate) path: String,
+    pub(crate) domain: Option<String>,
+    pub(crate) same_site: SameSite,
+    pub(crate) secure: bool,
+    pub(crate) http_only: bool,
+    pub(crate) partitioned: bool,
+    pub(crate) browser_session: bool,
+}
+
+impl Default for CookieSettings {
+    fn default() -> Self {
+        Self {
+            name: None,
+            path: "/".to_owned(),
+            domain: None,
+            same_site: SameSite::Lax,
+            secure: true,
+            http_only: true,
+            partitioned: false,
+            browser_session: false,
+        }
+    }
+}
+
+/// A cookie that browsers keep.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionCookie {
+    name: String,
+    settings: CookieSettings,
+}
+
+/// What a request presented where the session's id belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Presented {
+    Nothing,
+    /// Something that cannot be an id, or two of them. It costs no call to the store.
+    Unusable,
+    Id(SessionId),
+}
+
+impl SessionCookie {
+    /// # Errors
+    ///
+    /// [`Misconfigured`](ErrorKind::Misconfigured) with the reason, for a cookie that browsers
+    /// would refuse or that would break the header.
+    pub(crate) fn new(settings: &CookieSettings) -> Result<Self, Error> {
+        let host_allowed = settings.secure && settings.domain.is_none() && settings.path == "/";
+        let name = match &settings.name {
+            Some(name) => name.clone(),
+            None if host_allowed => DEFAULT_NAME.to_owned(),
+            None => PLAIN_NAME.to_owned(),
+        };
+        let refuse = |reason: &str| {
+            let reason = format!("the cookie `{}`: {reason}", name.escape_default());
+            Err(Error::new(ErrorKind::Misconfigured, reason))
+        };
+        if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(is_token) {
+            return refuse("a name is an RFC 6265 token of 1 to 256 bytes");
+        }
+        if !settings.path.starts_with('/') || !is_attribute(&settings.path) {
+            return refuse(
+                "a path begins with `/`, and has no `;`, control or non-ASCII character",
+            );
+        }
+        if let Some(domain) = &settings.domain
+            && (domain.is_empty() || !domain.bytes().all(is_domain) || !is_attribute(domain))
+        {
+            return refuse("a domain has letters, digits, `-` and `.` only");
+        }
+        // Browsers compare the prefixes without regard to case.
+        let prefixed = |prefix: &str| {
+            name.get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        let host = prefixed("__Host-");
+        if host && !host_allowed {
+            return refuse("`__Host-` wants `Secure`, the path `/` and no domain");
+        }
+        if (prefixed("__Secure-") || prefixed("__Http-")) && !settings.secure {
+            return refuse("its prefix wants `Secure`");
+        }
+        if (prefixed("__Http-") || prefixed("__Host-Http-")) && !settings.http_only {
+            return refuse("its prefix wants `HttpOnly`");
+        }
+        if settings.same_site == SameSite::None && !settings.secure {
+            return refuse("`SameSite=None` wants `Secure`");
+        }
+        if settings.partitioned && !settings.secure {
+            return refuse("`Partitioned` wants `Secure`");
+        }
+        Ok(Self {
+            name,
+            settings: settings.clone(),
+        })
+    }
+
+    /// The id in the `Cookie` headers, of which HTTP/2 may split one into several.
+    pub(crate) fn read(&self, headers: &HeaderMap) -> Presented {
+        let values = headers
+            .get_all(COOKIE)
+            .iter()
+            .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
+            .filter_map(|pair| {
+                let pair = trim(pair);
+                let equals = pair.iter().position(|byte| *byte == b'=')?;
+                let (name, value) = pair.split_at(equals);
+                (trim(name) == self.name.as_bytes()).then(|| trim(&value[1..]))
+            });
+        one_id(values)
+    }
+
+    /// The header that gives the client this id for so many seconds.
+    pub(crate) fn issue(&self, id: &SessionId, seconds: u64) -> HeaderValue {
+        let mut cookie = self.bare(id.expose());
+        if !self.settings.browser_session {
+            let seconds = seconds.min(MAX_AGE_SECONDS);
+            cookie.set_max_age(Duration::seconds(seconds.cast_signed()));
+        }
+        header_value(&cookie)
+    }
+
+    /// The header that makes the client forget it.
+    pub(crate) fn removal(&self) -> HeaderValue {
+        let mut cookie = self.bare("");
+        cookie.set_max_age(Duration::ZERO);
+        cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
+        header_value(&cookie)
+    }
+
+    fn bare<'a>(&'a self, value: &'a str) -> Cookie<'a> {
+        let settings = &self.settings;
+        let mut cookie = Cookie::build((self.name.as_str(), value))
+            .path(settings.path.as_str())
+            .same_site(settings.same_site)
+            .build();
+        // Set when true only: a `false` that is set is one that `SameSite=None` overrides.
+        if settings.secure {
+            cookie.set_secure(true);
+        }
+        if settings.http_only {
+            cookie.set_http_only(true);
+        }
+        if settings.partitioned {
+            cookie.set_partitioned(true);
+        }
+        if let Some(domain) = &settings.domain {
+            cookie.set_domain(domain.as_str());
+        }
+        cookie
+    }
+}
+
+/// The one id among the values that were presented.
+pub(crate) fn one_id<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Presented {
+    let Some(first) = values.next() else {
+        return Presented::Nothing;
+    };
+    if values.any(|other| other != first) {
+        return Presented::Unusable;
+    }
+    parse(first).map_or(Presented::Unusable, Presented::Id)
+}
+
+/// Reads `id[.signature][~hint]`.
+fn parse(value: &[u8]) -> Option<SessionId> {
+    let end = value.iter().position(|byte| *byte == b'~');
+    let signed = end.map_or(value, |end| &value[..end]);
+    let (id, signature) = match signed.iter().position(|byte| *byte == b'.') {
+        Some(dot) => (&signed[..dot], Some(&signed[dot + 1..])),
+        None => (signed, None),
+    };
+    // A function that signs may serve the same clients as this one, which does not: its
+    // signature is passed over, but nothing that is none.
+    if signature.is_some_and(|text| text.len() != ID_CHARS || !text.iter().all(is_base64url)) {
+        return None;
+    }
+    SessionId::parse(id)
+}
+
+fn header_value(cookie: &Cookie<'_>) -> HeaderValue {
+    // Name, path and domain were checked by `SessionCookie::new`; an id is base64url.
+    HeaderValue::try_from(cookie.to_string()).expect("checked to be visible ASCII")
+}
+
+/// Space and tab, as RFC 6265 says, and nothing else.
+fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+fn is_base64url(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+/// RFC 9110, 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_domain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')
+}
+
+fn is_attribute(text: &str) -> bool {
+    text.len() <= MAX_ATTRIBUTE_BYTES
+        && text
+            .bytes()
+            .all(|byte| (b' '..=b'~').contains(&byte) && byte != b';')
+}
+
+#[cfg(test)]
+mod tests;

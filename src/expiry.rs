@@ -1,0 +1,230 @@
+//! When a session dies, and when its expiry is moved: pure functions of `now`.
+//!
+//! 1. A session dies when it has been idle for the idle timeout, or has lived for its lifetime,
+//!    whichever comes first ([OWASP session expiration][owasp]). Both are judged on the server.
+//! 2. The record keeps that moment in one number, `ttl`. It is dead from that second on, however
+//!    late DynamoDB deletes it.
+//! 3. A read moves `ttl` only once it has become staler than the touch interval, so that most
+//!    reads write nothing. A session may therefore die earlier than its idle timeout says, by the
+//!    touch interval at most, and never later.
+//! 4. A write moves `ttl` only when a touch was due: otherwise the cookie, which is sent again
+//!    only then, would run out under a client that writes in every request.
+//!
+//! [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#session-expiration
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind};
+
+/// Default idle timeout: 14 days, as the predecessor has it.
+pub(crate) const DEFAULT_IDLE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// Default lifetime: 90 days.
+pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// The touch interval's default is a tenth of the idle timeout, and this at most: an hour.
+const MOST_TOUCH_INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// How long the stub of a renewed record lives, in seconds: longer than any request that was
+/// running when the id was renewed can be.
+pub(crate) const STUB_SECONDS: u64 = 120;
+
+/// A moment in whole seconds since 1970-01-01 UTC, which is what DynamoDB's TTL counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The moment so many seconds after the epoch.
+    #[must_use]
+    pub const fn from_epoch_seconds(seconds: u64) -> Self {
+        Self(seconds)
+    }
+
+    /// Seconds since the epoch.
+    #[must_use]
+    pub const fn epoch_seconds(self) -> u64 {
+        self.0
+    }
+
+    /// Seconds from `earlier` to here; zero if it is not earlier.
+    #[must_use]
+    pub const fn seconds_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// So much later, in whole seconds.
+    #[must_use]
+    pub const fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration.as_secs()))
+    }
+}
+
+/// Fractions of a second are cut off; a clock before 1970 reads 0.
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self(
+            time.duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
+        )
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(timestamp: Timestamp) -> Self {
+        UNIX_EPOCH
+            .checked_add(Duration::from_secs(timestamp.0))
+            .unwrap_or(UNIX_EPOCH)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The rules by which sessions of one layer die.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expiry {
+    pub(crate) idle: Duration,
+    pub(crate) lifetime: Duration,
+    /// `None` is the default of [`Expiry::touch_interval`].
+    pub(crate) touch: Option<Duration>,
+}
+
+impl Default for Expiry {
+    fn default() -> Self {
+        Self {
+            idle: DEFAULT_IDLE,
+            lifetime: DEFAULT_LIFETIME,
+            touch: None,
+        }
+    }
+}
+
+impl Expiry {
+    /// # Errors
+    ///
+    /// [`Misconfigured`](ErrorKind::Misconfigured) for a timeout of under a second: every session
+    /// would be born dead.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        let too_short = |what: &str| {
+            let reason = format!("{what} of under a second would end every session at once");
+            Err(Error::new(ErrorKind::Misconfigured, reason))
+        };
+        match (self.idle.as_secs(), self.lifetime.as_secs()) {
+            (0, _) => too_short("an idle timeout"),
+            (_, 0) => too_short("a lifetime"),
+            _ => Ok(()),
+        }
+    }
+
+    /// The `ttl` of a session that is used now.
+    pub(crate) fn ttl(&self, created: Timestamp, now: Timestamp) -> Timestamp {
+        now.plus(self.idle).min(created.plus(self.lifetime))
+    }
+
+    /// Whether a session is dead. The lifetime is judged here too, so that shortening it ends
+    /// sessions that were stored with a longer one.
+    pub(crate) fn is_dead(&self, created: Timestamp, ttl: Timestamp, now: Timestamp) -> bool {
+        ttl <= now || created.plus(self.lifetime) <= now
+    }
+
+    /// The new `ttl`, if the stored one has become too stale.
+    pub(crate) fn touch_due(
+        &self,
+        created: Timestamp,
+        ttl: Timestamp,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let fresh = self.ttl(created, now);
+        let stale = fresh.seconds_since(ttl);
+        (stale > 0 && stale >= self.touch_interval().as_secs()).then_some(fresh)
+    }
+
+    fn touch_interval(&self) -> Duration {
+        self.touch
+            .unwrap_or_else(|| (self.idle / 10).min(MOST_TOUCH_INTERVAL))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_epoch_seconds(seconds)
+    }
+
+    fn rules(idle: u64, lifetime: u64, touch: Option<u64>) -> Expiry {
+        Expiry {
+            idle: Duration::from_secs(idle),
+            lifetime: Duration::from_secs(lifetime),
+            touch: touch.map(Duration::from_secs),
+        }
+    }
+
+    #[test]
+    fn ttl_is_the_earlier_of_both_ends() {
+        let rules = rules(100, 250, None);
+        assert_eq!(rules.ttl(at(1_000), at(1_000)), at(1_100));
+        assert_eq!(rules.ttl(at(1_000), at(1_150)), at(1_250));
+        assert_eq!(rules.ttl(at(1_000), at(1_249)), at(1_250));
+    }
+
+    #[test]
+    fn dead_to_the_second() {
+        let rules = rules(100, 250, None);
+        assert!(!rules.is_dead(at(1_000), at(1_100), at(1_099)));
+        assert!(rules.is_dead(at(1_000), at(1_100), at(1_100)));
+        // Stored when the lifetime was longer.
+        assert!(!rules.is_dead(at(1_000), at(9_000), at(1_249)));
+        assert!(rules.is_dead(at(1_000), at(9_000), at(1_250)));
+    }
+
+    #[test]
+    fn a_touch_is_due_when_ttl_is_as_stale_as_the_interval() {
+        let rules = rules(100, 10_000, Some(10));
+        assert_eq!(rules.touch_due(at(0), at(100), at(9)), None);
+        assert_eq!(rules.touch_due(at(0), at(100), at(10)), Some(at(110)));
+    }
+
+    #[test]
+    fn an_interval_of_zero_touches_once_a_second() {
+        let rules = rules(100, 10_000, Some(0));
+        assert_eq!(rules.touch_due(at(0), at(100), at(0)), None);
+        assert_eq!(rules.touch_due(at(0), at(100), at(1)), Some(at(101)));
+    }
+
+    #[test]
+    fn no_touch_moves_ttl_past_the_lifetime_or_back() {
+        let short = rules(100, 150, Some(0));
+        assert_eq!(short.touch_due(at(0), at(150), at(120)), None);
+        // The idle timeout was longer when this one was stored.
+        assert_eq!(short.touch_due(at(0), at(149), at(10)), None);
+    }
+
+    #[test]
+    fn the_default_interval_is_a_tenth_and_an_hour_at_most() {
+        assert_eq!(rules(100, 1_000, None).touch_interval().as_secs(), 10);
+        assert_eq!(Expiry::default().touch_interval().as_secs(), 3_600);
+    }
+
+    #[test]
+    fn timeouts_of_under_a_second_are_refused() {
+        assert!(rules(1, 1, Some(0)).validate().is_ok());
+        for wrong in [rules(0, 1, None), rules(1, 0, None)] {
+            let error = wrong.validate().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Misconfigured);
+        }
+    }
+
+    #[test]
+    fn seconds_of_a_system_time() {
+        let time = UNIX_EPOCH + Duration::from_millis(1_999);
+        assert_eq!(Timestamp::from(time), at(1));
+        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_secs(5)), at(0));
+        assert_eq!(SystemTime::from(at(7)), UNIX_EPOCH + Duration::from_secs(7));
+    }
+}

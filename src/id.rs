@@ -1,0 +1,191 @@
+//! Session ids.
+//!
+//! 1. An id is 32 bytes (256 bits) of the operating system's generator, asked at every creation:
+//!    a user-space generator, or one seeded at init, repeats itself in a SnapStart copy. ASVS
+//!    7.2.3 asks for 128 bits of entropy.
+//! 2. Outside it is 43 characters of base64url without padding; nothing else parses.
+//! 3. The store sees the SHA-256 of the bytes and never the id: a stolen table opens no session.
+//! 4. `Debug` shows the fingerprint, a prefix of that hash, which is safe to log.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{Error, ErrorKind};
+
+/// How many characters an id has outside.
+pub(crate) const ID_CHARS: usize = 43;
+
+const ID_BYTES: usize = 32;
+const FINGERPRINT_CHARS: usize = 10;
+
+/// The secret that a client presents to be given its session.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionId {
+    text: String,
+    key: StorageKey,
+}
+
+impl SessionId {
+    /// A fresh id.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable) if the operating system has no randomness to give.
+    /// There is no fallback.
+    pub(crate) fn generate() -> Result<Self, Error> {
+        Ok(Self::from_bytes(&random()?))
+    }
+
+    /// Reads the 43 characters of an id; anything else is `None`.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        if text.len() != ID_CHARS {
+            return None;
+        }
+        // The engine refuses padding, other alphabets and stray trailing bits, so that one id has
+        // one spelling.
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        Some(Self::from_bytes(bytes.as_slice().try_into().ok()?))
+    }
+
+    fn from_bytes(bytes: &[u8; ID_BYTES]) -> Self {
+        Self {
+            text: URL_SAFE_NO_PAD.encode(bytes),
+            key: StorageKey(URL_SAFE_NO_PAD.encode(Sha256::digest(bytes))),
+        }
+    }
+
+    /// The id itself, 43 characters. Whoever has it has the session: never log it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// Ten characters that name this session in a log, and from which nobody gets the id. The
+    /// record's `id` attribute in the table begins with them.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        self.key.fingerprint()
+    }
+
+    /// What the store knows the session by.
+    #[must_use]
+    pub fn storage_key(&self) -> &StorageKey {
+        &self.key
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId(fingerprint {})", self.fingerprint())
+    }
+}
+
+/// What a store knows a session by: base64url of the SHA-256 of its id.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StorageKey(String);
+
+impl StorageKey {
+    /// The 43 characters that are stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first ten of them, for logs.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        self.0.get(..FINGERPRINT_CHARS).unwrap_or(&self.0)
+    }
+
+    /// The key of an id that exists only for this call.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable) as for a session's own id.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn random() -> Result<Self, Error> {
+        Ok(SessionId::generate()?.key)
+    }
+}
+
+impl fmt::Debug for StorageKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StorageKey({}..)", self.fingerprint())
+    }
+}
+
+/// Bytes from the operating system's generator.
+///
+/// # Errors
+///
+/// [`Unavailable`](ErrorKind::Unavailable) if it has none.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|cause| {
+        Error::with_source(
+            ErrorKind::Unavailable,
+            "the operating system's random generator failed",
+            cause,
+        )
+    })?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_and_nothing_else_does() {
+        let id = SessionId::generate().unwrap();
+        assert_eq!(SessionId::parse(id.expose().as_bytes()), Some(id.clone()));
+        assert_ne!(id, SessionId::generate().unwrap());
+
+        let text = id.expose();
+        for wrong in [
+            "",
+            &text[1..],
+            &format!("{text}="),
+            &format!("{text}A"),
+            &format!("+{}", &text[1..]),
+            &format!(" {}", &text[1..]),
+            &format!("\u{e9}{}", &text[2..]),
+        ] {
+            assert_eq!(SessionId::parse(wrong.as_bytes()), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn one_id_has_one_spelling() {
+        // 43 characters carry 258 bits: the last two must be zero.
+        let zero = "A".repeat(43);
+        assert!(SessionId::parse(zero.as_bytes()).is_some());
+        let stray = format!("{}B", "A".repeat(42));
+        assert_eq!(SessionId::parse(stray.as_bytes()), None);
+    }
+
+    #[test]
+    fn the_storage_key_is_the_hash_of_the_bytes() {
+        let id = SessionId::parse("A".repeat(43).as_bytes()).unwrap();
+        // printf '\0%.0s' {1..32} | openssl dgst -sha256 -binary | basenc --base64url
+        assert_eq!(
+            id.storage_key().as_str(),
+            "Zmh6rfhivXdsj8GLjp-OIAiXFIVu4jOzkCpZHQ1fKSU"
+        );
+        assert_eq!(id.fingerprint(), "Zmh6rfhivX");
+    }
+
+    #[test]
+    fn debug_does_not_tell_the_id() {
+        let id = SessionId::generate().unwrap();
+        let shown = format!("{id:?} {:?}", id.storage_key());
+        assert!(!shown.contains(id.expose()), "{shown}");
+        assert!(shown.contains(id.fingerprint()), "{shown}");
+        assert!(!shown.contains(id.storage_key().as_str()), "{shown}");
+    }
+}

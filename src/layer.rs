@@ -1,0 +1,267 @@
+//! [`SessionLayer`]: what an application sets up, and where its handlers get their sessions from.
+//!
+//! 1. [`wrap`](SessionLayer::wrap) is for `lambda_http`: the session is the handler's second
+//!    argument, loaded before it runs.
+//! 2. As a [`tower_layer::Layer`] it fits any `http` service: the session is loaded when it is
+//!    asked for, and a request that never asks costs nothing.
+//! 3. Of nested layers the outermost commits.
+//! 4. Settings that cannot work are found when the service is built, during init, and not by the
+//!    first request.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use cookie::SameSite;
+use http::Response;
+use lambda_http::{Body, IntoResponse, Service, service_fn};
+use tower_layer::Layer;
+
+use crate::config::{Settings, Variables};
+use crate::error::Error;
+use crate::service::Pipeline;
+use crate::session::Session;
+use crate::store::SessionStore;
+use crate::store::dynamodb::DynamoDbStore;
+use crate::tower::SessionService;
+
+/// Gives every request its session.
+///
+/// ```no_run
+/// use lambda_http::{Error, Request, run};
+/// use lambda_sessions::{Session, SessionLayer};
+/// use std::time::Duration;
+///
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<(), Error> {
+///     let sessions = SessionLayer::from_env()
+///         .await?
+///         .idle_timeout(Duration::from_secs(30 * 60))
+///         .lifetime(Duration::from_secs(12 * 60 * 60));
+///     run(sessions.wrap(hello)).await
+/// }
+///
+/// async fn hello(_request: Request, session: Session) -> Result<String, Error> {
+///     let visits = session.increment("visits", 1)?;
+///     Ok(format!("visit {visits}\n"))
+/// }
+/// ```
+#[derive(Clone)]
+#[must_use = "a layer does nothing until it is applied"]
+pub struct SessionLayer<S = DynamoDbStore> {
+    store: S,
+    settings: Settings,
+}
+
+impl SessionLayer {
+    /// Sessions in DynamoDB as the environment says: the `SESSION_*` variables, and the AWS
+    /// environment for the client. Call it once, before `run`: one client serves all requests.
+    ///
+    /// # Errors
+    ///
+    /// [`Misconfigured`](crate::ErrorKind::Misconfigured), naming the variable, for a value that
+    /// does not parse, and for a cookie that browsers would refuse. A DynamoDB that cannot be
+    /// reached is no error here: the first request that needs it says so.
+    pub async fn from_env() -> Result<Self, Error> {
+        let settings = Settings::from_variables(&Variables::of_process())?;
+        let store = DynamoDbStore::from_env().await?;
+        Ok(Self { store, settings })
+    }
+}
+
+impl<S: SessionStore> SessionLayer<S> {
+    /// Sessions in this store, with every setting at its default. No variable is read.
+    pub fn new(store: S) -> Self {
+        Self {
+            store,
+            settings: Settings::default(),
+        }
+    }
+
+    /// Default: `__Host-sid`; `sid` where a domain, a path or the lack of `Secure` forbids that
+    /// prefix. The cookie's name.
+    pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
+        self.settings.cookie.name = Some(name.into());
+        self
+    }
+
+    /// Default: `/`. The path under which browsers send the cookie.
+    pub fn cookie_path(mut self, path: impl Into<String>) -> Self {
+        self.settings.cookie.path = path.into();
+        self
+    }
+
+    /// Default: none, so that the cookie goes to the host that set it and to no other. With a
+    /// domain it goes to all hosts below it too, and each of them can plant one.
+    pub fn cookie_domain(mut self, domain: impl Into<String>) -> Self {
+        self.settings.cookie.domain = Some(domain.into());
+        self
+    }
+
+    /// Default: [`SameSite::Lax`]. Whether other sites' requests carry the cookie.
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.settings.cookie.same_site = same_site;
+        self
+    }
+
+    /// Default: `true`. Whether the cookie goes over HTTPS alone. Browsers make an exception for
+    /// `http://localhost`, so local development needs no `false`.
+    pub fn secure(mut self, yes: bool) -> Self {
+        self.settings.cookie.secure = yes;
+        self
+    }
+
+    /// Default: `true`. Whether the cookie is kept from scripts.
+    pub fn http_only(mut self, yes: bool) -> Self {
+        self.settings.cookie.http_only = yes;
+        self
+    }
+
+    /// Default: `false`. Whether an embedded page has a cookie of its own for each site that
+    /// embeds it (CHIPS).
+    pub fn partitioned(mut self, yes: bool) -> Self {
+        self.settings.cookie.partitioned = yes;
+        self
+    }
+
+    /// Default: `false`. Whether the cookie ends with the browser's session: it has no `Max-Age`
+    /// then. The server's timeouts hold all the same.
+    pub fn browser_session(mut self, yes: bool) -> Self {
+        self.settings.cookie.browser_session = yes;
+        self
+    }
+
+    /// Default: none. Carries the id in a header of this name, both ways, instead of a cookie; a
+    /// cookie is not accepted then. A logout answers with an empty value.
+    pub fn header(mut self, name: impl Into<String>) -> Self {
+        self.settings.header = Some(name.into());
+        self
+    }
+
+    /// Default: 14 days. How long a session lives that nobody uses. Whole seconds; one at least.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.expiry.idle = timeout;
+        self
+    }
+
+    /// Default: 90 days. How long a session lives at most, counted from its beginning; touches and
+    /// renewals do not prolong it. Whole seconds; one at least. It may be shorter than the idle
+    /// timeout: the earlier end counts.
+    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings.expiry.lifetime = lifetime;
+        self
+    }
+
+    /// Default: a tenth of the idle timeout, an hour at most. How stale the stored expiry may get
+    /// before a request writes it anew, and sends the cookie again: a read costs no write before
+    /// that. A session may end so much before its idle timeout. Whole seconds; zero is valid, and
+    /// writes in every second in which the session is used.
+    pub fn touch_interval(mut self, interval: Duration) -> Self {
+        self.settings.expiry.touch = Some(interval);
+        self
+    }
+
+    /// Default: 65,536. How many bytes the keys and JSON values of a session may have; a save
+    /// beyond it fails with [`TooLarge`](crate::ErrorKind::TooLarge) and writes nothing. DynamoDB
+    /// holds no more than 400 KB in an item, and bills a write unit for each KB.
+    pub fn max_size(mut self, bytes: usize) -> Self {
+        self.settings.max_size = bytes;
+        self
+    }
+
+    /// Default: the system's clock. The time, for tests of what expires.
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.settings.clock = Arc::new(clock);
+        self
+    }
+
+    /// Default: 503 for a store that cannot be reached (with `Retry-After: 1` where trying again
+    /// may help), 409 for a session that changed in the meantime, 500 for the rest, each with
+    /// `Cache-Control: no-store`. What a client gets when its session fails.
+    ///
+    /// It answers when a load or a save fails, and when a handler returns `Err` after a method of
+    /// its session failed. The response carries no cookie, whatever the handler had set.
+    pub fn on_error(
+        mut self,
+        answer: impl Fn(&Error) -> Response<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.on_error = Arc::new(answer);
+        self
+    }
+
+    /// Makes a service for [`lambda_http::run`] and its siblings of a handler that takes the
+    /// session as its second argument.
+    ///
+    /// The session is loaded first; if that fails the handler is not called, and
+    /// [`on_error`](Self::on_error) answers. What the handler changed is written when it has
+    /// returned `Ok` with a status below 500. Otherwise nothing is, but a logout.
+    ///
+    /// The handler may borrow what lives in `main`:
+    ///
+    /// ```
+    /// use lambda_http::{Error, Request};
+    /// use lambda_sessions::{MemoryStore, Session, SessionLayer};
+    ///
+    /// struct Greetings(&'static str);
+    ///
+    /// let greetings = Greetings("hello");
+    /// let sessions = SessionLayer::new(MemoryStore::new());
+    /// let service = sessions.wrap(|_request: Request, _session: Session| async {
+    ///     Ok::<_, Error>(greetings.0)
+    /// });
+    /// # let _ = service;
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the settings cannot work, with the reason: a cookie that browsers would refuse, a timeout
+    /// of under a second.
+    pub fn wrap<H, F, R, E>(
+        &self,
+        handler: H,
+    ) -> impl Service<lambda_http::Request, Response = Response<Body>, Error = E, Future: Send>
+    + Clone
+    + use<S, H, F, R, E>
+    where
+        S: Clone,
+        H: Fn(lambda_http::Request, Session) -> F + Clone + Send,
+        F: Future<Output = Result<R, E>> + Send,
+        R: IntoResponse,
+        E: Send,
+    {
+        let pipeline = self.pipeline();
+        service_fn(move |request| {
+            let (pipeline, handler) = (Arc::clone(&pipeline), handler.clone());
+            pipeline.serve(request, handler)
+        })
+    }
+
+    fn pipeline(&self) -> Arc<Pipeline<S>>
+    where
+        S: Clone,
+    {
+        match Pipeline::new(self.store.clone(), self.settings.clone()) {
+            Ok(pipeline) => Arc::new(pipeline),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for SessionLayer<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayer")
+            .field("store", &self.store)
+            .field("settings", &self.settings)
+            .finish()
+    }
+}
+
+/// Panics if the settings cannot work, with the reason; see [`SessionLayer::wrap`].
+impl<S: SessionStore + Clone, Inner> Layer<Inner> for SessionLayer<S> {
+    type Service = SessionService<S, Inner>;
+
+    fn layer(&self, inner: Inner) -> Self::Service {
+        SessionService::new(self.pipeline(), inner)
+    }
+}

@@ -1,0 +1,403 @@
+//! What a store holds of a session.
+//!
+//! 1. [`Data`] has one entry per key, each the JSON text of its value: it is parsed when it is
+//!    asked for and not before, and comes back exactly as it was put.
+//! 2. What a store finds and cannot read stays as it is: an entry as an opaque one, an attribute
+//!    in [`Record::carried`]. Both are copied when a record is, so that nothing is lost.
+//! 3. `Debug` tells sizes and times, never keys or values.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::expiry::Timestamp;
+
+/// A session as a store keeps it.
+///
+/// `Serialize` and `Deserialize` give a form for stores that keep bytes; it holds everything but
+/// what only the store that made it can read.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Record {
+    data: Data,
+    created: Timestamp,
+    ttl: Timestamp,
+    version: u64,
+    #[serde(skip)]
+    carried: Option<Opaque>,
+}
+
+impl Record {
+    /// A record that was never written: version 0.
+    #[must_use]
+    pub fn new(data: Data, created: Timestamp, ttl: Timestamp) -> Self {
+        Self {
+            data,
+            created,
+            ttl,
+            version: 0,
+            carried: None,
+        }
+    }
+
+    /// The same at that version.
+    #[must_use]
+    pub fn at_version(mut self, version: u64) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// The same, dead from that moment.
+    #[must_use]
+    pub fn with_ttl(mut self, ttl: Timestamp) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// The same with other data.
+    #[must_use]
+    pub fn with_data(mut self, data: Data) -> Self {
+        self.data = data;
+        self
+    }
+
+    /// The same, carrying what only its store understands to where the record is written again.
+    #[must_use]
+    pub fn carrying(mut self, what: Opaque) -> Self {
+        self.carried = Some(what);
+        self
+    }
+
+    /// One entry per key.
+    #[must_use]
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// When the session began. Its lifetime counts from here, renewals included.
+    #[must_use]
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// From when on it is dead.
+    #[must_use]
+    pub fn ttl(&self) -> Timestamp {
+        self.ttl
+    }
+
+    /// How often it was written; a touch does not count.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// What the store that read it asked to be carried along.
+    #[must_use]
+    pub fn carried(&self) -> Option<&Opaque> {
+        self.carried.as_ref()
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("data", &self.data)
+            .field("created", &self.created)
+            .field("ttl", &self.ttl)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What stands at a storage key, for stores that read, change and write a whole record under a
+/// lock or a transaction of their own. [`MemoryStore`](crate::MemoryStore) is written with it.
+#[non_exhaustive]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Stored {
+    /// A session.
+    Live(Record),
+    /// The stub that a renewal leaves: the session goes on under another id.
+    Renewed {
+        /// From when on the stub is as good as absent.
+        ttl: Timestamp,
+    },
+}
+
+impl Stored {
+    /// What it is at that moment: an expired one is absent, whether it was deleted or not.
+    #[must_use]
+    pub fn found(slot: Option<&Self>, now: Timestamp) -> Found<&Record> {
+        match slot {
+            Some(Self::Live(record)) if record.ttl > now => Found::Live(record),
+            Some(Self::Renewed { ttl }) if *ttl > now => Found::Renewed,
+            _ => Found::Absent,
+        }
+    }
+}
+
+/// What a store found where it looked.
+#[allow(clippy::exhaustive_enums)] // the three answers of every store, now and later
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<T = Record> {
+    /// A session that lives.
+    Live(T),
+    /// The stub of one that was renewed: its id is dead, and nothing is written after it.
+    Renewed,
+    /// Nothing, or what has expired, or an item that is not a session of ours.
+    Absent,
+}
+
+impl<T> Found<T> {
+    /// The same with another content.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Found<U> {
+        match self {
+            Self::Live(live) => Found::Live(f(live)),
+            Self::Renewed => Found::Renewed,
+            Self::Absent => Found::Absent,
+        }
+    }
+}
+
+/// The entries of a session, ordered by key.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Data(BTreeMap<String, Entry>);
+
+impl Data {
+    /// None.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// The entry of a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Entry> {
+        self.0.get(key)
+    }
+
+    /// Puts an entry.
+    pub fn insert(&mut self, key: impl Into<String>, entry: Entry) {
+        self.0.insert(key.into(), entry);
+    }
+
+    /// Takes an entry out.
+    pub fn remove(&mut self, key: &str) -> Option<Entry> {
+        self.0.remove(key)
+    }
+
+    /// All entries, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.0.iter().map(|(key, entry)| (key.as_str(), entry))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Bytes of all keys and JSON texts: what [`max_size`](crate::SessionLayer::max_size) limits.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.iter()
+            .map(|(key, entry)| key.len() + entry.size())
+            .sum()
+    }
+}
+
+impl<K: Into<String>> FromIterator<(K, Entry)> for Data {
+    fn from_iter<I: IntoIterator<Item = (K, Entry)>>(entries: I) -> Self {
+        Self(entries.into_iter().map(|(k, e)| (k.into(), e)).collect())
+    }
+}
+
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Data({} entries, {} bytes)", self.len(), self.size())
+    }
+}
+
+/// The value of one key: JSON text, or something that only its store can read.
+#[derive(Clone, PartialEq)]
+pub struct Entry(Form);
+
+#[derive(Clone, PartialEq)]
+enum Form {
+    Json(String),
+    Opaque(Opaque),
+}
+
+impl Entry {
+    /// A value by its JSON text. The text is believed here and judged where it is read.
+    pub fn from_json(text: impl Into<String>) -> Self {
+        Self(Form::Json(text.into()))
+    }
+
+    /// A value that is no JSON, kept as it is. Whoever asks for its key is told so.
+    #[must_use]
+    pub fn opaque(what: Opaque) -> Self {
+        Self(Form::Opaque(what))
+    }
+
+    /// The JSON text.
+    #[must_use]
+    pub fn json(&self) -> Option<&str> {
+        match &self.0 {
+            Form::Json(text) => Some(text),
+            Form::Opaque(_) => None,
+        }
+    }
+
+    /// Bytes of the JSON text; an opaque entry counts none.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.json().map_or(0, str::len)
+    }
+
+    /// What a store keeps as it is.
+    #[must_use]
+    pub fn as_opaque(&self) -> Option<&Opaque> {
+        match &self.0 {
+            Form::Json(_) => None,
+            Form::Opaque(what) => Some(what),
+        }
+    }
+
+    /// Whether the JSON text is that of an `i64` or a `u64`, to the letter: such a value can be
+    /// kept as a number and counted up without being read.
+    #[must_use]
+    pub fn is_integer(&self) -> bool {
+        let Some(text) = self.json() else {
+            return false;
+        };
+        // `-0`, `1e2` and `007` must come back as they are, so they are none.
+        text.parse::<i64>().is_ok_and(|n| n.to_string() == text)
+            || text.parse::<u64>().is_ok_and(|n| n.to_string() == text)
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Form::Json(text) => write!(f, "Entry({} bytes)", text.len()),
+            Form::Opaque(_) => f.write_str("Entry(opaque)"),
+        }
+    }
+}
+
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Form::Json(text) => serializer.serialize_str(text),
+            Form::Opaque(_) => Err(serde::ser::Error::custom(
+                "an entry that only its own store can read",
+            )),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from_json)
+    }
+}
+
+/// Something of a store's own that a record carries, known to that store alone.
+#[derive(Clone)]
+pub struct Opaque(Arc<dyn Any + Send + Sync>);
+
+impl Opaque {
+    /// Wraps it.
+    pub fn new<T: Any + Send + Sync>(what: T) -> Self {
+        Self(Arc::new(what))
+    }
+
+    /// Gives it back to whoever knows its type.
+    #[must_use]
+    pub fn downcast_ref<T: Any>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Opaque")
+    }
+}
+
+/// The same thing, not an equal one: nobody but its store could tell.
+impl PartialEq for Opaque {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_exact_text_of_an_integer_is_one() {
+        for yes in [
+            "0",
+            "-1",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "18446744073709551615",
+        ] {
+            assert!(Entry::from_json(yes).is_integer(), "{yes}");
+        }
+        for no in [
+            "-0",
+            "-0.0",
+            "1.0",
+            "1e2",
+            "007",
+            "+1",
+            " 1",
+            "18446744073709551616",
+            "true",
+            "\"1\"",
+            "",
+        ] {
+            assert!(!Entry::from_json(no).is_integer(), "{no}");
+        }
+    }
+
+    #[test]
+    fn what_has_expired_is_absent() {
+        let at = Timestamp::from_epoch_seconds;
+        let live = Stored::Live(Record::new(Data::new(), at(0), at(10)));
+        assert!(matches!(Stored::found(Some(&live), at(9)), Found::Live(_)));
+        assert_eq!(Stored::found(Some(&live), at(10)).map(drop), Found::Absent);
+        let stub = Stored::Renewed { ttl: at(10) };
+        assert_eq!(Stored::found(Some(&stub), at(9)).map(drop), Found::Renewed);
+        assert_eq!(Stored::found(Some(&stub), at(10)).map(drop), Found::Absent);
+        assert_eq!(Stored::found(None, at(0)).map(drop), Found::Absent);
+    }
+
+    #[test]
+    fn debug_tells_neither_keys_nor_values() {
+        let data: Data = [("secret-key", Entry::from_json("\"secret\""))]
+            .into_iter()
+            .collect();
+        let record = Record::new(
+            data,
+            Timestamp::from_epoch_seconds(1),
+            Timestamp::from_epoch_seconds(2),
+        );
+        let shown = format!("{record:?} {:?}", record.data().get("secret-key"));
+        assert!(!shown.contains("secret"), "{shown}");
+        assert!(shown.contains("1 entries, 18 bytes"), "{shown}");
+    }
+}

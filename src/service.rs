@@ -1,0 +1,378 @@
+//! The pipeline: read the id, load, run the handler, decide, apply, write the cookie.
+//!
+//! 1. Nothing is written before the handler has returned, [`Session::save`] aside.
+//! 2. A handler that fails, panics, is dropped or answers 5xx commits nothing but a logout.
+//! 3. A load that failed never looks like an empty session: a wrapped handler is not called, and
+//!    nothing is written over the real data.
+//! 4. The response leaves only after its write was acknowledged. If the write failed, the answer
+//!    is [`on_error`](crate::SessionLayer::on_error)'s, and no cookie is sent or taken.
+//! 5. This is the only place that knows both a session and its store, and the only one that reads
+//!    the clock: when it loads, and again when it commits.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Response};
+use lambda_http::{Body, IntoResponse, Request};
+
+use crate::changes::{Origin, Outcome, gone};
+use crate::config::Settings;
+use crate::cookie::Presented;
+use crate::error::{Error, ErrorKind};
+use crate::expiry::Timestamp;
+use crate::id::SessionId;
+use crate::record::{Data, Found, Record};
+use crate::request::{adopt, handle};
+use crate::response;
+use crate::session::{Backend, Boxed, Pending, Scope, Session, Token};
+use crate::store::{Renewal, SessionStore, Update};
+use crate::transport::Transport;
+
+/// One store and the rules by which its sessions live.
+#[derive(Debug)]
+pub(crate) struct Pipeline<S> {
+    store: S,
+    settings: Settings,
+    transport: Transport,
+}
+
+impl<S: SessionStore> Pipeline<S> {
+    /// # Errors
+    ///
+    /// [`Misconfigured`](ErrorKind::Misconfigured) for settings that cannot work.
+    pub(crate) fn new(store: S, settings: Settings) -> Result<Self, Error> {
+        let transport = settings.validate()?;
+        Ok(Self {
+            store,
+            settings,
+            transport,
+        })
+    }
+
+    /// A whole request of a wrapped handler.
+    pub(crate) async fn serve<H, F, R, E>(
+        self: Arc<Self>,
+        mut request: Request,
+        handler: H,
+    ) -> Result<Response<Body>, E>
+    where
+        H: Fn(Request, Session) -> F,
+        F: Future<Output = Result<R, E>>,
+        R: IntoResponse,
+    {
+        // Inside another layer that one commits, and its session is this one.
+        let outer = handle(&request);
+        let session = outer
+            .clone()
+            .unwrap_or_else(|| self.begin(request.headers()));
+        if let Err(error) = session.load().await {
+            return Ok(self.refuse(&error));
+        }
+        if outer.is_none() {
+            adopt(&mut request, &session);
+        }
+        // Converted at once: what is not `Send` may not wait for anything.
+        let answer = match handler(request, session.clone())
+            .await
+            .map(R::into_response)
+        {
+            Ok(response) => Ok(response.await),
+            Err(error) => Err(error),
+        };
+        if outer.is_some() {
+            return answer;
+        }
+        let settled = self.conclude(&session, Verdict::of(&answer)).await;
+        self.answer(&session, answer, settled)
+    }
+
+    /// Reads the id.
+    pub(crate) fn begin(self: &Arc<Self>, headers: &HeaderMap) -> Session {
+        let presented = self.transport.read(headers);
+        let anything = presented != Presented::Nothing;
+        let id = match presented {
+            Presented::Id(id) => Some(id),
+            Presented::Nothing | Presented::Unusable => None,
+        };
+        Session::new(id, anything, Arc::<Self>::clone(self))
+    }
+
+    /// Commits what the handler wants.
+    ///
+    /// # Errors
+    ///
+    /// What the client must be told instead of the handler's answer.
+    pub(crate) async fn conclude(&self, session: &Session, verdict: Verdict) -> Result<(), Error> {
+        if let Some(unknown) = session.unknown_outcome() {
+            return Err(unknown);
+        }
+        match verdict {
+            Verdict::Success => self.write(session, Scope::Commit).await,
+            Verdict::ServerError => self.write(session, Scope::OnlyDestroy).await,
+            Verdict::Failed(error) => {
+                self.write(session, Scope::OnlyDestroy).await?;
+                // If it was the session that failed the handler, it is the session that answers.
+                error.or_else(|| session.failure()).map_or(Ok(()), Err)
+            }
+        }
+    }
+
+    /// What the client gets: the handler's answer with the session's headers, or the session's
+    /// own.
+    pub(crate) fn answer<B: From<String>, E>(
+        &self,
+        session: &Session,
+        answer: Result<Response<B>, E>,
+        settled: Result<(), Error>,
+    ) -> Result<Response<B>, E> {
+        if let Err(error) = settled {
+            return Ok(self.refuse(&error));
+        }
+        let mut response = answer?;
+        let now = self.settings.now();
+        response::finish(response.headers_mut(), session, &self.transport, now);
+        Ok(response)
+    }
+
+    /// The answer to a failure.
+    fn refuse<B: From<String>>(&self, error: &Error) -> Response<B> {
+        tracing::error!(error = %Chain(error), kind = ?error.kind(), "the session failed");
+        (self.settings.on_error)(error).map(B::from)
+    }
+
+    /// Loads the session, once.
+    async fn read(&self, session: &Session) -> Result<(), Error> {
+        let _only_one = session.loading().await;
+        if session.was_read() {
+            return Ok(());
+        }
+        let now = self.settings.now();
+        let rules = &self.settings.expiry;
+        let found = match session.presented() {
+            None => Found::Absent,
+            Some(id) => match self.store.load(id.storage_key(), now).await {
+                Ok(Found::Live(record)) if rules.is_dead(record.created(), record.ttl(), now) => {
+                    Found::Absent
+                }
+                Ok(found) => found,
+                Err(error) => {
+                    session.failed(&error);
+                    return Err(error);
+                }
+            },
+        };
+        session.loaded(found, now, rules);
+        Ok(())
+    }
+
+    /// Decides, and applies.
+    async fn write(&self, session: &Session, scope: Scope) -> Result<(), Error> {
+        let now = self.settings.now();
+        let pending = match session.take_pending(scope, now, &self.settings.expiry) {
+            Ok(pending) => pending,
+            Err(error) => {
+                session.failed(&error);
+                return Err(error);
+            }
+        };
+        match self.apply(&pending, now).await {
+            Ok(Done::Stored(id, record, token)) => pending.stored(id, record, token),
+            Ok(Done::Kept(ttl)) => pending.kept(ttl),
+            Ok(Done::Destroyed) => {
+                pending.destroyed(now, &self.settings.expiry, Token::Remove);
+            }
+            Err(error) => return Err(pending.failed(error)),
+        }
+        Ok(())
+    }
+
+    async fn apply(&self, pending: &Pending<'_>, now: Timestamp) -> Result<Done, Error> {
+        match pending.outcome {
+            Outcome::Keep => Ok(Done::Kept(None)),
+            Outcome::Touch(ttl) => Ok(self.touch(pending, ttl, now).await),
+            Outcome::Create => self.create(pending, now).await,
+            Outcome::Update(ttl) => self.update(pending, ttl, now).await,
+            Outcome::Renew => self.renew(pending, now).await,
+            Outcome::Replace => self.replace(pending, now).await,
+            Outcome::Destroy => self.destroy(pending, now).await,
+        }
+    }
+
+    /// A touch that loses its race, or fails, leaves the response as it is: nothing that anybody
+    /// asked for is lost, and the next request touches again.
+    async fn touch(&self, pending: &Pending<'_>, ttl: Timestamp, now: Timestamp) -> Done {
+        let Some(id) = &pending.id else {
+            return Done::Kept(None);
+        };
+        match self.store.touch(id.storage_key(), ttl, now).await {
+            Ok(touched) => Done::Kept(touched.then_some(ttl)),
+            Err(error) => {
+                let session = id.fingerprint();
+                tracing::warn!(error = %Chain(&error), session, "a session could not be touched");
+                Done::Kept(None)
+            }
+        }
+    }
+
+    async fn create(&self, pending: &Pending<'_>, now: Timestamp) -> Result<Done, Error> {
+        let (id, record) = self.fresh(pending, now)?;
+        self.store.create(id.storage_key(), &record).await?;
+        Ok(Done::Stored(id, record.at_version(1), Token::Issue))
+    }
+
+    async fn update(
+        &self,
+        pending: &Pending<'_>,
+        ttl: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Done, Error> {
+        let Some(id) = &pending.id else {
+            return self.create(pending, now).await;
+        };
+        let was_read = pending.origin != Origin::Unread;
+        self.check_size(pending, pending.record.data())?;
+        let update = Update {
+            ttl,
+            read: was_read.then_some(&pending.record),
+            ..Update::new(&pending.changes, now)
+        };
+        match self.store.update(id.storage_key(), update).await? {
+            Found::Live(record) => {
+                let token = ttl.map_or(Token::Keep, |_| Token::Issue);
+                Ok(Done::Stored(id.clone(), record, token))
+            }
+            // Nobody asked what was there, so nobody is deceived by a new beginning.
+            Found::Absent if !was_read => self.create(pending, now).await,
+            Found::Absent => Err(gone("the session was destroyed or expired in the meantime")),
+            Found::Renewed => Err(gone("the session's id was renewed by another request")),
+        }
+    }
+
+    async fn renew(&self, pending: &Pending<'_>, now: Timestamp) -> Result<Done, Error> {
+        let Some(old) = &pending.id else {
+            return self.create(pending, now).await;
+        };
+        self.check_size(pending, pending.record.data())?;
+        let new = SessionId::generate()?;
+        let ttl = self.settings.expiry.ttl(pending.record.created(), now);
+        let renewal = Renewal::new(&pending.record, &pending.changes, ttl, now);
+        match self
+            .store
+            .renew(old.storage_key(), new.storage_key(), renewal)
+            .await?
+        {
+            Found::Live(record) => Ok(Done::Stored(new, record, Token::Issue)),
+            Found::Absent => Err(gone("the session was destroyed or expired in the meantime")),
+            Found::Renewed => Err(gone("the session's id was renewed by another request")),
+        }
+    }
+
+    async fn replace(&self, pending: &Pending<'_>, now: Timestamp) -> Result<Done, Error> {
+        let Some(old) = &pending.id else {
+            return self.create(pending, now).await;
+        };
+        let (new, record) = self.fresh(pending, now)?;
+        match self
+            .store
+            .replace(old.storage_key(), new.storage_key(), &record)
+            .await?
+        {
+            Found::Live(()) | Found::Absent => {
+                Ok(Done::Stored(new, record.at_version(1), Token::Issue))
+            }
+            Found::Renewed => Err(gone("the session's id was renewed by another request")),
+        }
+    }
+
+    async fn destroy(&self, pending: &Pending<'_>, now: Timestamp) -> Result<Done, Error> {
+        match (&pending.id, pending.origin) {
+            (Some(id), Origin::Unread | Origin::Read(Found::Live(()))) => {
+                match self.store.delete(id.storage_key(), now).await? {
+                    Found::Live(()) | Found::Absent => Ok(Done::Destroyed),
+                    // The session goes on under an id that this client may not even know yet: a
+                    // logout that did not log out is no success.
+                    Found::Renewed => Err(gone("the session's id was renewed by another request")),
+                }
+            }
+            // Somebody looked: there is nothing to delete, and the stale cookie goes.
+            _ => Ok(Done::Destroyed),
+        }
+    }
+
+    /// A record that begins now, and its id.
+    fn fresh(&self, pending: &Pending<'_>, now: Timestamp) -> Result<(SessionId, Record), Error> {
+        let empty = Data::new();
+        self.check_size(pending, &empty)?;
+        let data = pending.changes.apply(&empty)?;
+        let ttl = self.settings.expiry.ttl(now, now);
+        Ok((SessionId::generate()?, Record::new(data, now, ttl)))
+    }
+
+    /// A session that is too large already may shrink: refusing that would keep it too large.
+    fn check_size(&self, pending: &Pending<'_>, base: &Data) -> Result<(), Error> {
+        let (size, limit) = (pending.changes.size_after(base), self.settings.max_size);
+        if size <= limit || size < base.size() {
+            return Ok(());
+        }
+        let reason = format!("the session would have {size} bytes; the limit is {limit}");
+        Err(Error::new(ErrorKind::TooLarge, reason))
+    }
+}
+
+impl<S: SessionStore> Backend for Pipeline<S> {
+    fn load<'a>(&'a self, session: &'a Session) -> Boxed<'a> {
+        Box::pin(self.read(session))
+    }
+
+    fn save<'a>(&'a self, session: &'a Session) -> Boxed<'a> {
+        Box::pin(self.write(session, Scope::Save))
+    }
+}
+
+/// How a handler ended.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// It answered below 500.
+    Success,
+    /// It answered 5xx.
+    ServerError,
+    /// It returned `Err`, or the response that a session's error turned into.
+    Failed(Option<Error>),
+}
+
+impl Verdict {
+    pub(crate) fn of<B, E>(answer: &Result<Response<B>, E>) -> Self {
+        match answer {
+            Err(_) => Self::Failed(None),
+            Ok(response) => match response.extensions().get::<Error>() {
+                Some(error) => Self::Failed(Some(error.clone())),
+                None if response.status().is_server_error() => Self::ServerError,
+                None => Self::Success,
+            },
+        }
+    }
+}
+
+/// What was done to the store.
+enum Done {
+    /// This is stored now, under this id.
+    Stored(SessionId, Record, Token),
+    /// Nothing but the expiry was written, or nothing at all.
+    Kept(Option<Timestamp>),
+    /// Nothing is stored any more.
+    Destroyed,
+}
+
+/// An error with its causes, for the log.
+struct Chain<'a>(&'a Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)?;
+        let mut cause = std::error::Error::source(self.0);
+        while let Some(this) = cause {
+            write!(f, ": {this}")?;
+            cause = this.source();
+        }
+        Ok(())
+    }
+}

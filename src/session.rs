@@ -1,0 +1,842 @@
+//! A synchronous handle over one session.
+//!
+//! 1. One request has one session; every clone is the same one.
+//! 2. Nothing here does I/O but [`Session::save`], which asks the [`Backend`] behind it.
+//! 3. The lock is held for the length of one method and never across an await.
+//! 4. A method that fails changes nothing, and the failure is remembered: if the handler then
+//!    returns `Err`, [`on_error`](crate::SessionLayer::on_error) answers.
+//! 5. Once the request's outcome is decided the session is sealed: what cannot be stored any more
+//!    is refused, not forgotten.
+
+use std::fmt;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use crate::changes::{Changes, Origin, Outcome, Wish, decide};
+use crate::config;
+use crate::error::{Error, ErrorKind};
+use crate::expiry::{Expiry, Timestamp};
+use crate::id::SessionId;
+use crate::key::{self, AsKey, Takes};
+use crate::record::{Data, Entry, Found, Record};
+
+/// serde_json reads no deeper than this, so no deeper is written.
+const MAX_DEPTH: usize = 127;
+
+/// The session of one request. Cheap to clone; every clone is the same session.
+///
+/// It is had as the second argument of a [wrapped](crate::SessionLayer::wrap) handler, or by
+/// [`request.session().await?`](crate::SessionExt::session). That load is the only thing to wait
+/// for; what is changed here is written once, after the handler has returned.
+///
+/// ```
+/// use lambda_sessions::{Error, Session};
+///
+/// fn add_to_cart(session: &Session, article: u32) -> Result<usize, Error> {
+///     let mut cart: Vec<u32> = session.get("cart")?.unwrap_or_default();
+///     cart.push(article);
+///     session.insert("cart", &cart)?;
+///     Ok(cart.len())
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let session = Session::detached([("cart", vec![17])]);
+/// assert_eq!(add_to_cart(&session, 4)?, 2);
+/// assert_eq!(session.get::<Vec<u32>>("cart")?, Some(vec![17, 4]));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Any method that takes a key fails with [`InvalidKey`](ErrorKind::InvalidKey) for an empty one or
+/// one of over 65,535 bytes. Any that changes something fails with
+/// [`Misconfigured`](ErrorKind::Misconfigured) once the request's outcome is decided, as when a
+/// clone was kept past the response; those that return nothing log a warning then.
+#[derive(Clone)]
+pub struct Session(Arc<Shared>);
+
+struct Shared {
+    /// The id that the client presented, if it was one.
+    presented: Option<SessionId>,
+    /// Whether it presented anything at all where the id belongs.
+    presented_anything: bool,
+    /// Held while the record is loaded, so that it is loaded once.
+    loading: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    backend: Arc<dyn Backend>,
+}
+
+/// What does a session's I/O, its store's type forgotten: the future is boxed for that.
+pub(crate) trait Backend: Send + Sync {
+    fn load<'a>(&'a self, session: &'a Session) -> Boxed<'a>;
+    fn save<'a>(&'a self, session: &'a Session) -> Boxed<'a>;
+}
+
+pub(crate) type Boxed<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
+
+struct State {
+    origin: Origin,
+    /// The id under which it is stored, as far as `origin` says that it is.
+    id: Option<SessionId>,
+    /// What is stored; an empty one that begins now if nothing is, or nobody looked.
+    record: Record,
+    changes: Changes,
+    destroy: bool,
+    renew: bool,
+    /// Whether this request began it.
+    is_new: bool,
+    /// Whether a handler asked for what is stored.
+    was_read: bool,
+    token: Token,
+    failure: Option<Error>,
+    seal: Option<Error>,
+}
+
+/// What the client is to be told of the id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// Nothing: what it has is right.
+    Keep,
+    /// The id under which the session is stored now, and how long it lives.
+    Issue,
+    /// To forget it.
+    Remove,
+}
+
+/// How much of what was asked for is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All but a renewal of the id: [`Session::save`].
+    Save,
+    /// All: the handler succeeded.
+    Commit,
+    /// A logout and nothing else: the handler failed.
+    OnlyDestroy,
+}
+
+impl Session {
+    /// A session without a store, for testing handlers. What is saved stays in memory.
+    ///
+    /// `values` is what it holds: anything that serializes to a JSON object, to a list of pairs of
+    /// a key and a value, or to nothing (`()`).
+    ///
+    /// ```
+    /// use lambda_sessions::Session;
+    /// use serde_json::json;
+    ///
+    /// let session = Session::detached(json!({ "user": "ada", "visits": 3 }));
+    /// assert_eq!(session.increment("visits", 1).unwrap(), 4);
+    /// assert_eq!(session.keys(), ["user", "visits"]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `values` are none of that.
+    #[must_use]
+    pub fn detached(values: impl Serialize) -> Self {
+        let now = config::system_clock().into();
+        let data = match detached_data(&values) {
+            Some(data) => data,
+            None => panic!("a detached session is made of an object or of pairs"),
+        };
+        let session = Self::new(None, false, Arc::new(Detached));
+        let found = match data.is_empty() {
+            true => Found::Absent,
+            false => Found::Live(data),
+        };
+        let rules = Expiry::default();
+        session.loaded(
+            found.map(|data| Record::new(data, now, rules.ttl(now, now))),
+            now,
+            &rules,
+        );
+        session
+    }
+
+    /// What is stored under a key, as a `T`. `None` if nothing is.
+    ///
+    /// # Errors
+    ///
+    /// [`Deserialize`](ErrorKind::Deserialize) if it is of another type; the value stays.
+    /// [`InvalidKey`](ErrorKind::InvalidKey).
+    pub fn get<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>, Error> {
+        self.try_with(|state| state.get(key.as_key()))
+    }
+
+    /// Puts a value under a key. A value equal to what is there changes nothing, and so costs no
+    /// write.
+    ///
+    /// Values are stored as serde_json writes them: what JSON does not know, a `NaN` or an
+    /// infinity, becomes `null`.
+    ///
+    /// # Errors
+    ///
+    /// [`Serialize`](ErrorKind::Serialize) if it has no JSON form, or is nested deeper than 127
+    /// levels. [`InvalidKey`](ErrorKind::InvalidKey).
+    pub fn insert<V: Serialize>(&self, key: impl Takes<V>, value: V) -> Result<(), Error> {
+        self.try_change(|state| {
+            let key = key::checked(key.as_key())?;
+            let entry = to_entry(&value)?;
+            let (base, changes) = state.base_and_changes();
+            changes.set(base, key, entry);
+            Ok(())
+        })
+    }
+
+    /// Takes a key out. An absent one changes nothing.
+    pub fn remove(&self, key: impl AsRef<str>) {
+        self.change(|state| {
+            let (base, changes) = state.base_and_changes();
+            if key::is_valid(key.as_ref()) {
+                changes.remove(base, key.as_ref());
+            }
+        });
+    }
+
+    /// Takes a key out and gives its value, as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// [`Deserialize`](ErrorKind::Deserialize) if it is of another type; it is not taken out then.
+    /// [`InvalidKey`](ErrorKind::InvalidKey).
+    pub fn take<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>, Error> {
+        self.try_change(|state| {
+            let value = state.get(key.as_key())?;
+            let (base, changes) = state.base_and_changes();
+            changes.remove(base, key.as_key());
+            Ok(value)
+        })
+    }
+
+    /// Whether there is a value under a key, of whatever type.
+    pub fn contains(&self, key: impl AsRef<str>) -> bool {
+        // An increment of what is no number is an error of `get`, and still a value.
+        self.with(|state| !matches!(state.current(key.as_ref()), Ok(None)))
+    }
+
+    /// All keys, in order.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        self.with(|state| state.changes.keys(state.base_or_empty()))
+    }
+
+    /// Whether it holds nothing. An empty session that was never stored is never stored.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys().is_empty()
+    }
+
+    /// Takes every key out. A stored session stays stored, empty; [`destroy`](Self::destroy)
+    /// removes it.
+    pub fn clear(&self) {
+        self.change(|state| {
+            let empty = Data::new();
+            let base = if state.destroy {
+                &empty
+            } else {
+                state.record.data()
+            };
+            state.changes.clear(base);
+        });
+    }
+
+    /// Counts a key up, or down, and gives the sum. An absent key counts from 0.
+    ///
+    /// The sum is added by the store when the session is written, so concurrent requests all
+    /// count. What is returned here, and what [`get`](Self::get) gives until then, is a forecast.
+    ///
+    /// # Errors
+    ///
+    /// [`Deserialize`](ErrorKind::Deserialize) if the key holds anything but an integer that fits
+    /// in an `i64`, [`Serialize`](ErrorKind::Serialize) if the sum does not.
+    /// [`InvalidKey`](ErrorKind::InvalidKey).
+    pub fn increment(&self, key: impl AsKey<i64>, by: i64) -> Result<i64, Error> {
+        self.try_change(|state| {
+            let sum = state.add(key.as_key(), by)?;
+            // A session that was read always knows its sum.
+            Ok(sum.unwrap_or(by))
+        })
+    }
+
+    /// Gives the session a new id at the end of the request, with the same data; the old one is
+    /// dead at once. Call it at login and at every change of privilege: it is the defence against
+    /// [session fixation][owasp].
+    ///
+    /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#renew-the-session-id-after-any-privilege-level-change
+    pub fn renew(&self) {
+        self.change(|state| state.renew = true);
+    }
+
+    /// Logs out: the record goes at the end of the request, and so does the cookie. What is
+    /// inserted after this begins a new session with a new id.
+    ///
+    /// It holds even if the handler then fails.
+    pub fn destroy(&self) {
+        self.change(|state| {
+            state.changes = Changes::default();
+            state.renew = false;
+            state.destroy = true;
+        });
+    }
+
+    /// Writes now what would be written at the end, for a side effect that must not happen unless
+    /// the session is stored. After it, [`get`](Self::get) gives what was committed.
+    ///
+    /// A pending [`renew`](Self::renew) is left for the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable), [`Throttled`](ErrorKind::Throttled),
+    /// [`Misconfigured`](ErrorKind::Misconfigured), [`Conflict`](ErrorKind::Conflict),
+    /// [`TooLarge`](ErrorKind::TooLarge), [`Gone`](ErrorKind::Gone),
+    /// [`Corrupt`](ErrorKind::Corrupt), [`Deserialize`](ErrorKind::Deserialize) (an increment met
+    /// another type): nothing was written, and the changes stay pending.
+    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown): it may have been written, and the session is
+    /// sealed.
+    pub async fn save(&self) -> Result<(), Error> {
+        if let Some(sealed) = self.with(|state| state.seal.clone()) {
+            return Err(sealed);
+        }
+        self.0.backend.save(self).await
+    }
+
+    /// The id under which the session is stored. `None` while nothing is.
+    #[must_use]
+    pub fn id(&self) -> Option<SessionId> {
+        self.with(|state| match state.origin {
+            Origin::Read(Found::Live(())) => state.id.clone(),
+            Origin::Read(_) | Origin::Unread => None,
+        })
+    }
+
+    /// Whether this request began it: no live record came with the request.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.with(|state| state.is_new)
+    }
+
+    /// When it began, in whole seconds. Its [lifetime](crate::SessionLayer::lifetime) counts from
+    /// here.
+    #[must_use]
+    pub fn created(&self) -> SystemTime {
+        self.with(|state| state.record.created().into())
+    }
+
+    /// When it dies unless it is used again, in whole seconds.
+    #[must_use]
+    pub fn expires(&self) -> SystemTime {
+        self.with(|state| state.record.ttl().into())
+    }
+}
+
+/// Tells neither the id nor what it holds.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with(|state| {
+            f.debug_struct("Session")
+                .field("id", &state.id)
+                .field("record", &state.record)
+                .field("changes", &state.changes)
+                .finish_non_exhaustive()
+        })
+    }
+}
+
+/// A write-only view of a request's session, had without reading it.
+///
+/// What is changed here is one `UpdateItem` at the end of the request, and no read. If the session
+/// turns out to have died, the changes begin a new one.
+///
+/// It leaves the expiry as it is: a client that does nothing else is idle.
+#[derive(Clone, Debug)]
+pub struct UnreadSession(pub(crate) Session);
+
+impl UnreadSession {
+    /// Puts a value under a key.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Session::insert`].
+    pub fn insert<V: Serialize>(&self, key: impl Takes<V>, value: V) -> Result<(), Error> {
+        self.0.insert(key, value)
+    }
+
+    /// Takes a key out.
+    pub fn remove(&self, key: impl AsRef<str>) {
+        self.0.remove(key);
+    }
+
+    /// Counts a key up, or down. The sum is not known here.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Session::increment`], as far as is known here. That the key holds another type is
+    /// found out when the session is written.
+    pub fn increment(&self, key: impl AsKey<i64>, by: i64) -> Result<(), Error> {
+        self.0
+            .try_change(|state| state.add(key.as_key(), by).map(drop))
+    }
+
+    /// Logs out; as [`Session::destroy`].
+    pub fn destroy(&self) {
+        self.0.destroy();
+    }
+}
+
+/// What the service knows of a session and a handler does not.
+impl Session {
+    pub(crate) fn new(
+        presented: Option<SessionId>,
+        presented_anything: bool,
+        backend: Arc<dyn Backend>,
+    ) -> Self {
+        let epoch = Timestamp::from_epoch_seconds(0);
+        Self(Arc::new(Shared {
+            presented_anything,
+            loading: tokio::sync::Mutex::default(),
+            backend,
+            state: Mutex::new(State {
+                // Without an id there is nothing to look for.
+                origin: match presented {
+                    Some(_) => Origin::Unread,
+                    None => Origin::Read(Found::Absent),
+                },
+                id: presented.clone(),
+                record: Record::new(Data::new(), epoch, epoch),
+                changes: Changes::default(),
+                destroy: false,
+                renew: false,
+                is_new: true,
+                was_read: false,
+                token: Token::Keep,
+                failure: None,
+                seal: None,
+            }),
+            presented,
+        }))
+    }
+
+    pub(crate) fn presented(&self) -> Option<&SessionId> {
+        self.0.presented.as_ref()
+    }
+
+    pub(crate) fn presented_anything(&self) -> bool {
+        self.0.presented_anything
+    }
+
+    /// Loads it through the backend, for whoever does not know the store.
+    pub(crate) async fn load(&self) -> Result<(), Error> {
+        self.0.backend.load(self).await
+    }
+
+    /// Whoever holds this is the only one to load.
+    pub(crate) async fn loading(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.loading.lock().await
+    }
+
+    pub(crate) fn was_read(&self) -> bool {
+        self.with(|state| state.was_read)
+    }
+
+    /// Whether there is anything to settle: it was asked for, changed, or failed to load.
+    pub(crate) fn was_used(&self) -> bool {
+        self.with(|state| {
+            state.was_read || state.destroy || !state.changes.is_empty() || state.failure.is_some()
+        })
+    }
+
+    /// Takes in what the store had.
+    pub(crate) fn loaded(&self, found: Found, now: Timestamp, rules: &Expiry) {
+        self.with(|state| {
+            state.was_read = true;
+            state.take_in(found, now, rules);
+        });
+    }
+
+    /// Remembers that something failed.
+    pub(crate) fn failed(&self, error: &Error) {
+        self.with(|state| state.failure = Some(error.clone()));
+    }
+
+    /// The last failure of any method of the session.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.with(|state| state.failure.clone())
+    }
+
+    /// Why the session is sealed, if a write's outcome is unknown.
+    pub(crate) fn unknown_outcome(&self) -> Option<Error> {
+        self.with(|state| state.seal.clone())
+            .filter(|seal| seal.kind() == ErrorKind::OutcomeUnknown)
+    }
+
+    /// What the client is to be told, with the id and expiry where it is one to be issued.
+    pub(crate) fn token(&self) -> (Token, Option<SessionId>, Timestamp) {
+        self.with(|state| (state.token, state.id.clone(), state.record.ttl()))
+    }
+
+    /// Decides what is to be written, and takes it out to be written. After a commit nothing else
+    /// can be asked for; during a save, what is changed meanwhile goes on top.
+    pub(crate) fn take_pending(
+        &self,
+        scope: Scope,
+        now: Timestamp,
+        rules: &Expiry,
+    ) -> Result<Pending<'_>, Error> {
+        self.with(|state| {
+            if scope != Scope::Save && state.seal.is_none() {
+                let reason = "the session was used after its request's outcome was decided";
+                state.seal = Some(Error::new(ErrorKind::Misconfigured, reason));
+            }
+            let outcome = state.decide(scope, now, rules)?;
+            let (record, changes) = match (scope, outcome.writes_data()) {
+                (_, false) | (Scope::OnlyDestroy, _) => (state.record.clone(), Changes::default()),
+                (Scope::Commit, true) => state.give_up(),
+                (Scope::Save, true) => state.look_ahead()?,
+            };
+            let pending = Pending {
+                session: self,
+                outcome,
+                origin: state.origin,
+                id: state.id.clone(),
+                record,
+                changes,
+                renew: state.renew,
+                settled: false,
+            };
+            if outcome.writes_data() {
+                state.destroy = false;
+                // Whatever gets a new id has been renewed.
+                state.renew &= matches!(outcome, Outcome::Update(_));
+            }
+            Ok(pending)
+        })
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        f(&mut self.lock())
+    }
+
+    /// Poisoning says that a panic came while the lock was held: every change of the state is
+    /// made whole or not at all, so there is nothing to distrust.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_with<R>(&self, f: impl FnOnce(&mut State) -> Result<R, Error>) -> Result<R, Error> {
+        self.with(|state| {
+            let result = f(state);
+            if let Err(error) = &result {
+                state.failure = Some(error.clone());
+            }
+            result
+        })
+    }
+
+    fn try_change<R>(&self, f: impl FnOnce(&mut State) -> Result<R, Error>) -> Result<R, Error> {
+        self.try_with(|state| match &state.seal {
+            Some(sealed) => Err(sealed.clone()),
+            None => f(state),
+        })
+    }
+
+    fn change(&self, f: impl FnOnce(&mut State)) {
+        let done = self.try_change(|state| {
+            f(state);
+            Ok(())
+        });
+        if let Err(error) = done {
+            tracing::warn!(%error, "a change of a session was ignored");
+        }
+    }
+}
+
+/// Changes on their way to the store. If this is dropped before it is settled, as when the future
+/// of a save is cancelled, nobody knows whether they were written, and the session is sealed.
+#[derive(Debug)]
+pub(crate) struct Pending<'a> {
+    session: &'a Session,
+    pub(crate) outcome: Outcome,
+    pub(crate) origin: Origin,
+    /// Under which it is stored.
+    pub(crate) id: Option<SessionId>,
+    /// What was read.
+    pub(crate) record: Record,
+    pub(crate) changes: Changes,
+    renew: bool,
+    settled: bool,
+}
+
+impl Pending<'_> {
+    /// It was written: `record` is stored now, under `id`.
+    pub(crate) fn stored(mut self, id: SessionId, record: Record, token: Token) {
+        self.settled = true;
+        self.session.with(|state| {
+            state.origin = Origin::Read(Found::Live(()));
+            state.id = Some(id);
+            state.changes.settle_on(record.data());
+            state.record = record;
+            state.tell(token);
+        });
+    }
+
+    /// Nothing was written but the expiry, or not even that.
+    pub(crate) fn kept(mut self, ttl: Option<Timestamp>) {
+        self.settled = true;
+        self.session.with(|state| {
+            if let Some(ttl) = ttl {
+                state.record = state.record.clone().with_ttl(ttl);
+                state.tell(Token::Issue);
+            }
+        });
+    }
+
+    /// Nothing is stored any more. What came meanwhile begins a new session.
+    pub(crate) fn destroyed(mut self, now: Timestamp, rules: &Expiry, token: Token) {
+        self.settled = true;
+        self.session.with(|state| {
+            state.origin = Origin::Read(Found::Absent);
+            state.id = None;
+            state.destroy = false;
+            state.record = Record::new(Data::new(), now, rules.ttl(now, now));
+            state.is_new = true;
+            state.tell(token);
+        });
+    }
+
+    /// It was not written, or nobody knows; gives the error back.
+    pub(crate) fn failed(mut self, error: Error) -> Error {
+        self.settled = true;
+        self.undo(error)
+    }
+
+    fn undo(&mut self, error: Error) -> Error {
+        let record = self.record.clone();
+        let sent = mem::take(&mut self.changes);
+        let destroyed = matches!(self.outcome, Outcome::Destroy | Outcome::Replace);
+        let wrote = self.outcome.writes_data();
+        let renew = self.renew;
+        self.session.with(|state| {
+            state.failure = Some(error.clone());
+            if error.kind() == ErrorKind::OutcomeUnknown {
+                state.seal = Some(error.clone());
+            }
+            if wrote {
+                state.record = record;
+                state.renew |= renew;
+                // What came meanwhile stands on what was sent, unless it destroyed that.
+                if !state.destroy {
+                    state.changes = sent.followed_by(mem::take(&mut state.changes));
+                    state.destroy = destroyed;
+                }
+            }
+        });
+        error
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if !self.settled && self.outcome != Outcome::Keep {
+            let reason = "the write was cancelled while it was under way";
+            self.undo(Error::new(ErrorKind::OutcomeUnknown, reason));
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether the data that the session shows are what is sent.
+    fn writes_data(self) -> bool {
+        match self {
+            Self::Keep | Self::Touch(_) => false,
+            Self::Create | Self::Update(_) | Self::Renew | Self::Replace | Self::Destroy => true,
+        }
+    }
+}
+
+impl State {
+    /// What was read; nothing at all after a logout; `None` if nobody looked.
+    fn base_and_changes(&mut self) -> (Option<&Data>, &mut Changes) {
+        static EMPTY: Data = Data::new();
+        let base = match (self.destroy, self.origin) {
+            (true, _) => Some(&EMPTY),
+            (false, Origin::Unread) => None,
+            (false, Origin::Read(_)) => Some(self.record.data()),
+        };
+        (base, &mut self.changes)
+    }
+
+    fn base_or_empty(&self) -> &Data {
+        static EMPTY: Data = Data::new();
+        if self.destroy {
+            &EMPTY
+        } else {
+            self.record.data()
+        }
+    }
+
+    fn current(&self, key: &str) -> Result<Option<std::borrow::Cow<'_, Entry>>, Error> {
+        self.changes.current(self.base_or_empty(), key)
+    }
+
+    fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
+        let Some(entry) = self.current(key::checked(key)?)? else {
+            return Ok(None);
+        };
+        let Some(text) = entry.json() else {
+            let reason = "the stored value is no JSON";
+            return Err(Error::new(ErrorKind::Deserialize, reason));
+        };
+        serde_json::from_str(text).map(Some).map_err(|cause| {
+            let reason = "a stored value is not of the type that was asked for";
+            Error::json(ErrorKind::Deserialize, reason, &cause)
+        })
+    }
+
+    fn add(&mut self, key: &str, by: i64) -> Result<Option<i64>, Error> {
+        let key = key::checked(key)?;
+        let (base, changes) = self.base_and_changes();
+        changes.add(base, key, by)
+    }
+
+    fn decide(&self, scope: Scope, now: Timestamp, rules: &Expiry) -> Result<Outcome, Error> {
+        let live = self.origin == Origin::Read(Found::Live(()));
+        let touch = match scope {
+            Scope::Save | Scope::Commit if live => {
+                rules.touch_due(self.record.created(), self.record.ttl(), now)
+            }
+            Scope::Save | Scope::Commit | Scope::OnlyDestroy => None,
+        };
+        let wish = match scope {
+            Scope::Commit => Wish {
+                destroy: self.destroy,
+                renew: self.renew,
+                change: !self.changes.is_empty(),
+            },
+            Scope::Save => Wish {
+                destroy: self.destroy,
+                renew: self.renew && !live,
+                change: !self.changes.is_empty(),
+            },
+            Scope::OnlyDestroy if self.destroy => Wish {
+                destroy: true,
+                renew: false,
+                change: false,
+            },
+            Scope::OnlyDestroy => return Ok(Outcome::Keep),
+        };
+        Ok(match decide(self.origin, wish, touch)? {
+            // A touch can wait for the end.
+            Outcome::Touch(_) if scope == Scope::Save => Outcome::Keep,
+            outcome => outcome,
+        })
+    }
+
+    /// Hands over what was read and what was changed. Nothing can be added to it any more.
+    fn give_up(&mut self) -> (Record, Changes) {
+        let nothing = Record::new(Data::new(), self.record.created(), self.record.ttl());
+        (
+            mem::replace(&mut self.record, nothing),
+            mem::take(&mut self.changes),
+        )
+    }
+
+    /// The same, but shows what is being written as if it were: what is changed meanwhile is a
+    /// change of that.
+    fn look_ahead(&mut self) -> Result<(Record, Changes), Error> {
+        let after = self.changes.apply(self.base_or_empty())?;
+        let record = self.record.clone();
+        self.record = record.clone().with_data(after);
+        Ok((record, mem::take(&mut self.changes)))
+    }
+
+    fn take_in(&mut self, found: Found, now: Timestamp, rules: &Expiry) {
+        let fresh = Record::new(Data::new(), now, rules.ttl(now, now));
+        let (origin, record) = match found {
+            Found::Live(record) => (Found::Live(()), record),
+            Found::Renewed => (Found::Renewed, fresh),
+            Found::Absent => (Found::Absent, fresh),
+        };
+        self.origin = Origin::Read(origin);
+        self.is_new = origin != Found::Live(());
+        if !self.destroy {
+            self.changes.settle_on(record.data());
+        }
+        self.record = record;
+    }
+
+    /// What a later write has to tell goes over what an earlier one had.
+    fn tell(&mut self, token: Token) {
+        if token != Token::Keep {
+            self.token = token;
+        }
+    }
+}
+
+/// The backend of a session that has no store.
+struct Detached;
+
+impl Backend for Detached {
+    fn load<'a>(&'a self, _: &'a Session) -> Boxed<'a> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn save<'a>(&'a self, session: &'a Session) -> Boxed<'a> {
+        Box::pin(async {
+            let now = config::system_clock().into();
+            let rules = Expiry::default();
+            let pending = session.take_pending(Scope::Save, now, &rules)?;
+            match pending.outcome {
+                Outcome::Keep | Outcome::Touch(_) => pending.kept(None),
+                Outcome::Destroy => pending.destroyed(now, &rules, Token::Remove),
+                Outcome::Create | Outcome::Update(_) | Outcome::Renew | Outcome::Replace => {
+                    let fresh = pending.id.clone().map_or_else(SessionId::generate, Ok);
+                    let record = session.with(|state| state.record.clone());
+                    pending.stored(fresh?, record, Token::Keep);
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn detached_data(values: &impl Serialize) -> Option<Data> {
+    let entry =
+        |(key, value): (String, serde_json::Value)| (key, Entry::from_json(value.to_string()));
+    match serde_json::to_value(values).ok()? {
+        serde_json::Value::Null => Some(Data::new()),
+        serde_json::Value::Object(members) => Some(members.into_iter().map(entry).collect()),
+        pairs => {
+            let pairs: Vec<(String, serde_json::Value)> = serde_json::from_value(pairs).ok()?;
+            Some(pairs.into_iter().map(entry).collect())
+        }
+    }
+}
+
+fn to_entry(value: &impl Serialize) -> Result<Entry, Error> {
+    let text = serde_json::to_string(value).map_err(|cause| {
+        let reason = "a value has no JSON form";
+        Error::json(ErrorKind::Serialize, reason, &cause)
+    })?;
+    // A text with no more brackets than that is no deeper either; only others are parsed.
+    let opened = text
+        .bytes()
+        .filter(|byte| matches!(byte, b'[' | b'{'))
+        .count();
+    if opened > MAX_DEPTH {
+        serde_json::from_str::<IgnoredAny>(&text).map_err(|cause| {
+            let reason = "a value nested deeper than 127 levels could not be read back";
+            Error::json(ErrorKind::Serialize, reason, &cause)
+        })?;
+    }
+    Ok(Entry::from_json(text))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! Where sessions are kept: the trait, and what its methods are given.
+//!
+//! 1. A store sees storage keys, never ids, and it never sees a [`Session`](crate::Session).
+//! 2. `now` is an argument: a store has no clock of its own. What has expired by `now` is absent,
+//!    whether it was deleted or not.
+//! 3. Every write but a create depends on the record being there and alive, checked in the same
+//!    atomic step as the write. That is what keeps a session that was logged out from coming back.
+//! 4. Every method answers what it [`Found`]: a write took effect where it found
+//!    [`Live`](Found::Live), unless it says otherwise.
+
+pub(crate) mod dynamodb;
+pub(crate) mod memory;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+use std::future::Future;
+
+use crate::changes::Changes;
+use crate::error::Error;
+use crate::expiry::Timestamp;
+use crate::id::StorageKey;
+use crate::record::{Found, Record};
+
+/// A place to keep sessions.
+///
+/// Write the methods as `async fn`; the futures must be `Send`. Run the public
+/// [conformance suite](crate::conformance) (feature `conformance`) over your store: it checks each
+/// sentence below.
+///
+/// Whatever a method does, it does in one atomic step, or not at all. If a write's answer is lost,
+/// say [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown), never success.
+///
+/// All methods fail with [`Unavailable`](crate::ErrorKind::Unavailable),
+/// [`Throttled`](crate::ErrorKind::Throttled), [`Timeout`](crate::ErrorKind::Timeout) (reads),
+/// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) (writes),
+/// [`Misconfigured`](crate::ErrorKind::Misconfigured), and with
+/// [`Corrupt`](crate::ErrorKind::Corrupt) for a record of a newer format, which they leave alone.
+pub trait SessionStore: Send + Sync + 'static {
+    /// Reads a record.
+    ///
+    /// Absent, expired, malformed: [`Found::Absent`]. A stub: [`Found::Renewed`]. A record with one
+    /// malformed entry is live, and the entry is kept.
+    fn load(
+        &self,
+        key: &StorageKey,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Found, Error>> + Send;
+
+    /// Puts a record that begins now, at version 1, where nothing is.
+    ///
+    /// Fails with [`Conflict`](crate::ErrorKind::Conflict) if anything is there, expired or not:
+    /// keys are hashes of 256 random bits, so nothing ever is. The same create, sent again after
+    /// its answer was lost, succeeds. [`TooLarge`](crate::ErrorKind::TooLarge).
+    fn create(
+        &self,
+        key: &StorageKey,
+        record: &Record,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Changes some keys of a live record, raises its version by one, and gives it as it is now.
+    ///
+    /// Other requests' changes of other keys survive, and increments add up, however many run at
+    /// once: there is no conflict. Absent, expired, malformed: [`Found::Absent`], nothing written.
+    /// A stub: [`Found::Renewed`], nothing written.
+    ///
+    /// Fails with [`Deserialize`](crate::ErrorKind::Deserialize) if an increment meets what is no
+    /// integer, [`Serialize`](crate::ErrorKind::Serialize) if its sum is no `i64`,
+    /// [`TooLarge`](crate::ErrorKind::TooLarge); nothing was written.
+    fn update(
+        &self,
+        key: &StorageKey,
+        update: Update<'_>,
+    ) -> impl Future<Output = Result<Found, Error>> + Send;
+
+    /// Moves the expiry of a live record to `ttl`, if that is later, and nothing else: the version
+    /// stays. Gives whether it did. Absent, expired, malformed, a stub, or touched further already:
+    /// `false`.
+    fn touch(
+        &self,
+        key: &StorageKey,
+        ttl: Timestamp,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Moves a live record to another key, changed on the way, and leaves a stub that lives for 120
+    /// seconds. If somebody wrote since it was read, what they wrote is copied too.
+    ///
+    /// Absent, expired, malformed: [`Found::Absent`], nothing written. A stub:
+    /// [`Found::Renewed`], nothing written. Fails as [`update`](Self::update) does.
+    fn renew(
+        &self,
+        from: &StorageKey,
+        to: &StorageKey,
+        renewal: Renewal<'_>,
+    ) -> impl Future<Output = Result<Found, Error>> + Send;
+
+    /// Deletes a record and puts another at another key, as [`create`](Self::create) does.
+    ///
+    /// Takes effect where it found [`Live`](Found::Live) and [`Absent`](Found::Absent) alike, an
+    /// expired or malformed record included; a malformed one stays. A stub: [`Found::Renewed`],
+    /// nothing written.
+    fn replace(
+        &self,
+        from: &StorageKey,
+        to: &StorageKey,
+        record: &Record,
+    ) -> impl Future<Output = Result<Found<()>, Error>> + Send;
+
+    /// Deletes a record. Absent, malformed: [`Found::Absent`], and a malformed one stays. Expired:
+    /// either, and it goes. A stub: [`Found::Renewed`], and it stays, for the session goes on.
+    fn delete(
+        &self,
+        key: &StorageKey,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Found<()>, Error>> + Send;
+}
+
+/// What [`SessionStore::update`] writes.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Update<'a> {
+    /// The keys that change.
+    pub changes: &'a Changes,
+    /// The new expiry; `None` leaves it.
+    pub ttl: Option<Timestamp>,
+    /// What was read before, if anything was. What is stored may be newer.
+    pub read: Option<&'a Record>,
+    /// The moment.
+    pub now: Timestamp,
+}
+
+impl<'a> Update<'a> {
+    /// An update of a record that was not read, and whose expiry stays.
+    #[must_use]
+    pub const fn new(changes: &'a Changes, now: Timestamp) -> Self {
+        Self {
+            changes,
+            ttl: None,
+            read: None,
+            now,
+        }
+    }
+
+    /// The record as it is afterwards.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Changes::apply`].
+    pub fn apply(&self, record: &Record) -> Result<Record, Error> {
+        let data = self.changes.apply(record.data())?;
+        Ok(record
+            .clone()
+            .with_data(data)
+            .with_ttl(self.ttl.unwrap_or(record.ttl()))
+            .at_version(record.version().saturating_add(1)))
+    }
+}
+
+/// What [`SessionStore::renew`] writes.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Renewal<'a> {
+    /// What was read before. What is stored may be newer.
+    pub read: &'a Record,
+    /// The keys that change on the way.
+    pub changes: &'a Changes,
+    /// The expiry under the new key.
+    pub ttl: Timestamp,
+    /// The moment.
+    pub now: Timestamp,
+}
+
+impl<'a> Renewal<'a> {
+    /// A renewal of this record.
+    #[must_use]
+    pub const fn new(
+        read: &'a Record,
+        changes: &'a Changes,
+        ttl: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            read,
+            changes,
+            ttl,
+            now,
+        }
+    }
+
+    /// The record that goes to the new key.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Changes::apply`].
+    pub fn apply(&self, record: &Record) -> Result<Record, Error> {
+        let update = Update {
+            ttl: Some(self.ttl),
+            ..Update::new(self.changes, self.now)
+        };
+        update.apply(record)
+    }
+
+    /// From when on the stub is as good as absent.
+    #[must_use]
+    pub const fn stub_ttl(&self) -> Timestamp {
+        self.now
+            .plus(std::time::Duration::from_secs(crate::expiry::STUB_SECONDS))
+    }
+}

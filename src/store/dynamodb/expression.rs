@@ -1,0 +1,286 @@
+//! Changes as an update expression, and the conditions of every write: pure functions.
+//!
+//! 1. Every name goes through a `#` placeholder and every value through a `:` one: keys may hold
+//!    any character, and half of our attributes' names are reserved words.
+//! 2. A save sets and removes just the keys that changed. Two requests that change different keys
+//!    both survive, with no lock and no conflict.
+//! 3. A clear replaces `data` whole, and never shares an expression with a path below it:
+//!    DynamoDB refuses overlapping paths.
+//! 4. What does not fit in one expression (4 KB of text, 300 operators) is none: the caller then
+//!    writes the whole of `data`, depending on the `version` that it was made from.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::changes::{Change, Changes};
+use crate::error::{Error, ErrorKind};
+use crate::expiry::Timestamp;
+use crate::record::{Data, Entry};
+use crate::store::dynamodb::item::{self, FORMAT, Item, Layout};
+
+/// Bytes of text that DynamoDB allows one expression.
+const MAX_TEXT: usize = 4 * 1024;
+/// Operators and functions that it allows one; ours are counted generously.
+const MAX_OPERATORS: usize = 300;
+
+/// An expression with what its placeholders stand for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expression {
+    /// Empty where the write is no update.
+    pub(crate) update: String,
+    pub(crate) condition: String,
+    pub(crate) names: HashMap<String, String>,
+    pub(crate) values: Item,
+}
+
+/// What one write stamps on the record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp<'a> {
+    pub(crate) now: Timestamp,
+    /// The id of the write.
+    pub(crate) write: &'a str,
+    pub(crate) ttl: Option<Timestamp>,
+}
+
+impl Layout {
+    /// Changes of single keys. `None` if they do not fit in one expression.
+    pub(crate) fn update(&self, changes: &Changes, stamp: Stamp<'_>) -> Option<Expression> {
+        let mut expression = self.stamped(stamp);
+        expression.require_live(self, stamp.now);
+        if changes.is_cleared() {
+            let empty = Data::new();
+            // After a clear all changes are sets, which nothing can make fail.
+            let data = changes.apply(&empty).unwrap_or(empty);
+            expression.set_data(&data);
+            return Some(expression);
+        }
+        let mut removed = String::new();
+        let mut operators = OPERATORS_OF_A_STAMP;
+        for (n, (key, change)) in changes.iter().enumerate() {
+            let (path, name, value) = (format!("#data.#k{n}"), format!("#k{n}"), format!(":v{n}"));
+            expression.names.insert(name, key.to_owned());
+            match change {
+                Change::Set(entry) => {
+                    push(&mut expression.update, format_args!(", {path} = {value}"));
+                    expression.values.insert(value, item::encode(entry));
+                    operators += 1;
+                }
+                Change::Remove => {
+                    let separator = if removed.is_empty() { " REMOVE" } else { "," };
+                    push(&mut removed, format_args!("{separator} {path}"));
+                    operators += 1;
+                }
+                Change::Add(by) => {
+                    let sum = format_args!(", {path} = if_not_exists({path}, :zero) + {value}");
+                    push(&mut expression.update, sum);
+                    // A key of another type, or a sum that is no i64, would otherwise be
+                    // DynamoDB's ValidationException, or a value that nobody can read.
+                    let fits = format_args!(
+                        " AND (attribute_not_exists({path}) OR {path} BETWEEN :l{n} AND :h{n})"
+                    );
+                    push(&mut expression.condition, fits);
+                    let (low, high) = addends(*by);
+                    expression.values.insert(value, number(by));
+                    expression.values.insert(format!(":l{n}"), number(low));
+                    expression.values.insert(format!(":h{n}"), number(high));
+                    operators += 6;
+                }
+            }
+        }
+        expression.update.push_str(&removed);
+        let fits = expression.update.len() <= MAX_TEXT
+            && expression.condition.len() <= MAX_TEXT
+            && operators <= MAX_OPERATORS;
+        fits.then_some(expression)
+    }
+
+    /// The whole of `data`, made from the record at that version and lost if it has moved on.
+    pub(crate) fn whole(&self, data: &Data, version: u64, stamp: Stamp<'_>) -> Expression {
+        let mut expression = self.stamped(stamp);
+        expression.require_live(self, stamp.now);
+        expression.require_version(self, version);
+        expression.set_data(data);
+        expression
+    }
+
+    /// A later expiry and nothing else.
+    pub(crate) fn touch(&self, ttl: Timestamp, now: Timestamp) -> Expression {
+        let mut expression = Expression {
+            update: "SET #ttl = :ttl, #modified = :modified".to_owned(),
+            ..Expression::default()
+        };
+        expression.name("#modified", self.modified);
+        expression.value(":modified", item::modified(now));
+        expression.value(":ttl", number(ttl));
+        expression.require_live(self, now);
+        // Of two touches the later expiry stays, whichever comes first.
+        expression.condition.push_str(" AND #ttl < :ttl");
+        expression
+    }
+
+    /// For the put of a new record. An id is 256 random bits: what is there is either this very
+    /// write, sent twice, or something that must not be overwritten.
+    pub(crate) fn absent(&self) -> Expression {
+        let mut expression = Expression {
+            condition: "attribute_not_exists(#id)".to_owned(),
+            ..Expression::default()
+        };
+        expression.name("#id", self.id);
+        expression
+    }
+
+    /// For the put of a stub over the record that was copied: alive, and not written since.
+    pub(crate) fn unchanged(&self, version: u64, now: Timestamp) -> Expression {
+        let mut expression = Expression::default();
+        expression.require_live(self, now);
+        expression.require_version(self, version);
+        expression
+    }
+
+    /// For a logout: a record of ours, expired or not. The stub of a renewed one stays, and so does
+    /// what is not ours.
+    pub(crate) fn ours(&self) -> Expression {
+        let mut expression = Expression::default();
+        expression.require_ours(self);
+        expression
+    }
+
+    /// For a logout that begins anew in the same transaction: the same, or nothing at all.
+    pub(crate) fn ours_or_absent(&self) -> Expression {
+        let mut expression = self.ours();
+        expression.condition = format!("attribute_not_exists(#id) OR ({})", expression.condition);
+        expression.name("#id", self.id);
+        expression
+    }
+
+    /// Why the condition of an update refused an item that is alive.
+    pub(crate) fn refusal(&self, changes: &Changes, item: &Item) -> Error {
+        let stored = match item.get(self.data) {
+            Some(AttributeValue::M(data)) => data.clone(),
+            _ => HashMap::new(),
+        };
+        for (key, change) in changes.iter() {
+            let Change::Add(by) = change else { continue };
+            match stored.get(key) {
+                None => {}
+                Some(AttributeValue::N(n)) => {
+                    let there = Data::from_iter([(key, Entry::from_json(n.as_str()))]);
+                    let mut counted = Changes::default();
+                    if let Err(error) = counted.add(Some(&there), key, *by) {
+                        return error;
+                    }
+                }
+                Some(_) => {
+                    let reason = "only a number can be incremented";
+                    return Error::new(ErrorKind::Deserialize, reason);
+                }
+            }
+        }
+        let reason = "another request wrote the session in between";
+        Error::new(ErrorKind::Conflict, reason)
+    }
+
+    fn stamped(&self, stamp: Stamp<'_>) -> Expression {
+        let mut expression = Expression {
+            // A record without a version, which nobody writes, counts as one of version 0.
+            update: "SET #version = if_not_exists(#version, :zero) + :one, #write = :write, \
+                     #modified = :modified"
+                .to_owned(),
+            ..Expression::default()
+        };
+        expression.name("#data", self.data);
+        expression.name("#version", self.version);
+        expression.name("#write", self.write);
+        expression.name("#modified", self.modified);
+        expression.value(":zero", number(0));
+        expression.value(":one", number(1));
+        expression.value(":write", AttributeValue::S(stamp.write.to_owned()));
+        expression.value(":modified", item::modified(stamp.now));
+        if let Some(ttl) = stamp.ttl {
+            expression.update.push_str(", #ttl = :ttl");
+            expression.name("#ttl", self.ttl);
+            expression.value(":ttl", number(ttl));
+        }
+        expression
+    }
+}
+
+/// `version`, `write`, `modified` and `ttl`, and the condition of a live record.
+const OPERATORS_OF_A_STAMP: usize = 20;
+
+impl Expression {
+    /// A session of ours: `data` and `created` are of the right type, and no newer format.
+    fn require_ours(&mut self, layout: &Layout) {
+        self.require(
+            "attribute_type(#data, :map) AND attribute_type(#created, :number) \
+             AND (attribute_not_exists(#format) OR #format = :format)",
+        );
+        self.name("#data", layout.data);
+        self.name("#created", layout.created);
+        self.name("#format", layout.format);
+        self.value(":map", AttributeValue::S("M".to_owned()));
+        self.value(":number", AttributeValue::S("N".to_owned()));
+        self.value(":format", number(FORMAT));
+    }
+
+    /// A session of ours that lives. A `ttl` of another type is never greater than a number.
+    fn require_live(&mut self, layout: &Layout, now: Timestamp) {
+        self.require_ours(layout);
+        self.require("#ttl > :now");
+        self.name("#ttl", layout.ttl);
+        self.value(":now", number(now));
+    }
+
+    /// Nobody wrote since that version.
+    pub(crate) fn require_version(&mut self, layout: &Layout, version: u64) {
+        self.name("#version", layout.version);
+        if version == 0 {
+            self.require("attribute_not_exists(#version)");
+        } else {
+            self.require("#version = :version");
+            self.value(":version", number(version));
+        }
+    }
+
+    fn require(&mut self, clause: &str) {
+        if !self.condition.is_empty() {
+            self.condition.push_str(" AND ");
+        }
+        self.condition.push_str(clause);
+    }
+
+    fn set_data(&mut self, data: &Data) {
+        self.update.push_str(", #data = :data");
+        self.value(":data", item::encode_all(data));
+    }
+
+    fn name(&mut self, placeholder: &str, name: &str) {
+        self.names.insert(placeholder.to_owned(), name.to_owned());
+    }
+
+    fn value(&mut self, placeholder: &str, value: AttributeValue) {
+        self.values.insert(placeholder.to_owned(), value);
+    }
+}
+
+/// The least and the greatest number to which `by` can be added within an i64.
+fn addends(by: i64) -> (i64, i64) {
+    (
+        i64::MIN.saturating_sub(by.min(0)),
+        i64::MAX.saturating_sub(by.max(0)),
+    )
+}
+
+fn number(n: impl ToString) -> AttributeValue {
+    AttributeValue::N(n.to_string())
+}
+
+fn push(text: &mut String, more: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = text.write_fmt(more);
+}
+
+#[cfg(test)]
+mod tests;

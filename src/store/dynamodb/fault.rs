@@ -1,0 +1,237 @@
+//! What an SDK error means: pure functions.
+//!
+//! 1. A timeout or a lost connection is looked for first: `into_service_error` would turn it into
+//!    an unhandled error of the service.
+//! 2. What matters of a failed write is whether it may have happened. An answer that refuses proves
+//!    that it did not; so does a connection that never came about. All else is ambiguous.
+//! 3. Nothing of a request or an item gets into the error: of the service's answer only the code
+//!    and the request's id are kept, and the message where it can name nothing but the set-up.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::RequestId as _;
+
+use crate::error::{Error, ErrorKind};
+
+/// What became of a call that failed.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// It did not happen, and may succeed if it is sent again.
+    Again(Error),
+    /// It did not happen, and will not.
+    Refused(Error),
+    /// It may have happened. The error is that of a read; a write makes it
+    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown).
+    Ambiguous(Error),
+}
+
+impl Fault {
+    /// Judges an SDK error.
+    pub(crate) fn of<E>(error: SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        use ErrorKind::{Misconfigured, Timeout, Unavailable};
+        let what = |kind, text| move |cause: Cause| Error::with_source(kind, text, cause);
+        match &error {
+            SdkError::TimeoutError(_) => Self::Ambiguous(what(Timeout, "no answer in time")(
+                Cause::of("the time for a DynamoDB call ran out"),
+            )),
+            SdkError::ServiceError(answer) => {
+                let status = answer.raw().status().as_u16();
+                Self::of_answer(status, answer.err())
+            }
+            SdkError::ResponseError(answer) => {
+                let status = answer.raw().status().as_u16();
+                let cause = Cause::of(format!("DynamoDB's answer ({status}) is unreadable"));
+                Self::Ambiguous(what(Unavailable, "the answer was unreadable")(cause))
+            }
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+                Self::Ambiguous(what(Timeout, "no answer in time")(Cause::chain(&error)))
+            }
+            SdkError::DispatchFailure(failure) if failure.is_io() => {
+                let unreachable = what(Unavailable, "DynamoDB could not be reached");
+                let failed = unreachable(Cause::chain(&error));
+                match was_refused(&error) {
+                    true => Self::Again(failed),
+                    false => Self::Ambiguous(failed),
+                }
+            }
+            // No credentials, no Region, an endpoint that is none: nothing was sent.
+            SdkError::DispatchFailure(failure) if failure.is_user() || failure.is_other() => {
+                Self::Refused(what(Misconfigured, "the request could not be made")(
+                    Cause::chain(&error),
+                ))
+            }
+            SdkError::ConstructionFailure(_) => Self::Refused(what(
+                Misconfigured,
+                "the request could not be made",
+            )(Cause::chain(&error))),
+            _ => Self::Ambiguous(what(Unavailable, "the DynamoDB call failed")(Cause::chain(
+                &error,
+            ))),
+        }
+    }
+
+    /// Judges what the service said, by its code; by its status where it gave none.
+    pub(crate) fn of_answer<E: ProvideErrorMetadata>(status: u16, answer: &E) -> Self {
+        let code = answer.code().unwrap_or("no error code");
+        let said = |kind, text: &'static str, with_message: bool| {
+            let meta = answer.meta();
+            Error::with_source(
+                kind,
+                text,
+                Answer {
+                    code: code.to_owned(),
+                    status,
+                    message: meta.message().filter(|_| with_message).map(str::to_owned),
+                    request_id: meta.request_id().map(str::to_owned),
+                },
+            )
+        };
+        match code {
+            "ProvisionedThroughputExceededException"
+            | "ThrottlingException"
+            | "ThrottlingError"
+            | "ProvisionedThroughputExceeded"
+            | "RequestLimitExceeded" => Self::Again(said(
+                ErrorKind::Throttled,
+                "DynamoDB throttled the call",
+                false,
+            )),
+            "TransactionConflictException"
+            | "TransactionConflict"
+            | "TransactionInProgressException"
+            | "ReplicatedWriteConflictException" => {
+                let text = "another request was writing the session";
+                Self::Again(said(ErrorKind::Conflict, text, false))
+            }
+            "ResourceNotFoundException" => {
+                let text = "the session table does not exist";
+                Self::Refused(said(ErrorKind::Misconfigured, text, true))
+            }
+            "ValidationException" => {
+                let message = answer.message().unwrap_or_default();
+                // Both are what DynamoDB's answers have said for years; there is no code for it.
+                if message.contains("exceeded the maximum allowed size") {
+                    let text = "the session is larger than a DynamoDB item may be";
+                    Self::Refused(said(ErrorKind::TooLarge, text, false))
+                } else if message.contains("key element does not match the schema") {
+                    let text = "the table's partition key is not `id`, a string";
+                    Self::Refused(said(ErrorKind::Misconfigured, text, false))
+                } else {
+                    let text = "DynamoDB finds the request invalid";
+                    Self::Refused(said(ErrorKind::Misconfigured, text, false))
+                }
+            }
+            _ if status == 429 => Self::Again(said(
+                ErrorKind::Throttled,
+                "DynamoDB throttled the call",
+                false,
+            )),
+            // Access denied, expired or unknown credentials, a wrong signature.
+            _ if (400..500).contains(&status) => {
+                let text = "DynamoDB refused the call";
+                Self::Refused(said(ErrorKind::Misconfigured, text, true))
+            }
+            _ => {
+                let text = "DynamoDB failed";
+                Self::Ambiguous(said(ErrorKind::Unavailable, text, false))
+            }
+        }
+    }
+
+    /// The error of a read: nothing can have happened.
+    pub(crate) fn of_read(self) -> Error {
+        match self {
+            Self::Again(error) | Self::Refused(error) | Self::Ambiguous(error) => error,
+        }
+    }
+
+    /// The error of a write: what may have happened is unknown.
+    pub(crate) fn of_write(self) -> Error {
+        match self {
+            Self::Again(error) | Self::Refused(error) => error,
+            Self::Ambiguous(error) => unknown(error),
+        }
+    }
+}
+
+/// The error of a write of which nobody knows whether it happened.
+pub(crate) fn unknown(cause: Error) -> Error {
+    let reason = "the write was sent, and its answer was lost";
+    Error::with_source(ErrorKind::OutcomeUnknown, reason, cause)
+}
+
+/// Whether the connection was refused, so that no byte of the request was sent.
+fn was_refused(error: &(dyn StdError + 'static)) -> bool {
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|io| io.kind() == std::io::ErrorKind::ConnectionRefused)
+}
+
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(error.source(), |cause: &&'a (dyn StdError + 'static)| {
+        (*cause).source()
+    })
+}
+
+/// The causes of an SDK error as text: their `Debug` holds requests and items, their `Display`
+/// does not.
+#[derive(Debug)]
+struct Cause(String);
+
+impl Cause {
+    fn of(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    fn chain(error: &(dyn StdError + 'static)) -> Self {
+        let mut text = error.to_string();
+        for cause in causes(error) {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+        }
+        Self(text)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Cause {}
+
+/// What the service answered.
+#[derive(Debug)]
+struct Answer {
+    code: String,
+    status: u16,
+    message: Option<String>,
+    request_id: Option<String>,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (status {}", self.code, self.status)?;
+        if let Some(id) = &self.request_id {
+            write!(f, ", request {id}")?;
+        }
+        f.write_str(")")?;
+        match &self.message {
+            Some(message) => write!(f, ": {message}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for Answer {}
+
+#[cfg(test)]
+mod tests;

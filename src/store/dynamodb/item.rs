@@ -1,0 +1,266 @@
+//! A record as a DynamoDB item, and back: pure functions.
+//!
+//! 1. A value whose JSON text is an integer is `N`, so that DynamoDB can count it up; any other is
+//!    `S`, holding the JSON text: DynamoDB's own numbers have 38 digits, its maps 32 levels.
+//! 2. An item without `data` (`M`), `ttl` (`N`) and `created` (`N`) is not ours: it is read as
+//!    absent and never written.
+//! 3. An item of a newer `format` is [`Corrupt`](ErrorKind::Corrupt): neither read as empty nor
+//!    written.
+//! 4. What is not understood is carried: unknown attributes with the record, unreadable entries in
+//!    their place. A renewal copies both.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::changes::Changes;
+use crate::error::{Error, ErrorKind};
+use crate::expiry::Timestamp;
+use crate::id::StorageKey;
+use crate::record::{Data, Entry, Found, Opaque, Record};
+
+/// An item, by the names of its attributes.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// What DynamoDB allows an item, in bytes, names included
+/// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)).
+const MAX_ITEM_BYTES: usize = 400 * 1024;
+/// The newest format that this version reads, and the one that it writes. An item without the
+/// attribute has it.
+pub(crate) const FORMAT: u64 = 1;
+
+/// The names of the attributes. Another layout is another value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    /// The partition key.
+    pub(crate) id: &'static str,
+    pub(crate) data: &'static str,
+    pub(crate) created: &'static str,
+    pub(crate) modified: &'static str,
+    /// DynamoDB's TTL attribute.
+    pub(crate) ttl: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) write: &'static str,
+    pub(crate) renewed: &'static str,
+    pub(crate) format: &'static str,
+}
+
+/// The predecessor's names where it had one.
+pub(crate) const LAYOUT: Layout = Layout {
+    id: "id",
+    data: "data",
+    created: "created",
+    modified: "modified",
+    ttl: "ttl",
+    version: "version",
+    write: "write",
+    renewed: "renewed",
+    format: "format",
+};
+
+impl Layout {
+    /// What stands in an item, at that moment.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`](ErrorKind::Corrupt) for a newer format.
+    pub(crate) fn read(&self, item: &Item, now: Timestamp) -> Result<Found, Error> {
+        let number = |name: &str| item.get(name).and_then(as_u64);
+        let ttl = number(self.ttl).map(Timestamp::from_epoch_seconds);
+        // What is dead is dead in every format.
+        if ttl.is_some_and(|ttl| ttl <= now) {
+            return Ok(Found::Absent);
+        }
+        if let Some(format) = item.get(self.format)
+            && as_u64(format) != Some(FORMAT)
+        {
+            let reason = "the record is of a format that this version does not know";
+            return Err(Error::new(ErrorKind::Corrupt, reason));
+        }
+        if matches!(item.get(self.renewed), Some(AttributeValue::Bool(true))) {
+            return Ok(Found::Renewed);
+        }
+        let (Some(AttributeValue::M(data)), Some(ttl), Some(created)) =
+            (item.get(self.data), ttl, number(self.created))
+        else {
+            tracing::warn!("an item of the session table is not a session, and is left alone");
+            return Ok(Found::Absent);
+        };
+        let data: Data = data
+            .iter()
+            .map(|(key, value)| (key.as_str(), decode(value)))
+            .collect();
+        let known = [
+            self.id,
+            self.data,
+            self.created,
+            self.modified,
+            self.ttl,
+            self.version,
+            self.write,
+            self.renewed,
+            self.format,
+        ];
+        let unknown: Item = item
+            .iter()
+            .filter(|(name, _)| !known.contains(&name.as_str()))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let record = Record::new(data, Timestamp::from_epoch_seconds(created), ttl)
+            .at_version(number(self.version).unwrap_or(0));
+        Ok(Found::Live(match unknown.is_empty() {
+            true => record,
+            false => record.carrying(Opaque::new(unknown)),
+        }))
+    }
+
+    /// The item of a record as a write of that moment puts it.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLarge`](ErrorKind::TooLarge) if DynamoDB would refuse it.
+    pub(crate) fn write(
+        &self,
+        key: &StorageKey,
+        record: &Record,
+        now: Timestamp,
+        write: &str,
+    ) -> Result<Item, Error> {
+        let carried = record
+            .carried()
+            .and_then(|what| what.downcast_ref::<Item>());
+        let mut item = carried.cloned().unwrap_or_default();
+        let number = |n: u64| AttributeValue::N(n.to_string());
+        item.insert(self.id.into(), AttributeValue::S(key.as_str().into()));
+        item.insert(self.data.into(), encode_all(record.data()));
+        item.insert(
+            self.created.into(),
+            number(record.created().epoch_seconds()),
+        );
+        item.insert(self.modified.into(), modified(now));
+        item.insert(self.ttl.into(), number(record.ttl().epoch_seconds()));
+        item.insert(self.version.into(), number(record.version()));
+        item.insert(self.write.into(), AttributeValue::S(write.into()));
+        check_size(item_size(&item))?;
+        Ok(item)
+    }
+
+    /// The stub that a renewal leaves under the old key.
+    pub(crate) fn stub(&self, key: &StorageKey, ttl: Timestamp) -> Item {
+        HashMap::from([
+            (self.id.into(), AttributeValue::S(key.as_str().into())),
+            (self.ttl.into(), AttributeValue::N(ttl.to_string())),
+            (self.renewed.into(), AttributeValue::Bool(true)),
+        ])
+    }
+
+    /// Whether an item was last written by the write of that id.
+    pub(crate) fn is_written_by(&self, item: &Item, write: &str) -> bool {
+        matches!(item.get(self.write), Some(AttributeValue::S(id)) if id == write)
+    }
+}
+
+/// The time of a write, RFC 3339.
+pub(crate) fn modified(now: Timestamp) -> AttributeValue {
+    let seconds = now.epoch_seconds().try_into().unwrap_or(i64::MAX);
+    let text = DateTime::from_secs(seconds).fmt(DateTimeFormat::DateTime);
+    // A moment past the year 9999 has no such form; its seconds are still true.
+    AttributeValue::S(text.unwrap_or_else(|_| now.to_string()))
+}
+
+/// All entries, as the map that `data` is.
+pub(crate) fn encode_all(data: &Data) -> AttributeValue {
+    AttributeValue::M(
+        data.iter()
+            .map(|(key, entry)| (key.to_owned(), encode(entry)))
+            .collect(),
+    )
+}
+
+/// One entry as an attribute value.
+pub(crate) fn encode(entry: &Entry) -> AttributeValue {
+    let opaque = || entry.as_opaque()?.downcast_ref::<AttributeValue>().cloned();
+    match entry.json() {
+        Some(text) if entry.is_integer() => AttributeValue::N(text.to_owned()),
+        Some(text) => AttributeValue::S(text.to_owned()),
+        // Every opaque entry was made by `decode`, of an attribute value.
+        None => opaque().unwrap_or(AttributeValue::Null(true)),
+    }
+}
+
+fn decode(value: &AttributeValue) -> Entry {
+    match value {
+        AttributeValue::N(text) | AttributeValue::S(text) => Entry::from_json(text.as_str()),
+        other => Entry::opaque(Opaque::new(other.clone())),
+    }
+}
+
+fn as_u64(value: &AttributeValue) -> Option<u64> {
+    match value {
+        AttributeValue::N(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// # Errors
+///
+/// [`TooLarge`](ErrorKind::TooLarge) for more bytes than an item may have.
+pub(crate) fn check_size(bytes: usize) -> Result<(), Error> {
+    if bytes <= MAX_ITEM_BYTES {
+        return Ok(());
+    }
+    let reason = format!("{bytes} bytes; a DynamoDB item may have {MAX_ITEM_BYTES}");
+    Err(Error::new(ErrorKind::TooLarge, reason))
+}
+
+/// Whether an item has room for what `base` becomes.
+///
+/// # Errors
+///
+/// [`TooLarge`](ErrorKind::TooLarge), before anything is sent.
+pub(crate) fn check_room(changes: &Changes, base: &Data) -> Result<(), Error> {
+    // Far below the limit, where all but a few sessions are, nothing has to be counted exactly.
+    if changes.size_after(base) < MAX_ITEM_BYTES / 2 {
+        return Ok(());
+    }
+    check_size(data_size(&changes.apply(base)?))
+}
+
+/// What DynamoDB counts for `data`. The rest of an item is under a kilobyte; where that matters
+/// DynamoDB itself refuses.
+pub(crate) fn data_size(data: &Data) -> usize {
+    value_size(&encode_all(data))
+}
+
+/// What DynamoDB counts for an item
+/// ([sizes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html)).
+fn item_size(item: &Item) -> usize {
+    item.iter()
+        .map(|(name, value)| name.len() + value_size(value))
+        .sum()
+}
+
+/// Of one value. A number's is given as approximate: a byte for two digits, and one more; the
+/// sign and an odd digit are counted in full here, so as not to be too low.
+fn value_size(value: &AttributeValue) -> usize {
+    let number = |text: &String| text.len().div_ceil(2) + 2;
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(text) => number(text),
+        AttributeValue::B(blob) => blob.as_ref().len(),
+        AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
+        AttributeValue::Ns(texts) => texts.iter().map(number).sum(),
+        AttributeValue::Bs(blobs) => blobs.iter().map(|blob| blob.as_ref().len()).sum(),
+        AttributeValue::L(values) => 3 + values.iter().map(|v| 1 + value_size(v)).sum::<usize>(),
+        AttributeValue::M(map) => {
+            let entries = map.iter().map(|(name, v)| 1 + name.len() + value_size(v));
+            3 + entries.sum::<usize>()
+        }
+        // Booleans and nulls, and whatever DynamoDB may yet invent.
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests;

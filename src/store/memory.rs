@@ -1,0 +1,153 @@
+//! Sessions in the memory of one process: for tests, and for trying things out.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Error, ErrorKind};
+use crate::expiry::Timestamp;
+use crate::id::StorageKey;
+use crate::record::{Found, Record, Stored};
+use crate::store::{Renewal, SessionStore, Update};
+
+/// A store in memory, with the same semantics as [`DynamoDbStore`](crate::DynamoDbStore).
+///
+/// Clones share what is stored. On Lambda every execution environment would have sessions of its
+/// own, so this is for tests.
+///
+/// ```
+/// use lambda_sessions::{MemoryStore, SessionLayer};
+///
+/// let sessions = SessionLayer::new(MemoryStore::new());
+/// # let _ = sessions;
+/// ```
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    slots: Arc<Mutex<HashMap<StorageKey, Stored>>>,
+}
+
+impl MemoryStore {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many sessions there are, those included that have expired and were not swept yet.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let live = |slot: &&Stored| matches!(slot, Stored::Live(_));
+        self.slots().values().filter(live).count()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One lock around each whole operation is what makes it atomic. No panic can come between
+    /// two changes of the map, so a poisoned lock guards nothing broken.
+    fn slots(&self) -> MutexGuard<'_, HashMap<StorageKey, Stored>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemoryStore({} sessions)", self.len())
+    }
+}
+
+impl SessionStore for MemoryStore {
+    async fn load(&self, key: &StorageKey, now: Timestamp) -> Result<Found, Error> {
+        Ok(Stored::found(self.slots().get(key), now).map(Clone::clone))
+    }
+
+    async fn create(&self, key: &StorageKey, record: &Record) -> Result<(), Error> {
+        let mut slots = self.slots();
+        sweep(&mut slots, record.created());
+        put_new(&mut slots, key, record)
+    }
+
+    async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
+        let mut slots = self.slots();
+        let record = match Stored::found(slots.get(key), update.now) {
+            Found::Live(record) => update.apply(record)?,
+            other => return Ok(other.map(Clone::clone)),
+        };
+        slots.insert(key.clone(), Stored::Live(record.clone()));
+        Ok(Found::Live(record))
+    }
+
+    async fn touch(&self, key: &StorageKey, ttl: Timestamp, now: Timestamp) -> Result<bool, Error> {
+        let mut slots = self.slots();
+        let record = match Stored::found(slots.get(key), now) {
+            Found::Live(record) if record.ttl() < ttl => record.clone().with_ttl(ttl),
+            _ => return Ok(false),
+        };
+        slots.insert(key.clone(), Stored::Live(record));
+        Ok(true)
+    }
+
+    async fn renew(
+        &self,
+        from: &StorageKey,
+        to: &StorageKey,
+        renewal: Renewal<'_>,
+    ) -> Result<Found, Error> {
+        let mut slots = self.slots();
+        let record = match Stored::found(slots.get(from), renewal.now) {
+            Found::Live(record) => renewal.apply(record)?,
+            other => return Ok(other.map(Clone::clone)),
+        };
+        let ttl = renewal.stub_ttl();
+        slots.insert(to.clone(), Stored::Live(record.clone()));
+        slots.insert(from.clone(), Stored::Renewed { ttl });
+        Ok(Found::Live(record))
+    }
+
+    async fn replace(
+        &self,
+        from: &StorageKey,
+        to: &StorageKey,
+        record: &Record,
+    ) -> Result<Found<()>, Error> {
+        let mut slots = self.slots();
+        let found = Stored::found(slots.get(from), record.created()).map(drop);
+        if found != Found::Renewed {
+            put_new(&mut slots, to, record)?;
+            slots.remove(from);
+        }
+        Ok(found)
+    }
+
+    async fn delete(&self, key: &StorageKey, now: Timestamp) -> Result<Found<()>, Error> {
+        let mut slots = self.slots();
+        let found = Stored::found(slots.get(key), now).map(drop);
+        if found != Found::Renewed {
+            slots.remove(key);
+        }
+        Ok(found)
+    }
+}
+
+fn put_new(
+    slots: &mut HashMap<StorageKey, Stored>,
+    key: &StorageKey,
+    record: &Record,
+) -> Result<(), Error> {
+    if slots.contains_key(key) {
+        let reason = "a new session's key is taken";
+        return Err(Error::new(ErrorKind::Conflict, reason));
+    }
+    slots.insert(key.clone(), Stored::Live(record.clone().at_version(1)));
+    Ok(())
+}
+
+/// Frees what has expired whenever the map would have to grow anyway.
+fn sweep(slots: &mut HashMap<StorageKey, Stored>, now: Timestamp) {
+    if slots.len() == slots.capacity() {
+        slots.retain(|_, slot| !matches!(Stored::found(Some(slot), now), Found::Absent));
+    }
+}
