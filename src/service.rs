@@ -271,16 +271,14 @@ impl<S: SessionStore> Pipeline<S> {
             return self.create(pending, now).await;
         };
         let (new, record) = self.fresh(pending, now)?;
-        match self
+        let replaced = self
             .store
             .replace(old.storage_key(), new.storage_key(), &record)
-            .await?
-        {
-            Found::Live(()) | Found::Absent => {
-                Ok(Done::Stored(new, record.at_version(1), Token::Issue))
-            }
-            Found::Renewed => Err(gone("the session's id was renewed by another request")),
+            .await?;
+        if !replaced {
+            return Err(gone("the session's id was renewed by another request"));
         }
+        Ok(Done::Stored(new, record.at_version(1), Token::Issue))
     }
 
     async fn destroy(&self, pending: &Pending<'_>, now: Timestamp) -> Result<Done, Error> {

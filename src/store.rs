@@ -95,17 +95,17 @@ pub trait SessionStore: Send + Sync + 'static {
         renewal: Renewal<'_>,
     ) -> impl Future<Output = Result<Found, Error>> + Send;
 
-    /// Deletes a record and puts another at another key, as [`create`](Self::create) does.
+    /// Deletes a record and puts another at another key, as [`create`](Self::create) does. Gives
+    /// whether it did.
     ///
-    /// Takes effect where it found [`Live`](Found::Live) and [`Absent`](Found::Absent) alike, an
-    /// expired or malformed record included; a malformed one stays. A stub: [`Found::Renewed`],
-    /// nothing written.
+    /// Absent, expired: `true`, the other is put. Malformed: `true`, and it stays. A stub:
+    /// `false`, nothing written.
     fn replace(
         &self,
         from: &StorageKey,
         to: &StorageKey,
         record: &Record,
-    ) -> impl Future<Output = Result<Found<()>, Error>> + Send;
+    ) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Deletes a record. Absent, malformed: [`Found::Absent`], and a malformed one stays. Expired:
     /// either, and it goes. A stub: [`Found::Renewed`], and it stays, for the session goes on.

@@ -498,7 +498,7 @@ impl SessionStore for DynamoDbStore {
         from: &StorageKey,
         to: &StorageKey,
         record: &Record,
-    ) -> Result<Found<()>, Error> {
+    ) -> Result<bool, Error> {
         let mut patience = Patience::new();
         let now = record.created();
         let record = record.clone().at_version(1);
@@ -511,15 +511,15 @@ impl SessionStore for DynamoDbStore {
                 )
                 .await?;
             let again = match transacted {
-                Transacted::Written => return Ok(Found::Live(())),
+                Transacted::Written => return Ok(true),
                 Transacted::Again(error) => error,
                 Transacted::Refused([Some(_), _]) => return Err(key_is_taken()),
                 Transacted::Refused([None, found]) => {
                     return match self.found(found.flatten().as_ref(), now)? {
-                        Found::Renewed => Ok(Found::Renewed),
+                        Found::Renewed => Ok(false),
                         // Not ours, so it stays.
                         Found::Live(_) | Found::Absent => {
-                            self.create(to, &record).await.map(|()| Found::Absent)
+                            self.create(to, &record).await.map(|()| true)
                         }
                     };
                 }

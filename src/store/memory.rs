@@ -112,14 +112,14 @@ impl SessionStore for MemoryStore {
         from: &StorageKey,
         to: &StorageKey,
         record: &Record,
-    ) -> Result<Found<()>, Error> {
+    ) -> Result<bool, Error> {
         let mut slots = self.slots();
-        let found = Stored::found(slots.get(from), record.created()).map(drop);
-        if found != Found::Renewed {
-            put_new(&mut slots, to, record)?;
-            slots.remove(from);
+        if let Found::Renewed = Stored::found(slots.get(from), record.created()) {
+            return Ok(false);
         }
-        Ok(found)
+        put_new(&mut slots, to, record)?;
+        slots.remove(from);
+        Ok(true)
     }
 
     async fn delete(&self, key: &StorageKey, now: Timestamp) -> Result<Found<()>, Error> {

@@ -1,0 +1,150 @@
+//! Both stores pass the public suite, and the suite can fail.
+
+mod support;
+
+use lambda_sessions::{
+    Error, Found, MemoryStore, Record, Renewal, SessionStore, StorageKey, Timestamp, Update,
+    conformance,
+};
+use support::Table;
+
+#[tokio::test]
+async fn the_memory_store_conforms() {
+    conformance::run(&MemoryStore::new()).await;
+}
+
+#[tokio::test]
+async fn the_dynamodb_store_conforms() {
+    conformance::run(&Table::new().await.store()).await;
+}
+
+/// The ways in which stores go wrong, each of which the suite has to notice.
+#[derive(Clone, Copy, Debug)]
+enum Defect {
+    LoadsTheExpired,
+    UpdateCreates,
+    UpdateOverwritesOtherKeys,
+    TouchMovesBack,
+    RenewalCopiesWhatWasRead,
+    RenewalLeavesNoStub,
+    DeletesTheStub,
+    ReplaceKeepsTheOld,
+}
+
+struct Broken(MemoryStore, Defect);
+
+impl SessionStore for Broken {
+    async fn load(&self, key: &StorageKey, now: Timestamp) -> Result<Found, Error> {
+        let now = match self.1 {
+            Defect::LoadsTheExpired => Timestamp::from_epoch_seconds(0),
+            _ => now,
+        };
+        self.0.load(key, now).await
+    }
+
+    async fn create(&self, key: &StorageKey, record: &Record) -> Result<(), Error> {
+        self.0.create(key, record).await
+    }
+
+    async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
+        let found = self.0.update(key, update).await?;
+        match (self.1, found, update.read) {
+            (Defect::UpdateCreates, Found::Absent, _) => {
+                let record =
+                    update.apply(&Record::new(Default::default(), update.now, update.now))?;
+                self.0.create(key, &record).await?;
+                Ok(Found::Absent)
+            }
+            (Defect::UpdateOverwritesOtherKeys, Found::Live(_), Some(read)) => {
+                let record = update.apply(read)?;
+                self.0.delete(key, update.now).await?;
+                self.0.create(key, &record).await?;
+                Ok(Found::Live(record))
+            }
+            (_, found, _) => Ok(found),
+        }
+    }
+
+    async fn touch(&self, key: &StorageKey, ttl: Timestamp, now: Timestamp) -> Result<bool, Error> {
+        match (self.1, self.0.load(key, now).await?) {
+            (Defect::TouchMovesBack, Found::Live(record)) => {
+                self.0.delete(key, now).await?;
+                self.0.create(key, &record.with_ttl(ttl)).await?;
+                Ok(true)
+            }
+            _ => self.0.touch(key, ttl, now).await,
+        }
+    }
+
+    async fn renew(
+        &self,
+        from: &StorageKey,
+        to: &StorageKey,
+        renewal: Renewal<'_>,
+    ) -> Result<Found, Error> {
+        match (self.1, self.0.load(from, renewal.now).await?) {
+            (Defect::RenewalCopiesWhatWasRead, Found::Live(_)) => {
+                self.0.renew(from, to, renewal).await?;
+                let record = renewal.apply(renewal.read)?;
+                self.0.delete(to, renewal.now).await?;
+                self.0.create(to, &record).await?;
+                Ok(Found::Live(record))
+            }
+            (Defect::RenewalLeavesNoStub, Found::Live(record)) => {
+                let record = renewal.apply(&record)?;
+                self.0.delete(from, renewal.now).await?;
+                self.0.create(to, &record).await?;
+                Ok(Found::Live(record))
+            }
+            _ => self.0.renew(from, to, renewal).await,
+        }
+    }
+
+    async fn replace(
+        &self,
+        from: &StorageKey,
+        to: &StorageKey,
+        record: &Record,
+    ) -> Result<bool, Error> {
+        match self.1 {
+            Defect::ReplaceKeepsTheOld => {
+                self.0.create(to, record).await?;
+                Ok(self.0.load(from, record.created()).await?.map(drop) != Found::Renewed)
+            }
+            _ => self.0.replace(from, to, record).await,
+        }
+    }
+
+    async fn delete(&self, key: &StorageKey, now: Timestamp) -> Result<Found<()>, Error> {
+        let found = self.0.delete(key, now).await?;
+        if let (Defect::DeletesTheStub, Found::Renewed) = (self.1, found) {
+            // Once its time is over the memory store lets go of it too.
+            let after = Timestamp::from_epoch_seconds(u64::MAX);
+            self.0.delete(key, after).await?;
+        }
+        Ok(found)
+    }
+}
+
+#[test]
+fn the_suite_notices_each_defect() {
+    for defect in [
+        Defect::LoadsTheExpired,
+        Defect::UpdateCreates,
+        Defect::UpdateOverwritesOtherKeys,
+        Defect::TouchMovesBack,
+        Defect::RenewalCopiesWhatWasRead,
+        Defect::RenewalLeavesNoStub,
+        Defect::DeletesTheStub,
+        Defect::ReplaceKeepsTheOld,
+    ] {
+        let noticed = std::panic::catch_unwind(|| {
+            let store = Broken(MemoryStore::new(), defect);
+            tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap()
+                .block_on(conformance::run(&store));
+        });
+        assert!(noticed.is_err(), "{defect:?} went unnoticed");
+    }
+}

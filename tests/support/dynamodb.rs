@@ -1,0 +1,135 @@
+//! A table of the test's own, on the embedded emulator or on the DynamoDB Local that
+//! `LAMBDA_SESSIONS_TEST_ENDPOINT` names.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
+    ScalarAttributeType,
+};
+use lambda_sessions::DynamoDbStore;
+
+pub type Item = HashMap<String, AttributeValue>;
+
+/// A table, and the way to look into it that no proxy counts.
+pub struct Table {
+    pub endpoint: String,
+    pub name: String,
+    pub client: Client,
+}
+
+impl Table {
+    /// An empty table with a partition key `id`.
+    pub async fn new() -> Self {
+        let table = Self::named_only().await;
+        table.create("id", ScalarAttributeType::S).await;
+        table
+    }
+
+    /// A DynamoDB without the table.
+    pub async fn named_only() -> Self {
+        let endpoint = match std::env::var("LAMBDA_SESSIONS_TEST_ENDPOINT") {
+            Ok(endpoint) => endpoint,
+            Err(_) => start_emulator().await,
+        };
+        Self {
+            client: client(&endpoint),
+            name: format!("sessions-{}", unique()),
+            endpoint,
+        }
+    }
+
+    pub async fn create(&self, key: &str, key_type: ScalarAttributeType) {
+        let attribute = AttributeDefinition::builder()
+            .attribute_name(key)
+            .attribute_type(key_type);
+        let schema = KeySchemaElement::builder()
+            .attribute_name(key)
+            .key_type(KeyType::Hash);
+        self.client
+            .create_table()
+            .table_name(&self.name)
+            .attribute_definitions(attribute.build().unwrap())
+            .key_schema(schema.build().unwrap())
+            .billing_mode(BillingMode::PayPerRequest)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// A store that talks to the table directly.
+    pub fn store(&self) -> DynamoDbStore {
+        DynamoDbStore::new(self.client.clone(), &self.name).unwrap()
+    }
+
+    /// A store that talks to it by another way, such as a proxy.
+    pub fn store_at(&self, endpoint: &str) -> DynamoDbStore {
+        DynamoDbStore::new(client(endpoint), &self.name).unwrap()
+    }
+
+    pub async fn items(&self) -> Vec<Item> {
+        let scan = self.client.scan().table_name(&self.name);
+        scan.consistent_read(true)
+            .send()
+            .await
+            .unwrap()
+            .items
+            .unwrap_or_default()
+    }
+
+    /// The one item that there is.
+    pub async fn item(&self) -> Item {
+        let mut items = self.items().await;
+        assert_eq!(items.len(), 1, "one item is there");
+        items.remove(0)
+    }
+
+    pub async fn put(&self, item: Item) {
+        let put = self.client.put_item().table_name(&self.name);
+        put.set_item(Some(item)).send().await.unwrap();
+    }
+
+    pub async fn delete(&self, id: &AttributeValue) {
+        let delete = self.client.delete_item().table_name(&self.name);
+        delete.key("id", id.clone()).send().await.unwrap();
+    }
+}
+
+/// The SDK's client as `from_env` sets it up, with credentials that no emulator checks.
+pub fn client(endpoint: &str) -> Client {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(5))
+        .operation_timeout(Duration::from_secs(15))
+        .build();
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "tests"))
+        .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(5)))
+        .timeout_config(timeouts)
+        .endpoint_url(endpoint)
+        .build();
+    Client::from_conf(config)
+}
+
+/// It lives as long as the test's runtime.
+async fn start_emulator() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let database = dynoxide::Database::memory().unwrap();
+    tokio::spawn(dynoxide::server::serve_on(listener, database));
+    format!("http://{address}")
+}
+
+/// A name that no other test has, in this process or another.
+pub fn unique() -> String {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).unwrap();
+    format!("{:016x}", u64::from_le_bytes(bytes))
+}

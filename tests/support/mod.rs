@@ -1,0 +1,48 @@
+//! What the tests share: a real DynamoDB emulator of their own, a proxy that counts and can
+//! answer in its place, a client that keeps cookies, and a clock that they set.
+#![allow(dead_code)] // each test file uses a part of it
+
+mod dynamodb;
+mod proxy;
+mod visitor;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use dynamodb::{Item, Table};
+pub use proxy::{Answer, Proxy};
+pub use visitor::{Reply, Visitor};
+
+/// A clock that stands still until it is moved. It begins in 2033, which no store's own clock
+/// takes for the past.
+#[derive(Clone)]
+pub struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    pub fn new() -> Self {
+        Self(Arc::new(AtomicU64::new(2_000_000_000)))
+    }
+
+    pub fn seconds(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    pub fn advance(&self, duration: Duration) {
+        self.0.fetch_add(duration.as_secs(), Ordering::SeqCst);
+    }
+
+    /// For `SessionLayer::clock`.
+    pub fn reader(&self) -> impl Fn() -> SystemTime + Send + Sync + 'static {
+        let clock = self.clone();
+        move || UNIX_EPOCH + Duration::from_secs(clock.seconds())
+    }
+}
+
+pub const fn minutes(n: u64) -> Duration {
+    Duration::from_secs(n * 60)
+}
+
+pub const fn days(n: u64) -> Duration {
+    Duration::from_secs(n * 24 * 60 * 60)
+}

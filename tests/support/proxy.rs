@@ -1,0 +1,139 @@
+//! A proxy on the wire in front of DynamoDB: it writes down every call by its `X-Amz-Target`, and
+//! answers in DynamoDB's place where a test tells it to.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpListener;
+
+/// What the proxy does with a call.
+#[derive(Clone)]
+pub enum Answer {
+    /// Passes it on.
+    Forward,
+    /// Answers so, and passes nothing on.
+    Reply(u16, String),
+    /// Passes it on, and answers so whatever came back.
+    ForwardThenReply(u16, String),
+}
+
+impl Answer {
+    /// DynamoDB's error of that name.
+    pub fn error(status: u16, name: &str) -> Self {
+        Self::Reply(status, error_body(name))
+    }
+
+    /// The call succeeds, and its acknowledgement is lost on the way.
+    pub fn lost() -> Self {
+        Self::ForwardThenReply(500, error_body("InternalServerError"))
+    }
+}
+
+fn error_body(name: &str) -> String {
+    format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{name}","message":"said {name}"}}"#)
+}
+
+type Script = Arc<dyn Fn(&str, usize) -> Answer + Send + Sync>;
+
+#[derive(Clone)]
+pub struct Proxy {
+    pub endpoint: String,
+    calls: Arc<Mutex<Vec<String>>>,
+    script: Arc<Mutex<Script>>,
+}
+
+impl Proxy {
+    /// In front of DynamoDB at that endpoint.
+    pub async fn start(upstream: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let forward: Script = Arc::new(|_, _| Answer::Forward);
+        let proxy = Self {
+            endpoint: format!("http://{}", listener.local_addr().unwrap()),
+            calls: Arc::default(),
+            script: Arc::new(Mutex::new(forward)),
+        };
+        let serving = proxy.clone();
+        let upstream = upstream.to_owned();
+        tokio::spawn(async move {
+            let client = Client::builder(TokioExecutor::new()).build_http();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (proxy, client, upstream) = (serving.clone(), client.clone(), upstream.clone());
+                let service = service_fn(move |request| {
+                    let (proxy, client, upstream) =
+                        (proxy.clone(), client.clone(), upstream.clone());
+                    async move { Ok::<_, Infallible>(proxy.pass(request, &client, &upstream).await) }
+                });
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        });
+        proxy
+    }
+
+    /// What it does from now on, by the operation and how many calls of it came before.
+    pub fn answer(&self, script: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) {
+        self.calls.lock().unwrap().clear();
+        *self.script.lock().unwrap() = Arc::new(script);
+    }
+
+    /// The operations that were called since this was last asked, in order.
+    pub fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.calls.lock().unwrap())
+    }
+
+    async fn pass(
+        &self,
+        request: Request<Incoming>,
+        client: &Client<HttpConnector, Full<Bytes>>,
+        upstream: &str,
+    ) -> Response<Full<Bytes>> {
+        let target = request.headers()["x-amz-target"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let operation = target.rsplit('.').next().unwrap().to_owned();
+        let before = {
+            let mut calls = self.calls.lock().unwrap();
+            let before = calls.iter().filter(|call| **call == operation).count();
+            calls.push(operation.clone());
+            before
+        };
+        let script = Arc::clone(&self.script.lock().unwrap());
+        let reply = match script(&operation, before) {
+            Answer::Forward => None,
+            Answer::Reply(status, body) => return reply(status, body),
+            Answer::ForwardThenReply(status, body) => Some((status, body)),
+        };
+        let (mut parts, body) = request.into_parts();
+        parts.uri = format!("{upstream}/").parse().unwrap();
+        let body = Full::new(body.collect().await.unwrap().to_bytes());
+        let answer = client
+            .request(Request::from_parts(parts, body))
+            .await
+            .unwrap();
+        if let Some((status, body)) = reply {
+            return self::reply(status, body);
+        }
+        let (parts, body) = answer.into_parts();
+        let body = Full::new(body.collect().await.unwrap().to_bytes());
+        Response::from_parts(parts, body)
+    }
+}
+
+fn reply(status: u16, body: String) -> Response<Full<Bytes>> {
+    Response::builder()
+        .status(status)
+        .header("content-type", "application/x-amz-json-1.0")
+        .body(Full::new(body.into()))
+        .unwrap()
+}
