@@ -1,6 +1,6 @@
 //! What the tests share: a real DynamoDB emulator of their own, a proxy that counts and can
 //! answer in its place, a client that keeps cookies, and a clock that they set.
-#![allow(dead_code)] // each test file uses a part of it
+#![allow(dead_code, unused_imports)] // each test file uses a part of it
 
 mod dynamodb;
 mod proxy;
