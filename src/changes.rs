@@ -188,7 +188,7 @@ impl Changes {
                         (Change::Add(total), forecast)
                     }
                 };
-                if change == Change::Add(0) && there.is_some() {
+                if is_none(&change, there) {
                     slot.remove();
                 } else {
                     slot.insert(change);
@@ -220,11 +220,7 @@ impl Changes {
         let cleared = self.cleared;
         self.by_key.retain(|key, change| {
             let there = base.get(key).filter(|_| !cleared);
-            match change {
-                Change::Set(entry) => !there.is_some_and(|there| same_value(there, entry)),
-                Change::Remove => there.is_some(),
-                Change::Add(by) => *by != 0 || there.is_none(),
-            }
+            !is_none(change, there)
         });
     }
 
@@ -243,6 +239,12 @@ impl Changes {
                     sum(Some(entry), by).map_or(Change::Add(by), |sum| Change::Set(integer(sum)))
                 }
                 (Some(Change::Remove), Change::Add(by)) => Change::Set(integer(by)),
+                // After a clear all are sets.
+                (None, Change::Add(by)) if self.cleared => Change::Set(integer(by)),
+                (_, Change::Remove) if self.cleared => {
+                    self.by_key.remove(&key);
+                    continue;
+                }
                 (_, change) => change,
             };
             self.by_key.insert(key, folded);
@@ -373,6 +375,15 @@ fn sum(there: Option<&Entry>, by: i64) -> Result<i64, Error> {
 
 fn overflow() -> Error {
     Error::new(ErrorKind::Serialize, "the sum does not fit in an i64")
+}
+
+/// Whether a change of what is there changes nothing.
+fn is_none(change: &Change, there: Option<&Entry>) -> bool {
+    match change {
+        Change::Set(entry) => there.is_some_and(|there| same_value(there, entry)),
+        Change::Remove => there.is_none(),
+        Change::Add(by) => *by == 0 && there.is_some(),
+    }
 }
 
 /// Whether two entries hold the same JSON value. The order of an object's members does not count:

@@ -1,1 +1,625 @@
+use proptest::prelude::*;
 
+use super::*;
+
+fn data(entries: &[(&str, &str)]) -> Data {
+    entries
+        .iter()
+        .map(|(key, text)| (*key, Entry::from_json(*text)))
+        .collect()
+}
+
+/// `clear a=1 b- c+2`.
+fn shown(changes: &Changes) -> String {
+    let clear = changes.is_cleared().then(|| "clear".to_owned());
+    let by_key = changes.iter().map(|(key, change)| match change {
+        Change::Set(entry) => format!("{key}={}", entry.json().unwrap_or("opaque")),
+        Change::Remove => format!("{key}-"),
+        Change::Add(by) => format!("{key}+{by}"),
+    });
+    clear
+        .into_iter()
+        .chain(by_key)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step<'a> {
+    Set(&'a str, &'a str),
+    Remove(&'a str),
+    Add(&'a str, i64),
+    Clear,
+}
+
+/// Gives whether the step was accepted.
+fn step(changes: &mut Changes, base: Option<&Data>, step: Step<'_>) -> bool {
+    match step {
+        Step::Set(key, text) => changes.set(base, key, Entry::from_json(text)),
+        Step::Remove(key) => changes.remove(base, key),
+        Step::Add(key, by) => return changes.add(base, key, by).is_ok(),
+        Step::Clear => changes.clear(base.unwrap_or(&Data::new())),
+    }
+    true
+}
+
+fn folded(base: Option<&Data>, steps: &[Step<'_>]) -> Changes {
+    let mut changes = Changes::default();
+    for one in steps {
+        assert!(step(&mut changes, base, *one), "{one:?}");
+    }
+    changes
+}
+
+#[test]
+fn changes_of_one_key_fold_to_one() {
+    use Step::{Add, Remove, Set};
+    let with = data(&[("n", "5"), ("other", "1")]);
+    let without = data(&[("other", "1")]);
+    // The steps, and what they come to on a session with the key, without it, and unread.
+    let rows: &[(&[Step<'_>], [&str; 3])] = &[
+        (&[], ["", "", ""]),
+        (&[Set("n", "6")], ["n=6", "n=6", "n=6"]),
+        (&[Set("n", "5")], ["", "n=5", "n=5"]),
+        (&[Remove("n")], ["n-", "", "n-"]),
+        (&[Add("n", 2)], ["n+2", "n+2", "n+2"]),
+        (&[Add("n", 0)], ["", "n+0", "n+0"]),
+        (&[Set("n", "6"), Set("n", "7")], ["n=7", "n=7", "n=7"]),
+        (&[Set("n", "6"), Set("n", "5")], ["", "n=5", "n=5"]),
+        (&[Set("n", "6"), Remove("n")], ["n-", "", "n-"]),
+        (&[Set("n", "6"), Add("n", 1)], ["n=7", "n=7", "n=7"]),
+        (&[Set("n", "6"), Add("n", -1)], ["", "n=5", "n=5"]),
+        (&[Remove("n"), Set("n", "6")], ["n=6", "n=6", "n=6"]),
+        (&[Remove("n"), Set("n", "5")], ["", "n=5", "n=5"]),
+        (&[Remove("n"), Remove("n")], ["n-", "", "n-"]),
+        (&[Remove("n"), Add("n", 2)], ["n=2", "n+2", "n=2"]),
+        (&[Remove("n"), Add("n", 5)], ["", "n+5", "n=5"]),
+        (&[Remove("n"), Add("n", 0)], ["n=0", "n+0", "n=0"]),
+        (&[Add("n", 2), Add("n", 3)], ["n+5", "n+5", "n+5"]),
+        (&[Add("n", 2), Add("n", -2)], ["", "n+0", "n+0"]),
+        (&[Add("n", 2), Set("n", "9")], ["n=9", "n=9", "n=9"]),
+        (&[Add("n", 2), Set("n", "5")], ["", "n=5", "n=5"]),
+        (&[Add("n", 2), Remove("n")], ["n-", "", "n-"]),
+        (
+            &[Add("n", 2), Remove("n"), Add("n", 3)],
+            ["n=3", "n+3", "n=3"],
+        ),
+        (
+            &[Set("n", "6"), Remove("n"), Set("n", "5")],
+            ["", "n=5", "n=5"],
+        ),
+    ];
+    for (steps, expected) in rows {
+        let bases = [Some(&with), Some(&without), None];
+        let got = bases.map(|base| shown(&folded(base, steps)));
+        assert_eq!(got, *expected, "{steps:?}");
+    }
+}
+
+#[test]
+fn after_a_clear_all_changes_are_sets() {
+    use Step::{Add, Clear, Remove, Set};
+    let base = data(&[("n", "5"), ("other", "1")]);
+    let rows: &[(&[Step<'_>], &str)] = &[
+        (&[Clear], "clear"),
+        (&[Clear, Clear], "clear"),
+        (&[Clear, Remove("n")], "clear"),
+        (&[Clear, Set("n", "6")], "clear n=6"),
+        // What was there is gone, so an equal value is not there either.
+        (&[Clear, Set("n", "5")], "clear n=5"),
+        (&[Clear, Add("n", 2)], "clear n=2"),
+        (&[Clear, Add("n", 0)], "clear n=0"),
+        (&[Clear, Add("n", 2), Add("n", 3)], "clear n=5"),
+        (&[Clear, Add("n", 2), Add("n", -2)], "clear n=0"),
+        (&[Clear, Add("n", 2), Remove("n")], "clear"),
+        (&[Clear, Set("n", "6"), Remove("n")], "clear"),
+        (&[Clear, Set("n", "6"), Add("n", 1)], "clear n=7"),
+        (&[Set("n", "6"), Clear], "clear"),
+        (&[Remove("n"), Clear], "clear"),
+        (&[Add("n", 2), Clear], "clear"),
+        (&[Set("n", "6"), Clear, Add("n", 1)], "clear n=1"),
+        (&[Remove("n"), Clear, Set("m", "1")], "clear m=1"),
+        (&[Clear, Set("n", "6"), Clear], "clear"),
+    ];
+    for (steps, expected) in rows {
+        assert_eq!(shown(&folded(Some(&base), steps)), *expected, "{steps:?}");
+    }
+}
+
+#[test]
+fn clearing_an_empty_session_only_drops_what_was_changed() {
+    let empty = Data::new();
+    let changes = folded(Some(&empty), &[Step::Set("n", "1"), Step::Clear]);
+    assert!(changes.is_empty());
+    assert!(!changes.is_cleared());
+}
+
+#[test]
+fn an_equal_value_is_no_change() {
+    let cases = [
+        ("1", "1", true),
+        ("null", "null", true),
+        (r#"{"a":1,"b":[2]}"#, r#"{"b":[2],"a":1}"#, true),
+        (r#"[{"a":1,"b":2}]"#, r#"[{"b":2,"a":1}]"#, true),
+        ("[1,2]", "[2,1]", false),
+        ("1", "1.0", false),
+        ("0.0", "-0.0", false),
+        ("[0.0]", "[-0.0]", false),
+        ("-0", "00", false),
+        (r#"{"a":0.0}"#, r#"{"a":-0.0}"#, false),
+        (r#"{"a":1,"b":2}"#, r#"{"a":1,"c":2}"#, false),
+        (r#"{"a":1}"#, r#"{"a":1,"b":2}"#, false),
+        ("\"1\"", "1", false),
+        ("\"a\"", "\"b\"", false),
+        ("true", "null", false),
+        // What does not parse equals itself only.
+        ("not json", "not json", true),
+        ("not json", "nor this", false),
+    ];
+    for (there, put, equal) in cases {
+        let base = data(&[("k", there)]);
+        let changes = folded(Some(&base), &[Step::Set("k", put)]);
+        assert_eq!(changes.is_empty(), equal, "{there} then {put}");
+    }
+}
+
+#[test]
+fn an_opaque_entry_equals_no_other() {
+    use crate::record::Opaque;
+    let there = Entry::opaque(Opaque::new(7_u8));
+    let base: Data = [("k", there.clone())].into_iter().collect();
+    let mut changes = Changes::default();
+    changes.set(Some(&base), "k", there);
+    assert!(changes.is_empty());
+    changes.set(Some(&base), "k", Entry::opaque(Opaque::new(7_u8)));
+    assert_eq!(changes.iter().count(), 1);
+}
+
+#[test]
+fn an_increment_of_what_is_no_i64_fails_and_changes_nothing() {
+    for text in [
+        "\"5\"",
+        "1.0",
+        "1e2",
+        "-0",
+        "null",
+        "true",
+        "[1]",
+        "9223372036854775808",
+        "18446744073709551615",
+        "not json",
+    ] {
+        let base = data(&[("k", text)]);
+        let mut changes = Changes::default();
+        for by in [0, 1, -1] {
+            let error = changes.add(Some(&base), "k", by).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Deserialize, "{text} + {by}");
+        }
+        assert!(changes.is_empty(), "{text}");
+
+        // The same on a value that was set by this request, where nothing was read.
+        changes.set(None, "k", Entry::from_json(text));
+        let error = changes.add(None, "k", 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Deserialize, "{text}");
+        assert_eq!(shown(&changes), format!("k={text}"));
+
+        // Unread, only the store can tell.
+        let mut unread = Changes::default();
+        assert_eq!(unread.add(None, "k", 1).unwrap(), None);
+        let error = unread.apply(&base).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Deserialize, "{text}");
+        let error = unread.current(&base, "k").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Deserialize, "{text}");
+    }
+}
+
+#[test]
+fn a_sum_that_is_no_i64_fails_and_changes_nothing() {
+    for (there, by) in [
+        ("9223372036854775807", 1),
+        ("-9223372036854775808", -1),
+        ("1", i64::MAX),
+        ("-1", i64::MIN),
+    ] {
+        let base = data(&[("k", there)]);
+        let mut changes = Changes::default();
+        let error = changes.add(Some(&base), "k", by).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Serialize, "{there} + {by}");
+        assert!(changes.is_empty());
+
+        // On a value that this request set.
+        changes.set(None, "k", Entry::from_json(there));
+        let error = changes.add(None, "k", by).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Serialize, "{there} + {by}");
+        assert_eq!(shown(&changes), format!("k={there}"));
+    }
+    let mut changes = folded(None, &[Step::Add("k", i64::MAX)]);
+    let error = changes.add(None, "k", 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Serialize);
+    assert_eq!(shown(&changes), format!("k+{}", i64::MAX));
+}
+
+#[test]
+fn an_increment_forecasts_its_sum_as_far_as_it_is_known() {
+    let base = data(&[("n", "5")]);
+    let mut changes = Changes::default();
+    assert_eq!(changes.add(Some(&base), "n", 2).unwrap(), Some(7));
+    assert_eq!(changes.add(Some(&base), "n", 2).unwrap(), Some(9));
+    assert_eq!(changes.add(Some(&base), "absent", -1).unwrap(), Some(-1));
+    changes.remove(Some(&base), "n");
+    assert_eq!(changes.add(Some(&base), "n", 2).unwrap(), Some(2));
+    assert_eq!(changes.add(Some(&base), "n", 1).unwrap(), Some(3));
+    changes.clear(&base);
+    assert_eq!(changes.add(Some(&base), "n", 4).unwrap(), Some(4));
+
+    let mut unread = Changes::default();
+    assert_eq!(unread.add(None, "n", 2).unwrap(), None);
+    assert_eq!(unread.add(None, "n", 2).unwrap(), None);
+    unread.remove(None, "n");
+    assert_eq!(unread.add(None, "n", 2).unwrap(), Some(2));
+}
+
+#[test]
+fn a_read_drops_what_turns_out_to_change_nothing() {
+    use Step::{Add, Remove, Set};
+    let base = data(&[("n", "5"), ("o", r#"{"a":1,"b":2}"#)]);
+    let rows: &[(&[Step<'_>], &str)] = &[
+        (&[Set("n", "5")], ""),
+        (&[Set("n", "6")], "n=6"),
+        (&[Set("o", r#"{"b":2,"a":1}"#)], ""),
+        (&[Set("absent", "1")], "absent=1"),
+        (&[Remove("n")], "n-"),
+        (&[Remove("absent")], ""),
+        (&[Add("n", 0)], ""),
+        (&[Add("n", 1)], "n+1"),
+        (&[Add("absent", 0)], "absent+0"),
+        (&[Add("n", 1), Remove("absent"), Set("o", "1")], "n+1 o=1"),
+    ];
+    for (steps, expected) in rows {
+        let mut changes = folded(None, steps);
+        changes.settle_on(&base);
+        assert_eq!(shown(&changes), *expected, "{steps:?}");
+    }
+}
+
+#[test]
+fn a_clear_keeps_its_sets_when_it_settles() {
+    let base = data(&[("n", "5")]);
+    let mut changes = folded(Some(&base), &[Step::Clear, Step::Set("n", "5")]);
+    changes.settle_on(&base);
+    assert_eq!(shown(&changes), "clear n=5");
+}
+
+#[test]
+fn later_changes_fold_onto_earlier_ones() {
+    use Step::{Add, Clear, Remove, Set};
+    let base = data(&[("n", "5"), ("m", "1")]);
+    let rows: &[(&[Step<'_>], &[Step<'_>], &str)] = &[
+        (&[Set("n", "6")], &[Set("n", "7")], "n=7"),
+        (&[Set("n", "6")], &[Add("n", 1)], "n=7"),
+        (&[Set("n", "6")], &[Remove("n")], "n-"),
+        (&[Remove("n")], &[Add("n", 2)], "n=2"),
+        (&[Remove("n")], &[Set("n", "2")], "n=2"),
+        (&[Add("n", 1)], &[Add("n", 2)], "n+3"),
+        (&[Add("n", 1)], &[Set("n", "0")], "n=0"),
+        (&[Add("n", 1)], &[Remove("n")], "n-"),
+        (&[Set("n", "6")], &[Set("m", "2")], "m=2 n=6"),
+        (&[Set("n", "6")], &[Clear, Set("m", "2")], "clear m=2"),
+        (&[Clear], &[Add("n", 2)], "clear n=2"),
+        (&[Clear, Set("n", "6")], &[Remove("n")], "clear"),
+        (&[Clear, Set("n", "6")], &[Clear], "clear"),
+    ];
+    for (earlier, later, expected) in rows {
+        let earlier = folded(Some(&base), earlier);
+        let between = earlier.apply(&base).unwrap();
+        let later = folded(Some(&between), later);
+        let both = earlier.followed_by(later);
+        assert_eq!(shown(&both), *expected);
+    }
+}
+
+#[test]
+fn the_size_counts_keys_and_texts_and_a_new_sum_with_its_most() {
+    use Step::{Add, Clear, Remove, Set};
+    let base = data(&[("n", "5"), ("text", "\"abc\"")]);
+    assert_eq!(base.size(), 2 + 9);
+    let rows: &[(&[Step<'_>], usize)] = &[
+        (&[], 11),
+        (&[Set("n", "123")], 13),
+        (&[Set("new", "true")], 18),
+        (&[Remove("text")], 2),
+        (&[Add("new", 1)], 11 + 3 + 20),
+        (&[Add("n", 1)], 11),
+        (&[Clear], 0),
+        (&[Clear, Set("n", "123")], 4),
+    ];
+    for (steps, expected) in rows {
+        let changes = folded(Some(&base), steps);
+        assert_eq!(changes.size_after(&base), *expected, "{steps:?}");
+    }
+}
+
+#[test]
+fn debug_tells_neither_keys_nor_values() {
+    let changes = folded(
+        None,
+        &[
+            Step::Set("secret-key", "\"secret-value\""),
+            Step::Remove("secret-removed"),
+            Step::Add("secret-sum", 424_242),
+        ],
+    );
+    let mut all = format!("{changes:?} {changes:#?}");
+    for (_, change) in changes.iter() {
+        all += &format!(" {change:?}");
+    }
+    assert!(!all.contains("secret") && !all.contains("424242"), "{all}");
+    assert!(all.contains("keys: 3"), "{all}");
+}
+
+#[test]
+fn the_whole_table_of_outcomes() {
+    use Origin::{Read, Unread};
+    use Outcome::{Create, Destroy, Keep, Renew, Replace, Touch, Update};
+
+    const T: Timestamp = Timestamp::from_epoch_seconds(9);
+    const LIVE: Origin = Read(Found::Live(()));
+    const NONE: Origin = Read(Found::Absent);
+    const STUB: Origin = Read(Found::Renewed);
+    // Origin, destroy, renew, change: what is written when a touch is due; `None` is `Gone`.
+    let rows = [
+        (LIVE, false, false, false, Some(Touch(T))),
+        (LIVE, false, false, true, Some(Update(Some(T)))),
+        (LIVE, false, true, false, Some(Renew)),
+        (LIVE, false, true, true, Some(Renew)),
+        (LIVE, true, false, false, Some(Destroy)),
+        (LIVE, true, false, true, Some(Replace)),
+        (LIVE, true, true, false, Some(Destroy)),
+        (LIVE, true, true, true, Some(Replace)),
+        // A renewal copies what was read; who did not look has nothing to copy.
+        (Unread, false, false, false, Some(Touch(T))),
+        (Unread, false, false, true, Some(Update(Some(T)))),
+        (Unread, false, true, false, Some(Touch(T))),
+        (Unread, false, true, true, Some(Update(Some(T)))),
+        (Unread, true, false, false, Some(Destroy)),
+        (Unread, true, false, true, Some(Replace)),
+        (Unread, true, true, false, Some(Destroy)),
+        (Unread, true, true, true, Some(Replace)),
+        (NONE, false, false, false, Some(Keep)),
+        (NONE, false, false, true, Some(Create)),
+        (NONE, false, true, false, Some(Keep)),
+        (NONE, false, true, true, Some(Create)),
+        (NONE, true, false, false, Some(Destroy)),
+        (NONE, true, false, true, Some(Create)),
+        (NONE, true, true, false, Some(Destroy)),
+        (NONE, true, true, true, Some(Create)),
+        (STUB, false, false, false, Some(Keep)),
+        (STUB, false, false, true, None),
+        (STUB, false, true, false, Some(Keep)),
+        (STUB, false, true, true, Some(Create)),
+        (STUB, true, false, false, None),
+        (STUB, true, false, true, None),
+        (STUB, true, true, false, None),
+        (STUB, true, true, true, None),
+    ];
+    for (n, (origin, destroy, renew, change, due)) in rows.into_iter().enumerate() {
+        // Every combination has its row.
+        let bits = [destroy, renew, change].map(usize::from);
+        assert_eq!(n % 8, bits[0] * 4 + bits[1] * 2 + bits[2]);
+
+        let wish = Wish {
+            destroy,
+            renew,
+            change,
+        };
+        let not_due = due.map(|outcome| match outcome {
+            Touch(_) => Keep,
+            Update(_) => Update(None),
+            other => other,
+        });
+        for (touch, expected) in [(Some(T), due), (None, not_due)] {
+            match (decide(origin, wish, touch), expected) {
+                (Ok(outcome), Some(expected)) => {
+                    assert_eq!(outcome, expected, "{origin:?} {wish:?} {touch:?}");
+                }
+                (Err(error), None) => assert_eq!(error.kind(), ErrorKind::Gone),
+                (other, expected) => panic!("{origin:?} {wish:?}: {other:?}, not {expected:?}"),
+            }
+        }
+    }
+}
+
+const KEYS: [&str; 4] = ["a", "b", "c", ""];
+const TEXTS: [&str; 10] = [
+    "0",
+    "1",
+    "-3",
+    "1.0",
+    "-0.0",
+    "null",
+    "\"s\"",
+    "[1,{}]",
+    r#"{"a":1,"b":2}"#,
+    r#"{"b":2,"a":1}"#,
+];
+
+fn any_base() -> impl Strategy<Value = Data> {
+    prop::collection::btree_map(prop::sample::select(&KEYS), 0..TEXTS.len(), 0..4).prop_map(
+        |entries| {
+            entries
+                .into_iter()
+                .map(|(key, n)| (key, Entry::from_json(TEXTS[n])))
+                .collect()
+        },
+    )
+}
+
+fn any_step(clears: bool) -> impl Strategy<Value = Step<'static>> {
+    let key = || prop::sample::select(&KEYS);
+    prop_oneof![
+        4 => (key(), prop::sample::select(&TEXTS)).prop_map(|(key, text)| Step::Set(key, text)),
+        3 => key().prop_map(Step::Remove),
+        4 => (key(), -3_i64..4).prop_map(|(key, by)| Step::Add(key, by)),
+        u32::from(clears) => Just(Step::Clear),
+    ]
+}
+
+fn any_steps(clears: bool) -> impl Strategy<Value = Vec<Step<'static>>> {
+    prop::collection::vec(any_step(clears), 0..12)
+}
+
+fn changed(base: Option<&Data>, steps: &[Step<'_>]) -> Changes {
+    let mut changes = Changes::default();
+    for one in steps {
+        step(&mut changes, base, *one);
+    }
+    changes
+}
+
+/// What the steps do, one after the other, to the data themselves.
+fn done_at_once(base: &Data, steps: &[Step<'_>]) -> Data {
+    let mut data = base.clone();
+    for one in steps {
+        match *one {
+            Step::Set(key, text) => data.insert(key, Entry::from_json(text)),
+            Step::Remove(key) => drop(data.remove(key)),
+            Step::Clear => data = Data::new(),
+            Step::Add(key, by) => {
+                let there = data.get(key).map_or("0", |entry| entry.json().unwrap());
+                if let Ok(n) = there.parse::<i64>() {
+                    data.insert(key, Entry::from_json((n + by).to_string()));
+                }
+            }
+        }
+    }
+    data
+}
+
+/// The values, whatever the order of an object's members.
+fn values(data: &Data) -> Vec<(String, String)> {
+    data.iter()
+        .map(|(key, entry)| {
+            let value: Value = serde_json::from_str(entry.json().unwrap()).unwrap();
+            let members = value.as_object().map(|members| {
+                let mut members: Vec<_> = members.iter().map(|m| format!("{m:?}")).collect();
+                members.sort();
+                members.concat()
+            });
+            (key.to_owned(), members.unwrap_or_else(|| value.to_string()))
+        })
+        .collect()
+}
+
+fn holds_only_sets_after_a_clear(changes: &Changes) -> bool {
+    let set = |(_, change): (&str, &Change)| matches!(change, Change::Set(_));
+    !changes.is_cleared() || changes.iter().all(set)
+}
+
+proptest! {
+    #[test]
+    fn folded_changes_do_what_the_steps_did(base in any_base(), steps in any_steps(true)) {
+        let changes = changed(Some(&base), &steps);
+        let after = changes.apply(&base).unwrap();
+        prop_assert_eq!(values(&after), values(&done_at_once(&base, &steps)));
+        prop_assert!(holds_only_sets_after_a_clear(&changes));
+    }
+
+    #[test]
+    fn without_a_read_they_do_too(base in any_base(), steps in any_steps(false)) {
+        let mut changes = changed(None, &steps);
+        let expected = done_at_once(&base, &steps);
+        match changes.apply(&base) {
+            Ok(after) => prop_assert_eq!(values(&after), values(&expected)),
+            Err(error) => prop_assert_eq!(error.kind(), ErrorKind::Deserialize),
+        }
+        // A read in the end changes what is written and not what comes of it.
+        changes.settle_on(&base);
+        if let Ok(after) = changes.apply(&base) {
+            prop_assert_eq!(values(&after), values(&expected));
+        }
+    }
+
+    #[test]
+    fn changes_that_are_none_change_nothing_and_others_do(
+        base in any_base(),
+        steps in any_steps(true),
+    ) {
+        let changes = changed(Some(&base), &steps);
+        if changes.is_empty() {
+            prop_assert_eq!(changes.apply(&base).unwrap(), base);
+        } else if !changes.is_cleared() {
+            let after = changes.apply(&base).unwrap();
+            prop_assert_ne!(values(&after), values(&base));
+        }
+    }
+
+    #[test]
+    fn settling_again_drops_nothing_more(base in any_base(), steps in any_steps(true)) {
+        let mut changes = changed(Some(&base), &steps);
+        let before = shown(&changes);
+        changes.settle_on(&base);
+        prop_assert_eq!(shown(&changes), before);
+    }
+
+    #[test]
+    fn what_is_current_is_what_apply_gives(base in any_base(), steps in any_steps(true)) {
+        for changes in [changed(Some(&base), &steps), changed(None, &steps)] {
+            let Ok(after) = changes.apply(&base) else { continue };
+            let keys: Vec<&str> = after.iter().map(|(key, _)| key).collect();
+            prop_assert_eq!(changes.keys(&base), keys);
+            for key in KEYS {
+                let current = changes.current(&base, key).unwrap();
+                prop_assert_eq!(current.as_deref(), after.get(key));
+            }
+        }
+    }
+
+    #[test]
+    fn the_size_is_exact_but_for_the_digits_of_sums(
+        base in any_base(),
+        steps in any_steps(true),
+    ) {
+        for changes in [changed(Some(&base), &steps), changed(None, &steps)] {
+            let Ok(after) = changes.apply(&base) else { continue };
+            let sums = |new: bool| {
+                let is_sum = |(key, change): &(&str, &Change)| {
+                    matches!(change, Change::Add(_)) && base.get(key).is_none() == new
+                };
+                changes.iter().filter(is_sum).count()
+            };
+            // One that is new counts with 20 bytes; one that was there as it was, and here it can
+            // grow by a sign and a digit.
+            let size = changes.size_after(&base);
+            prop_assert!(size + 2 * sums(false) >= after.size());
+            prop_assert!(size <= after.size() + 20 * sums(true) + 2 * sums(false));
+        }
+    }
+
+    #[test]
+    fn earlier_and_then_later_is_both_at_once(
+        base in any_base(),
+        earlier in any_steps(true),
+        later in any_steps(true),
+    ) {
+        let earlier = changed(Some(&base), &earlier);
+        let between = earlier.apply(&base).unwrap();
+        let later = changed(Some(&between), &later);
+        let after = later.apply(&between).unwrap();
+        let both = earlier.followed_by(later);
+        prop_assert!(holds_only_sets_after_a_clear(&both), "{}", shown(&both));
+        prop_assert_eq!(both.apply(&base).unwrap(), after);
+    }
+
+    #[test]
+    fn earlier_and_then_later_is_both_at_once_without_a_read(
+        base in any_base(),
+        earlier in any_steps(false),
+        later in any_steps(false),
+    ) {
+        let (earlier, later) = (changed(None, &earlier), changed(None, &later));
+        let apart = earlier.apply(&base).and_then(|between| later.apply(&between));
+        if let Ok(after) = apart {
+            prop_assert_eq!(earlier.followed_by(later).apply(&base).unwrap(), after);
+        }
+    }
+}
