@@ -144,6 +144,8 @@ impl Layout {
     pub(crate) fn ours(&self) -> Expression {
         let mut expression = Expression::default();
         expression.require_ours(self);
+        expression.require("attribute_type(#ttl, :number)");
+        expression.name("#ttl", self.ttl);
         expression
     }
 

@@ -73,7 +73,7 @@ impl Layout {
             return Ok(Found::Absent);
         }
         if let Some(format) = item.get(self.format)
-            && as_u64(format) != Some(FORMAT)
+            && !matches!(format, AttributeValue::N(n) if *n == FORMAT.to_string())
         {
             let reason = "the record is of a format that this version does not know";
             return Err(Error::new(ErrorKind::Corrupt, reason));
@@ -196,11 +196,14 @@ fn decode(value: &AttributeValue) -> Entry {
     }
 }
 
+/// A number that is no `u64` is the nearest that is: the conditions of writes see a number of
+/// DynamoDB's too, and both have to agree on what is a session.
 fn as_u64(value: &AttributeValue) -> Option<u64> {
-    match value {
-        AttributeValue::N(text) => text.parse().ok(),
-        _ => None,
-    }
+    let AttributeValue::N(text) = value else {
+        return None;
+    };
+    let nearest = || text.parse::<f64>().ok().map(|number| number as u64);
+    text.parse().ok().or_else(nearest)
 }
 
 /// # Errors

@@ -1,0 +1,561 @@
+//! Bad input and a failing DynamoDB: a typed error or a fresh session, never a panic, never a loss.
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::types::ScalarAttributeType;
+use lambda_http::{Error, Request};
+use lambda_sessions::{
+    DynamoDbStore, ErrorKind, Session, SessionExt as _, SessionLayer, SessionStore,
+};
+use support::{Answer, Clock, Proxy, Reply, Table, Visitor, minutes};
+
+/// Sessions whose errors are written down.
+struct Bench {
+    sessions: SessionLayer<DynamoDbStore>,
+    errors: Arc<Mutex<Vec<lambda_sessions::Error>>>,
+    proxy: Proxy,
+    table: Table,
+    clock: Clock,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let table = Table::new().await;
+        Self::on(table).await
+    }
+
+    async fn on(table: Table) -> Self {
+        let proxy = Proxy::start(&table.endpoint).await;
+        let clock = Clock::new();
+        let (sessions, errors) = watched(table.store_at(&proxy.endpoint));
+        let sessions = sessions.clock(clock.reader());
+        Self {
+            sessions,
+            errors,
+            proxy,
+            table,
+            clock,
+        }
+    }
+
+    async fn guest(&self) -> Visitor {
+        let mut visitor = Visitor::new();
+        let reply = visitor.visit(&self.sessions, count).await;
+        assert_eq!((reply.status, reply.body.as_str()), (200, "1"));
+        self.proxy.calls();
+        visitor
+    }
+
+    fn kinds(&self) -> Vec<ErrorKind> {
+        self.errors
+            .lock()
+            .unwrap()
+            .drain(..)
+            .map(|error| error.kind())
+            .collect()
+    }
+}
+
+type Watched<S> = (SessionLayer<S>, Arc<Mutex<Vec<lambda_sessions::Error>>>);
+
+fn watched<S: SessionStore>(store: S) -> Watched<S> {
+    let errors: Arc<Mutex<Vec<lambda_sessions::Error>>> = Arc::default();
+    let seen = Arc::clone(&errors);
+    let sessions = SessionLayer::new(store).on_error(move |error| {
+        seen.lock().unwrap().push(error.clone());
+        let status = match error.kind() {
+            ErrorKind::Gone | ErrorKind::Conflict => 409,
+            _ => 503,
+        };
+        http::Response::builder()
+            .status(status)
+            .body(String::new())
+            .unwrap()
+    });
+    (sessions, errors)
+}
+
+async fn count(_: Request, session: Session) -> Result<String, Error> {
+    Ok(session.increment("visits", 1)?.to_string())
+}
+
+async fn peek(_: Request, session: Session) -> Result<String, Error> {
+    Ok(format!("{:?}", session.get::<i64>("visits")?))
+}
+
+fn assert_refused(reply: &Reply, status: u64, what: &str) {
+    assert_eq!((reply.status, reply.cookies.len()), (status, 0), "{what}");
+}
+
+#[tokio::test]
+async fn an_unknown_id_is_never_adopted() {
+    let bench = Bench::new().await;
+    let planted = "A".repeat(43);
+    let mut visitor = Visitor::with_cookie("__Host-sid", &planted);
+    assert_eq!(visitor.visit(&bench.sessions, count).await.body, "1");
+    assert_ne!(visitor.cookie(), Some(planted.as_str()));
+    assert_eq!(bench.proxy.calls(), ["GetItem", "PutItem"]);
+}
+
+#[tokio::test]
+async fn a_malformed_cookie_begins_afresh() {
+    let bench = Bench::new().await;
+    for cookie in [
+        "",
+        "x",
+        "%00",
+        &"A".repeat(42),
+        &"=".repeat(43),
+        &"A".repeat(9000),
+    ] {
+        let mut visitor = Visitor::with_cookie("__Host-sid", cookie);
+        assert_eq!(
+            visitor.visit(&bench.sessions, count).await.body,
+            "1",
+            "{cookie}"
+        );
+        assert_eq!(bench.proxy.calls(), ["PutItem"], "{cookie}");
+        assert_eq!(visitor.cookie().unwrap().len(), 43);
+    }
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_stays_as_it_is() {
+    let bench = Bench::new().await;
+    let mut ada = bench.guest().await;
+    let ask = |_: Request, session: Session| async move {
+        let error = session.get::<String>("visits").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Deserialize);
+        let error = session.take::<Vec<u8>>("visits").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Deserialize);
+        Ok(format!("{:?}", session.take::<i64>("visits")?))
+    };
+    assert_eq!(ada.visit(&bench.sessions, ask).await.body, "Some(1)");
+}
+
+/// An increment without a read learns the type from DynamoDB's refusal.
+#[tokio::test]
+async fn an_increment_of_what_is_no_number_is_refused_by_the_store() {
+    let bench = Bench::new().await;
+    let mut ada = bench.guest().await;
+    let name = |_: Request, session: Session| async move {
+        Ok(session.insert("name", "ada").map(|()| "")?)
+    };
+    ada.visit(&bench.sessions, name).await;
+    let before = bench.table.item().await;
+    let increment = |request: Request| async move {
+        let session = request.unread_session()?;
+        session.increment("visits", 1)?;
+        session.increment("name", 1)?;
+        Ok("")
+    };
+    assert_refused(
+        &ada.visit_layered(&bench.sessions, increment).await,
+        503,
+        "a text",
+    );
+    assert_eq!(bench.kinds(), [ErrorKind::Deserialize]);
+    assert_eq!(bench.table.item().await, before);
+}
+
+#[tokio::test]
+async fn too_large_a_session_is_refused_before_anything_is_sent() {
+    let bench = Bench::new().await;
+    let mut ada = bench.guest().await;
+    let before = bench.table.item().await;
+    let grow = |_: Request, session: Session| async move {
+        session.insert("blob", "x".repeat(70_000))?;
+        let error = session.save().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
+        assert!(error.to_string().contains("65536"), "{error}");
+        assert_eq!(
+            session.get::<String>("blob")?.unwrap().len(),
+            70_000,
+            "the changes stay"
+        );
+        Ok("")
+    };
+    assert_refused(&ada.visit(&bench.sessions, grow).await, 503, "an update");
+    assert_refused(
+        &Visitor::new().visit(&bench.sessions, grow).await,
+        503,
+        "a create",
+    );
+    assert_eq!(bench.kinds(), [ErrorKind::TooLarge, ErrorKind::TooLarge]);
+    assert_eq!(
+        bench.proxy.calls(),
+        ["GetItem"],
+        "nothing was sent but the read"
+    );
+    assert_eq!(bench.table.item().await, before);
+
+    // With a higher limit DynamoDB's own holds.
+    let roomy = bench.sessions.clone().max_size(usize::MAX);
+    let fill = |size: usize| {
+        move |_: Request, session: Session| async move {
+            Ok(session.insert("blob", "x".repeat(size)).map(|()| "")?)
+        }
+    };
+    assert_eq!(ada.visit(&roomy, fill(400_000)).await.status, 200);
+    assert_eq!(ada.visit(&roomy, fill(409_700)).await.status, 503);
+    assert_eq!(
+        Visitor::new().visit(&roomy, fill(409_700)).await.status,
+        503
+    );
+    assert_eq!(bench.kinds(), [ErrorKind::TooLarge, ErrorKind::TooLarge]);
+    // The guard counts the data; what is left to DynamoDB itself is typed as well.
+    assert_eq!(ada.visit(&roomy, fill(409_550)).await.status, 503);
+    assert_eq!(bench.kinds(), [ErrorKind::TooLarge]);
+    assert_eq!(ada.visit(&roomy, peek).await.body, "Some(1)");
+
+    // A session that is too large already may shrink.
+    let shrink = |_: Request, session: Session| async move {
+        Ok(session.insert("blob", "x".repeat(300_000)).map(|()| "")?)
+    };
+    assert_eq!(ada.visit(&bench.sessions, shrink).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_missing_table_is_misconfigured() {
+    let bench = Bench::on(Table::named_only().await).await;
+    let mut visitor = Visitor::with_cookie("__Host-sid", &"A".repeat(43));
+    assert_refused(&visitor.visit(&bench.sessions, count).await, 503, "a read");
+    assert_refused(
+        &Visitor::new().visit(&bench.sessions, count).await,
+        503,
+        "a create",
+    );
+    let errors: Vec<_> = bench.errors.lock().unwrap().drain(..).collect();
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Misconfigured);
+        assert!(
+            error.to_string().contains("table does not exist"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_table_with_another_key_is_misconfigured() {
+    let table = Table::named_only().await;
+    table.create("pk", ScalarAttributeType::S).await;
+    let bench = Bench::on(table).await;
+    let mut visitor = Visitor::with_cookie("__Host-sid", &"A".repeat(43));
+    assert_refused(&visitor.visit(&bench.sessions, count).await, 503, "a read");
+    assert_refused(
+        &Visitor::new().visit(&bench.sessions, count).await,
+        503,
+        "a create",
+    );
+    assert_eq!(
+        bench.kinds(),
+        [ErrorKind::Misconfigured, ErrorKind::Misconfigured]
+    );
+}
+
+/// A load that fails never looks like an empty session: the handler is not called, no cookie is
+/// set or cleared, and nothing is written.
+#[tokio::test]
+async fn a_load_that_fails_is_not_a_logout() {
+    let cases = [
+        (400, "AccessDeniedException", ErrorKind::Misconfigured),
+        (400, "UnrecognizedClientException", ErrorKind::Misconfigured),
+        (400, "ExpiredTokenException", ErrorKind::Misconfigured),
+        (
+            400,
+            "ProvisionedThroughputExceededException",
+            ErrorKind::Throttled,
+        ),
+        (400, "ThrottlingException", ErrorKind::Throttled),
+        (400, "RequestLimitExceeded", ErrorKind::Throttled),
+        (500, "InternalServerError", ErrorKind::Unavailable),
+        (503, "ServiceUnavailable", ErrorKind::Unavailable),
+        (400, "ValidationException", ErrorKind::Misconfigured),
+    ];
+    let bench = Bench::new().await;
+    let mut ada = bench.guest().await;
+    let before = (bench.table.item().await, ada.cookie().map(str::to_owned));
+    for (status, name, kind) in cases {
+        bench.proxy.answer(move |operation, _| match operation {
+            "GetItem" => Answer::error(status, name),
+            _ => Answer::Forward,
+        });
+        let wrapped = |_: Request, _: Session| async { Err::<&str, Error>("was called".into()) };
+        assert_refused(&ada.visit(&bench.sessions, wrapped).await, 503, name);
+        let layered = |request: Request| async move {
+            request.session().await?.insert("visits", 0)?;
+            Ok("")
+        };
+        assert_refused(
+            &ada.visit_layered(&bench.sessions, layered).await,
+            503,
+            name,
+        );
+        assert_eq!(bench.kinds(), [kind, kind], "{name}");
+        let calls = bench.proxy.calls();
+        assert!(
+            calls.iter().all(|call| call == "GetItem"),
+            "{name}: {calls:?}"
+        );
+
+        // Behind the layer, a handler that can do without is not harmed.
+        let tolerant = |request: Request| async move {
+            Ok(match request.session().await {
+                Ok(_) => "with",
+                Err(_) => "without",
+            })
+        };
+        let reply = ada.visit_layered(&bench.sessions, tolerant).await;
+        assert_eq!(
+            (reply.body.as_str(), reply.cookies.len()),
+            ("without", 0),
+            "{name}"
+        );
+    }
+    bench.proxy.answer(|_, _| Answer::Forward);
+    assert_eq!(
+        (bench.table.item().await, ada.cookie().map(str::to_owned)),
+        before
+    );
+    assert_eq!(
+        ada.visit(&bench.sessions, count).await.body,
+        "2",
+        "the same session, as before"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_is_nonsense_is_unavailable() {
+    let bench = Bench::new().await;
+    let mut ada = bench.guest().await;
+    for (status, body) in [
+        (200, "<html>"),
+        (200, "{\"Item\": 3}"),
+        (502, "bad gateway"),
+    ] {
+        bench
+            .proxy
+            .answer(move |_, _| Answer::Reply(status, body.to_owned()));
+        assert_refused(&ada.visit(&bench.sessions, count).await, 503, body);
+        assert_eq!(bench.kinds(), [ErrorKind::Unavailable], "{body}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_not_there_is_unavailable() {
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
+    let table = Table::new().await;
+    let (sessions, errors) = watched(table.store_at(&endpoint));
+    let id = "A".repeat(43);
+    let mut known = Visitor::with_cookie("__Host-sid", &id);
+    assert_refused(&known.visit(&sessions, count).await, 503, "a read");
+    assert_eq!(known.cookie(), Some(id.as_str()), "its cookie stays");
+    assert_refused(
+        &Visitor::new().visit(&sessions, count).await,
+        503,
+        "a create",
+    );
+    let unread = |request: Request| async move {
+        Ok(request.unread_session()?.insert("a", 1).map(|()| "")?)
+    };
+    assert_refused(
+        &known.visit_layered(&sessions, unread).await,
+        503,
+        "an update",
+    );
+    for error in errors.lock().unwrap().iter() {
+        // The connection was refused, so it is known that nothing was written.
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+        assert!(std::error::Error::source(error).is_some());
+    }
+}
+
+/// What each write does when DynamoDB refuses it: the error, no cookie, the data as they were.
+#[tokio::test]
+async fn a_save_that_is_refused_sends_no_success_and_no_cookie() {
+    for (name, status, kind) in [
+        ("AccessDeniedException", 400, ErrorKind::Misconfigured),
+        ("ThrottlingException", 400, ErrorKind::Throttled),
+        ("InternalServerError", 500, ErrorKind::OutcomeUnknown),
+    ] {
+        let bench = Bench::new().await;
+        let mut ada = bench.guest().await;
+        let before = bench.table.items().await;
+        bench.proxy.answer(move |operation, _| match operation {
+            "GetItem" => Answer::Forward,
+            _ => Answer::error(status, name),
+        });
+        let renew = |_: Request, session: Session| async move {
+            session.renew();
+            Ok("")
+        };
+        let replace = |_: Request, session: Session| async move {
+            session.destroy();
+            session.insert("a", 1)?;
+            Ok("")
+        };
+        let destroy = |_: Request, session: Session| async move {
+            session.destroy();
+            Ok("")
+        };
+        let replies = [
+            ("create", Visitor::new().visit(&bench.sessions, count).await),
+            ("update", ada.visit(&bench.sessions, count).await),
+            ("renew", ada.visit(&bench.sessions, renew).await),
+            ("replace", ada.visit(&bench.sessions, replace).await),
+            ("destroy", ada.visit(&bench.sessions, destroy).await),
+        ];
+        for (what, reply) in &replies {
+            assert_refused(reply, 503, &format!("{what}: {name}"));
+        }
+        assert_eq!(bench.kinds(), [kind; 5], "{name}");
+        assert_eq!(bench.table.items().await, before, "{name}");
+
+        // A touch is nothing that anybody asked for.
+        bench.clock.advance(minutes(61));
+        let reply = ada.visit(&bench.sessions, peek).await;
+        assert_eq!(
+            (reply.body.as_str(), reply.cookies.len()),
+            ("Some(1)", 0),
+            "{name}"
+        );
+    }
+}
+
+/// A retried write counts once: the acknowledgement is lost, and the write is there.
+#[tokio::test]
+async fn a_write_whose_acknowledgement_is_lost_counts_once() {
+    let bench = Bench::new().await;
+    let lose_the_first = |operation: &str, before: usize| match (operation, before) {
+        ("GetItem", _) => Answer::Forward,
+        (_, 0) => Answer::lost(),
+        _ => Answer::Forward,
+    };
+    bench.proxy.answer(lose_the_first);
+    let mut ada = Visitor::new();
+    assert_eq!(ada.visit(&bench.sessions, count).await.body, "1");
+    assert_eq!(bench.proxy.calls(), ["PutItem", "PutItem"]);
+    assert_eq!(ada.cookie().is_some(), true);
+
+    bench.proxy.answer(lose_the_first);
+    assert_eq!(ada.visit(&bench.sessions, count).await.status, 200);
+    assert_eq!(bench.proxy.calls(), ["GetItem", "UpdateItem", "UpdateItem"]);
+    assert_eq!(
+        ada.visit(&bench.sessions, peek).await.body,
+        "Some(2)",
+        "not 3"
+    );
+
+    bench.proxy.answer(lose_the_first);
+    let unread = |request: Request| async move {
+        Ok(request
+            .unread_session()?
+            .increment("visits", 1)
+            .map(|()| "")?)
+    };
+    assert_eq!(ada.visit_layered(&bench.sessions, unread).await.status, 200);
+    assert_eq!(bench.proxy.calls(), ["UpdateItem", "GetItem"]);
+    assert_eq!(ada.visit(&bench.sessions, peek).await.body, "Some(3)");
+
+    bench.proxy.answer(lose_the_first);
+    let login = |_: Request, session: Session| async move {
+        session.renew();
+        session.increment("visits", 1)?;
+        Ok("")
+    };
+    assert_eq!(ada.visit(&bench.sessions, login).await.status, 200);
+    let calls = bench.proxy.calls();
+    assert_eq!(
+        calls,
+        ["GetItem", "TransactWriteItems", "TransactWriteItems"]
+    );
+    assert_eq!(ada.visit(&bench.sessions, peek).await.body, "Some(4)");
+
+    bench.clock.advance(minutes(61));
+    bench.proxy.answer(lose_the_first);
+    assert_eq!(
+        ada.visit(&bench.sessions, peek).await.status,
+        200,
+        "a touch"
+    );
+
+    bench.proxy.answer(lose_the_first);
+    let logout = |_: Request, session: Session| async move {
+        session.destroy();
+        Ok("")
+    };
+    assert_eq!(ada.visit(&bench.sessions, logout).await.status, 200);
+    assert_eq!(ada.cookie(), None);
+    let records = bench.table.items().await;
+    assert!(
+        records.iter().all(|item| item.contains_key("renewed")),
+        "only the stub is left"
+    );
+}
+
+/// With another writer in between nobody can tell whether the first attempt happened, and that is
+/// what is said.
+#[tokio::test]
+async fn an_outcome_that_cannot_be_known_is_unknown() {
+    let bench = Bench::new().await;
+    let mut ada = bench.guest().await;
+    let direct = SessionLayer::new(bench.table.store()).clock(bench.clock.reader());
+    let other = ada.clone();
+    bench
+        .proxy
+        .answer(|operation, before| match (operation, before) {
+            ("UpdateItem", 0) => Answer::lost(),
+            // The resent write arrives after another request has written.
+            ("UpdateItem", 1) => Answer::error(500, "InternalServerError"),
+            _ => Answer::Forward,
+        });
+    let (sessions, proxy) = (&bench.sessions, &bench.proxy);
+    let slow = |_: Request, session: Session| async move {
+        session.increment("visits", 1)?;
+        Ok("")
+    };
+    // The other request writes while the first one waits between its attempts.
+    let mut visiting = ada.clone();
+    let writes = async {
+        let mut other = other;
+        loop {
+            if bench.table.item().await["version"].as_n().unwrap() == "2" {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        other.visit(&direct, count).await
+    };
+    let (reply, _) = tokio::join!(visiting.visit(sessions, slow), writes);
+    let calls = proxy.calls();
+    assert_eq!(&calls[..2], ["GetItem", "UpdateItem"], "{calls:?}");
+    match reply.status {
+        // The resent write came before the other's: it was recognized.
+        200 => assert!(bench.kinds().is_empty()),
+        _ => {
+            assert_refused(&reply, 503, "unknown");
+            assert_eq!(bench.kinds(), [ErrorKind::OutcomeUnknown]);
+        }
+    }
+    assert_eq!(
+        ada.visit(&direct, peek).await.body,
+        "Some(3)",
+        "counted once each"
+    );
+}
+
+#[tokio::test]
+async fn without_a_layer_there_is_no_session_and_it_says_so() {
+    let request: Request = lambda_http::http::Request::new(lambda_http::Body::Empty);
+    assert_eq!(
+        request.session().await.unwrap_err().kind(),
+        ErrorKind::Misconfigured
+    );
+    let error = request.unread_session().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    assert!(error.to_string().contains("SessionLayer"), "{error}");
+}
