@@ -11,11 +11,11 @@ use std::time::{Duration, SystemTime};
 use cookie::SameSite;
 use http::{Response, Uri};
 
-use crate::cookie::CookieSettings;
+use crate::cookie::{CookieSettings, is_domain, is_name, is_path};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::{Expiry, Timestamp};
 use crate::response::default_on_error;
-use crate::transport::Transport;
+use crate::transport::{Transport, carrier};
 
 /// Default of `max_size`: 64 KB, a sixth of what an item may have, and 64 write units a save.
 pub(crate) const DEFAULT_MAX_SIZE: usize = 64 * 1024;
@@ -62,9 +62,10 @@ impl Settings {
     pub(crate) fn from_variables(variables: &Variables<'_>) -> Result<Self, Error> {
         let mut settings = Self::default();
         let cookie = &mut settings.cookie;
-        cookie.name = variables.text("SESSION_COOKIE_NAME")?;
-        cookie.domain = variables.text("SESSION_COOKIE_DOMAIN")?;
-        set(&mut cookie.path, variables.text("SESSION_COOKIE_PATH")?);
+        cookie.name = variables.text("SESSION_COOKIE_NAME", "a cookie's name", is_name)?;
+        cookie.domain = variables.text("SESSION_COOKIE_DOMAIN", "a domain", is_domain)?;
+        let path = variables.text("SESSION_COOKIE_PATH", "a path beginning with `/`", is_path)?;
+        set(&mut cookie.path, path);
         set(
             &mut cookie.http_only,
             variables.flag("SESSION_COOKIE_HTTPONLY")?,
@@ -84,7 +85,11 @@ impl Settings {
             variables.seconds("SESSION_LIFETIME_SECONDS")?,
         );
 
-        let name = variables.text("SESSION_DYNAMODB_HEADER_NAME")?;
+        let name = variables.text(
+            "SESSION_DYNAMODB_HEADER_NAME",
+            "the name of a header that can carry an id",
+            |name| carrier(name).is_some(),
+        )?;
         if variables.flag("SESSION_DYNAMODB_USE_HEADER")? == Some(true) {
             settings.header = Some(name.unwrap_or_else(|| DEFAULT_HEADER.to_owned()));
         }
@@ -139,10 +144,10 @@ impl TableSettings {
         };
         Ok(Self {
             table: variables
-                .text("SESSION_DYNAMODB_TABLE")?
+                .text("SESSION_DYNAMODB_TABLE", "a table's name or ARN", is_table)?
                 .unwrap_or_else(|| DEFAULT_TABLE.to_owned()),
             endpoint: variables.parsed("SESSION_DYNAMODB_ENDPOINT", "an http(s) URL", endpoint)?,
-            region: variables.text("SESSION_DYNAMODB_REGION")?,
+            region: variables.text("SESSION_DYNAMODB_REGION", "a Region", is_region)?,
             consistent_read: variables
                 .flag("SESSION_DYNAMODB_CONSISTENT_READ")?
                 .unwrap_or(true),
@@ -160,10 +165,13 @@ impl Variables<'_> {
         Self(&|name| std::env::var_os(name))
     }
 
-    fn text(&self, name: &str) -> Result<Option<String>, Error> {
-        self.parsed(name, "text that is not empty", |text| {
-            (!text.is_empty()).then(|| text.to_owned())
-        })
+    fn text(
+        &self,
+        name: &str,
+        wanted: &str,
+        is_it: impl FnOnce(&str) -> bool,
+    ) -> Result<Option<String>, Error> {
+        self.parsed(name, wanted, |text| is_it(text).then(|| text.to_owned()))
     }
 
     fn flag(&self, name: &str) -> Result<Option<bool>, Error> {
@@ -206,6 +214,30 @@ impl Variables<'_> {
 #[allow(clippy::disallowed_methods)] // the one module that reads the clock
 pub(crate) fn system_clock() -> SystemTime {
     SystemTime::now()
+}
+
+/// Whether it can be a table's name, or its ARN.
+pub(crate) fn is_table(table: &str) -> bool {
+    let is_name = |name: &str| {
+        (3..=255).contains(&name.len())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    };
+    match table.strip_prefix("arn:") {
+        Some(arn) => arn
+            .split_once(":table/")
+            .is_some_and(|(account, name)| account.contains(":dynamodb:") && is_name(name)),
+        None => is_name(table),
+    }
+}
+
+/// A Region becomes a label of a host's name.
+fn is_region(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn same_site(text: &str) -> Option<SameSite> {

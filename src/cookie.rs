@@ -92,18 +92,20 @@ impl SessionCookie {
             let reason = format!("the cookie `{}`: {reason}", name.escape_default());
             Err(Error::new(ErrorKind::Misconfigured, reason))
         };
-        if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(is_token) {
+        if !is_name(&name) {
             return refuse("a name is an RFC 6265 token of 1 to 256 bytes");
         }
-        if !settings.path.starts_with('/') || !is_attribute(&settings.path) {
+        if !is_path(&settings.path) {
             return refuse(
                 "a path begins with `/`, and has no `;`, control or non-ASCII character",
             );
         }
-        if let Some(domain) = &settings.domain
-            && (domain.is_empty() || !domain.bytes().all(is_domain) || !is_attribute(domain))
+        if settings
+            .domain
+            .as_ref()
+            .is_some_and(|domain| !is_domain(domain))
         {
-            return refuse("a domain has letters, digits, `-` and `.` only");
+            return refuse("a domain has letters or digits, and else `-` and `.` only");
         }
         // Browsers compare the prefixes without regard to case.
         let prefixed = |prefix: &str| {
@@ -232,13 +234,24 @@ fn is_base64url(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-/// RFC 9110, 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+/// Whether it can be a cookie's name: a token as of RFC 9110, 5.6.2.
+pub(crate) fn is_name(text: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    (1..=MAX_NAME_BYTES).contains(&text.len()) && text.bytes().all(is_token)
 }
 
-fn is_domain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')
+/// Whether it can be a cookie's path.
+pub(crate) fn is_path(text: &str) -> bool {
+    text.starts_with('/') && is_attribute(text)
+}
+
+/// Whether it can be a cookie's domain.
+pub(crate) fn is_domain(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_alphanumeric())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+        && is_attribute(text)
 }
 
 fn is_attribute(text: &str) -> bool {

@@ -23,13 +23,10 @@ impl Transport {
         let Some(name) = header else {
             return SessionCookie::new(cookie).map(Self::Cookie);
         };
-        match HeaderName::try_from(name) {
-            Ok(name) if name != COOKIE && name != SET_COOKIE => Ok(Self::Header(name)),
-            _ => {
-                let reason = format!("`{}` cannot carry a session's id", name.escape_default());
-                Err(Error::new(ErrorKind::Misconfigured, reason))
-            }
-        }
+        carrier(name).map(Self::Header).ok_or_else(|| {
+            let reason = format!("`{}` cannot carry a session's id", name.escape_default());
+            Error::new(ErrorKind::Misconfigured, reason)
+        })
     }
 
     /// What the client presented.
@@ -74,3 +71,13 @@ impl Transport {
         }
     }
 }
+
+/// The header of that name, if it can carry an id.
+pub(crate) fn carrier(name: &str) -> Option<HeaderName> {
+    HeaderName::try_from(name)
+        .ok()
+        .filter(|name| name != COOKIE && name != SET_COOKIE)
+}
+
+#[cfg(test)]
+mod tests;

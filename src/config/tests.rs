@@ -1,1 +1,296 @@
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::time::UNIX_EPOCH;
 
+use http::HeaderMap;
+
+use super::*;
+use crate::id::SessionId;
+
+const ALL: [&str; 14] = [
+    "SESSION_DYNAMODB_TABLE",
+    "SESSION_DYNAMODB_ENDPOINT",
+    "SESSION_DYNAMODB_REGION",
+    "SESSION_DYNAMODB_TTL_SECONDS",
+    "SESSION_DYNAMODB_CONSISTENT_READ",
+    "SESSION_DYNAMODB_USE_HEADER",
+    "SESSION_DYNAMODB_HEADER_NAME",
+    "SESSION_COOKIE_NAME",
+    "SESSION_COOKIE_DOMAIN",
+    "SESSION_COOKIE_PATH",
+    "SESSION_COOKIE_HTTPONLY",
+    "SESSION_COOKIE_SECURE",
+    "SESSION_COOKIE_SAMESITE",
+    "SESSION_LIFETIME_SECONDS",
+];
+
+fn with<T>(variables: &[(&str, OsString)], read: impl Fn(&Variables<'_>) -> T) -> T {
+    let variables: HashMap<&str, OsString> = variables.iter().cloned().collect();
+    read(&Variables(&|name| variables.get(name).cloned()))
+}
+
+fn settings(variables: &[(&str, &str)]) -> Result<Settings, Error> {
+    let variables: Vec<_> = variables.iter().map(|(n, v)| (*n, (*v).into())).collect();
+    with(&variables, Settings::from_variables)
+}
+
+fn table(variables: &[(&str, &str)]) -> Result<TableSettings, Error> {
+    let variables: Vec<_> = variables.iter().map(|(n, v)| (*n, (*v).into())).collect();
+    with(&variables, TableSettings::from_variables)
+}
+
+/// What both parsers say of one variable.
+fn refusal(name: &str, value: OsString) -> Error {
+    let one = [(name, value)];
+    let layer = with(&one, |variables| Settings::from_variables(variables).err());
+    let table = with(&one, |variables| {
+        TableSettings::from_variables(variables).err()
+    });
+    layer
+        .or(table)
+        .unwrap_or_else(|| panic!("{name} was accepted"))
+}
+
+#[test]
+fn defaults_where_nothing_is_set() {
+    let Settings {
+        cookie,
+        header,
+        expiry,
+        max_size,
+        clock: _,
+        on_error,
+    } = settings(&[]).unwrap();
+    assert_eq!(cookie.name, None);
+    assert_eq!(cookie.path, "/");
+    assert_eq!(cookie.domain, None);
+    assert_eq!(cookie.same_site, SameSite::Lax);
+    assert!(cookie.secure && cookie.http_only);
+    assert!(!cookie.partitioned && !cookie.browser_session);
+    assert_eq!(header, None);
+    assert_eq!(expiry.idle, Duration::from_secs(1_209_600));
+    assert_eq!(expiry.lifetime, Duration::from_secs(90 * 86_400));
+    assert_eq!(expiry.touch, None);
+    assert_eq!(max_size, 65_536);
+    let answer = on_error(&Error::new(ErrorKind::Gone, "gone"));
+    assert_eq!(answer.status(), 409);
+
+    let expected = TableSettings {
+        table: "sessions".to_owned(),
+        endpoint: None,
+        region: None,
+        consistent_read: true,
+    };
+    assert_eq!(table(&[]).unwrap(), expected);
+}
+
+#[test]
+fn each_variable_sets_its_setting() {
+    type Check = fn(&Settings) -> bool;
+    let rows: &[(&str, &str, Check)] = &[
+        ("SESSION_COOKIE_NAME", "id", |s| {
+            s.cookie.name.as_deref() == Some("id")
+        }),
+        ("SESSION_COOKIE_DOMAIN", "example.com", |s| {
+            s.cookie.domain.as_deref() == Some("example.com")
+        }),
+        ("SESSION_COOKIE_PATH", "/app", |s| s.cookie.path == "/app"),
+        ("SESSION_COOKIE_HTTPONLY", "false", |s| !s.cookie.http_only),
+        ("SESSION_COOKIE_SECURE", "false", |s| !s.cookie.secure),
+        ("SESSION_COOKIE_SAMESITE", "Strict", |s| {
+            s.cookie.same_site == SameSite::Strict
+        }),
+        ("SESSION_COOKIE_SAMESITE", "none", |s| {
+            s.cookie.same_site == SameSite::None
+        }),
+        ("SESSION_DYNAMODB_TTL_SECONDS", "60", |s| {
+            s.expiry.idle.as_secs() == 60
+        }),
+        ("SESSION_LIFETIME_SECONDS", "61", |s| {
+            s.expiry.lifetime.as_secs() == 61
+        }),
+        ("SESSION_DYNAMODB_USE_HEADER", "true", |s| {
+            s.header.as_deref() == Some("X-SessionId")
+        }),
+        // A name alone does not switch the header on.
+        ("SESSION_DYNAMODB_HEADER_NAME", "X-Id", |s| {
+            s.header.is_none()
+        }),
+    ];
+    let default = settings(&[]).unwrap();
+    for (name, value, check) in rows {
+        assert!(check(&settings(&[(name, value)]).unwrap()), "{name}");
+        if *name != "SESSION_DYNAMODB_HEADER_NAME" {
+            assert!(!check(&default), "{name} sets what is the default");
+        }
+    }
+    let header = [
+        ("SESSION_DYNAMODB_USE_HEADER", "1"),
+        ("SESSION_DYNAMODB_HEADER_NAME", "X-Id"),
+    ];
+    assert_eq!(settings(&header).unwrap().header.as_deref(), Some("X-Id"));
+}
+
+#[test]
+fn each_variable_of_the_table_sets_its_setting() {
+    let arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/sessions";
+    let all = table(&[
+        ("SESSION_DYNAMODB_TABLE", arn),
+        ("SESSION_DYNAMODB_ENDPOINT", "http://localhost:8000"),
+        ("SESSION_DYNAMODB_REGION", "eu-central-1"),
+        ("SESSION_DYNAMODB_CONSISTENT_READ", "false"),
+    ]);
+    let expected = TableSettings {
+        table: arn.to_owned(),
+        endpoint: Some("http://localhost:8000".to_owned()),
+        region: Some("eu-central-1".to_owned()),
+        consistent_read: false,
+    };
+    assert_eq!(all.unwrap(), expected);
+}
+
+#[test]
+fn flags_are_true_and_false_and_their_digits() {
+    for (value, expected) in [
+        ("true", true),
+        ("True", true),
+        ("TRUE", true),
+        ("1", true),
+        ("false", false),
+        ("False", false),
+        ("0", false),
+    ] {
+        let table = table(&[("SESSION_DYNAMODB_CONSISTENT_READ", value)]);
+        assert_eq!(table.unwrap().consistent_read, expected, "{value}");
+        let layer = settings(&[("SESSION_COOKIE_HTTPONLY", value)]).unwrap();
+        assert_eq!(layer.cookie.http_only, expected, "{value}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_an_error_that_names_the_variable_and_not_the_value() {
+    const FLAG: &[&str] = &["", "yes", "on", " true", "2", "wahr"];
+    const SECONDS: &[&str] = &["", "0", "-1", "1.5", "1h", " 1", "18446744073709551616"];
+    let wrong: [&[&str]; 14] = [
+        &["", "ab", "no table", "arn:aws:s3:::bucket"],
+        &[
+            "",
+            "localhost:8000",
+            "ftp://host",
+            "http://",
+            "/path",
+            "http://h/ x",
+        ],
+        &["", "eu central", "eu_central_1", "a.b/c"],
+        SECONDS,
+        FLAG,
+        FLAG,
+        &["", "x y", "Cookie", "set-cookie", "\u{fc}"],
+        &["", "a b", "a=b", "a;b", "\u{fc}mlaut"],
+        &["", "a b", "exam;ple", "."],
+        &["", "app", "/a;b", "/\u{fc}"],
+        FLAG,
+        FLAG,
+        &["", "laxer", "Lax ", "true"],
+        SECONDS,
+    ];
+    for (name, values) in ALL.into_iter().zip(wrong) {
+        for value in values {
+            let error = refusal(name, (*value).into());
+            assert_eq!(error.kind(), ErrorKind::Misconfigured, "{name}={value}");
+            let told = format!("{error} {error:?}");
+            assert!(told.contains(name), "{name}={value}: {told}");
+            // The name itself, and what the variable is to hold, may have what is short.
+            if value.len() > 5 {
+                let told = told.replace(name, "");
+                assert!(!told.contains(value), "{name}={value}: {told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_secret_in_the_wrong_variable_is_not_told() {
+    for name in ALL {
+        let error = refusal(name, "hunter 2;hunter\u{fc}".into());
+        assert_eq!(error.kind(), ErrorKind::Misconfigured, "{name}");
+        let told = format!("{error} {error:?}");
+        assert!(told.contains(name) && !told.contains("hunter"), "{told}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_value_that_is_not_utf_8_is_refused() {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    for name in ALL {
+        let error = refusal(name, OsString::from_vec(b"/a\xff".to_vec()));
+        assert_eq!(error.kind(), ErrorKind::Misconfigured, "{name}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn a_combination_that_cannot_work_is_refused() {
+    for variables in [
+        [
+            ("SESSION_COOKIE_NAME", "__Host-sid"),
+            ("SESSION_COOKIE_SECURE", "false"),
+        ],
+        [
+            ("SESSION_COOKIE_SAMESITE", "None"),
+            ("SESSION_COOKIE_SECURE", "false"),
+        ],
+        [
+            ("SESSION_COOKIE_NAME", "__Host-sid"),
+            ("SESSION_COOKIE_DOMAIN", "example.com"),
+        ],
+    ] {
+        let error = settings(&variables).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured, "{variables:?}");
+        for one in variables {
+            assert!(settings(&[one]).is_ok(), "{one:?}");
+        }
+    }
+}
+
+#[test]
+fn a_timeout_of_under_a_second_is_refused() {
+    for change in [
+        |s: &mut Settings| s.expiry.idle = Duration::from_millis(999),
+        |s: &mut Settings| s.expiry.lifetime = Duration::ZERO,
+    ] {
+        let mut settings = Settings::default();
+        assert!(settings.validate().is_ok());
+        change(&mut settings);
+        let error = settings.validate().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    }
+}
+
+#[test]
+fn the_variables_reach_the_cookie() {
+    let settings = settings(&[
+        ("SESSION_COOKIE_PATH", "/app"),
+        ("SESSION_COOKIE_SAMESITE", "strict"),
+    ])
+    .unwrap();
+    let id = SessionId::parse("A".repeat(43).as_bytes()).unwrap();
+    let mut headers = HeaderMap::new();
+    settings.validate().unwrap().issue(&mut headers, &id, 5);
+    let expected = format!(
+        "sid={}; HttpOnly; SameSite=Strict; Secure; Path=/app; Max-Age=5",
+        id.expose()
+    );
+    assert_eq!(headers["set-cookie"], expected);
+}
+
+#[test]
+fn now_is_what_the_clock_says() {
+    let settings = Settings {
+        clock: Arc::new(|| UNIX_EPOCH + Duration::from_millis(7_999)),
+        ..Settings::default()
+    };
+    assert_eq!(settings.now(), Timestamp::from_epoch_seconds(7));
+}

@@ -34,7 +34,7 @@ use aws_sdk_dynamodb::types::{
 };
 use uuid::Uuid;
 
-use crate::config::{TableSettings, Variables};
+use crate::config::{TableSettings, Variables, is_table};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::{StorageKey, random};
@@ -661,22 +661,6 @@ fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> Error {
 /// DynamoDB refuses an empty map of values.
 fn some(values: Item) -> Option<HashMap<String, AttributeValue>> {
     (!values.is_empty()).then_some(values)
-}
-
-/// A table's name, or its ARN.
-fn is_table(table: &str) -> bool {
-    let is_name = |name: &str| {
-        (3..=255).contains(&name.len())
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
-    };
-    match table.strip_prefix("arn:") {
-        Some(arn) => arn
-            .split_once(":table/")
-            .is_some_and(|(account, name)| account.contains(":dynamodb:") && is_name(name)),
-        None => is_name(table),
-    }
 }
 
 #[cfg(test)]
