@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use serde::Serialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
 use crate::changes::{Changes, Origin, Outcome, Wish, decide};
 use crate::config;
@@ -830,7 +830,8 @@ fn to_entry(value: &impl Serialize) -> Result<Entry, Error> {
         .filter(|byte| matches!(byte, b'[' | b'{'))
         .count();
     if opened > MAX_DEPTH {
-        serde_json::from_str::<IgnoredAny>(&text).map_err(|cause| {
+        // As a `Value`: what serde_json skips it follows to any depth.
+        serde_json::from_str::<serde_json::Value>(&text).map_err(|cause| {
             let reason = "a value nested deeper than 127 levels could not be read back";
             Error::json(ErrorKind::Serialize, reason, &cause)
         })?;
