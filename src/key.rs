@@ -172,6 +172,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::needless_borrows_for_generic_args)] // the borrows are what is tested
     fn strings_stand_for_any_type_and_keys_for_theirs() {
         const NAME: Key<String> = Key::new("name");
         const AGE: Key<u8> = Key::new("age");

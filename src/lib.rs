@@ -1,4 +1,197 @@
 //! Server-side HTTP sessions for AWS Lambda, kept in DynamoDB.
+//!
+//! A [`SessionLayer`] gives each request its [`Session`]: loaded from DynamoDB before the handler
+//! runs, changed in memory while it runs, and written in one conditional call after it has
+//! returned. The client has a cookie with a random id, and the table has nothing but that id's
+//! hash.
+//!
+//! ```no_run
+//! use lambda_http::{Error, Request, run};
+//! use lambda_sessions::{Session, SessionLayer};
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Error> {
+//!     let sessions = SessionLayer::from_env().await?; // one client per cold start
+//!     run(sessions.wrap(hello)).await
+//! }
+//!
+//! async fn hello(_request: Request, session: Session) -> Result<String, Error> {
+//!     let visits = session.increment("visits", 1)?;
+//!     Ok(format!("visit {visits}\n"))
+//! }
+//! ```
+//!
+//! # Reading and changing
+//!
+//! Loading is the one thing to wait for. After it every method of [`Session`] is synchronous, takes
+//! `&self`, and touches nothing but memory. Values are whatever serde can write as JSON; a key is a
+//! string, or a typed [`Key`].
+//!
+//! ```
+//! use lambda_sessions::{Error, Key, Session};
+//!
+//! const CART: Key<Vec<u32>> = Key::new("cart");
+//!
+//! fn add(session: &Session, article: u32) -> Result<usize, Error> {
+//!     let mut cart = session.get(CART)?.unwrap_or_default();
+//!     cart.push(article);
+//!     session.insert(CART, &cart)?;
+//!     session.remove("coupon");
+//!     Ok(cart.len())
+//! }
+//! # let session = Session::detached([("coupon", "X")]);
+//! # assert_eq!(add(&session, 7).unwrap(), 1);
+//! # assert_eq!(session.keys(), ["cart"]);
+//! ```
+//!
+//! What was changed is written key by key: two requests that change different keys of one session
+//! both survive. [`increment`](Session::increment) is added up by DynamoDB, so that concurrent ones
+//! all count. A value equal to what is there is no change, and costs no write.
+//!
+//! # Login and logout
+//!
+//! A whole login. [`renew`](Session::renew) at a login gives the session a new id and kills the old
+//! one, so that nobody who knew it before is logged in along with the user;
+//! [`destroy`](Session::destroy) is the logout.
+//!
+//! ```
+//! use lambda_http::http::{Method, StatusCode};
+//! use lambda_http::{Body, Error, IntoResponse, Request, Response};
+//! use lambda_sessions::{Key, Session};
+//!
+//! const USER: Key<String> = Key::new("user");
+//!
+//! async fn app(request: Request, session: Session) -> Result<Response<Body>, Error> {
+//!     let answer = match (request.method(), request.uri().path()) {
+//!         (&Method::POST, "/login") => match check_password(request.body()) {
+//!             Some(user) => {
+//!                 session.renew(); // first of all: a new id, against session fixation
+//!                 session.insert(USER, &user)?;
+//!                 (StatusCode::OK, format!("welcome, {user}\n"))
+//!             }
+//!             None => (StatusCode::UNAUTHORIZED, "wrong name or password\n".to_owned()),
+//!         },
+//!         (&Method::POST, "/logout") => {
+//!             session.destroy(); // the record and the cookie go
+//!             (StatusCode::OK, "bye\n".to_owned())
+//!         }
+//!         (&Method::GET, "/") => match session.get(USER)? {
+//!             Some(user) => (StatusCode::OK, format!("you are {user}\n")),
+//!             None => (StatusCode::UNAUTHORIZED, "nobody is logged in\n".to_owned()),
+//!         },
+//!         _ => (StatusCode::NOT_FOUND, "there is no such page\n".to_owned()),
+//!     };
+//!     Ok(answer.into_response().await)
+//! }
+//!
+//! /// Yours: a hash such as Argon2 in a table of users.
+//! fn check_password(_body: &Body) -> Option<String> {
+//!     # /*
+//!     ..
+//!     # */
+//!     # Some("ada".to_owned())
+//! }
+//!
+//! # use lambda_sessions::{MemoryStore, SessionLayer};
+//! # use lambda_http::Service;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! # let mut service = SessionLayer::new(MemoryStore::new()).wrap(app);
+//! # let login = lambda_http::http::Request::post("/login").body(Body::Empty).unwrap();
+//! # let response = service.call(login).await.unwrap();
+//! # let cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap();
+//! # let home = lambda_http::http::Request::get("/").header("cookie", cookie);
+//! # let response = service.call(home.body(Body::Empty).unwrap()).await.unwrap();
+//! # assert_eq!(response.status(), StatusCode::OK);
+//! # }
+//! ```
+//!
+//! Its `main` is the one above, with `app` in place of `hello`.
+//!
+//! # When it is written
+//!
+//! After the handler has returned `Ok` with a status below 500, and before the response leaves: it
+//! is sent only once DynamoDB has acknowledged the write. A handler that returns `Err`, answers 5xx
+//! or panics changes nothing, except that a logout is a logout. A session that is empty and was
+//! never stored is not stored, and sets no cookie. [`save`](Session::save) writes earlier, before a
+//! side effect that must not happen otherwise.
+//!
+//! # When it goes wrong
+//!
+//! An outage is not a logout: a load that fails calls no handler, clears no cookie and writes
+//! nothing. The client gets 503, or whatever [`on_error`](SessionLayer::on_error) makes of the
+//! [`Error`]. A session that another request destroyed or renewed in the meantime is not brought
+//! back: the late request is answered with 409.
+//!
+//! # What it costs
+//!
+//! | A request that … | DynamoDB calls |
+//! |---|---|
+//! | never asks for its session (with the layer) | none |
+//! | has no cookie, or what cannot be one, and reads | none |
+//! | reads | `GetItem` |
+//! | reads when a [touch](SessionLayer::touch_interval) is due | `GetItem`, `UpdateItem` |
+//! | reads and changes any number of keys | `GetItem`, `UpdateItem` |
+//! | only writes ([`unread_session`](SessionExt::unread_session)) | `UpdateItem` |
+//! | starts a session | `PutItem` |
+//! | renews the id | `GetItem`, `TransactWriteItems` |
+//! | destroys it and starts anew | `GetItem`, `TransactWriteItems` |
+//! | logs out | `GetItem`, `DeleteItem` |
+//!
+//! A read costs one read unit per 4 KB (it is strongly consistent), a write one write unit per KB,
+//! a transaction twice that for each of its two items
+//! ([pricing](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html)).
+//!
+//! # Other services
+//!
+//! A [`SessionLayer`] is a [`tower_layer::Layer`] for any `http` service too. Nothing is loaded
+//! there until a handler asks: with [`request.session().await?`](SessionExt::session), or with
+//! [`Session`] as an argument of an axum handler (feature `axum`).
+//!
+//! # Testing
+//!
+//! [`Session::detached`] makes a session for the test of a handler, [`MemoryStore`] a store for the
+//! test of a whole application, and [`SessionLayer::clock`] the time:
+//!
+//! ```
+//! use lambda_sessions::Session;
+//!
+//! fn greet(session: &Session) -> String {
+//!     let name: Option<String> = session.get("name").ok().flatten();
+//!     format!("hello {}", name.as_deref().unwrap_or("stranger"))
+//! }
+//!
+//! assert_eq!(greet(&Session::detached([("name", "ada")])), "hello ada");
+//! assert_eq!(greet(&Session::detached(())), "hello stranger");
+//! ```
+//!
+//! # Features
+//!
+//! | Name | Description | Default? |
+//! |---|---|---|
+//! | `axum` | [`Session`] and [`UnreadSession`] as extractors, [`Error`] as a response | no |
+#![cfg_attr(
+    feature = "conformance",
+    doc = "| `conformance` | [the suite](crate::conformance) that every [`SessionStore`] passes | no |"
+)]
+#![cfg_attr(
+    not(feature = "conformance"),
+    doc = "| `conformance` | the suite that every [`SessionStore`] passes | no |"
+)]
+//!
+//! # Layout
+//!
+//! | Module | What is in it |
+//! |---|---|
+//! | `error`, `id`, `key`, `expiry` | values that cannot be wrong once built |
+//! | `record` | what a store holds of a session |
+//! | `changes` | what a request changed, and what becomes of it |
+//! | `session` | the handle that handlers have |
+//! | `store` | the trait; `memory`, `dynamodb` with `item`, `expression`, `fault`; the suite |
+//! | `cookie`, `transport`, `response` | how the id travels, and what a response says of it |
+//! | `config` | settings, their defaults, the environment |
+//! | `service` | the pipeline: read the id, load, run the handler, decide, apply, write the cookie |
+//! | `layer`, `tower`, `request`, `extract` | how an application gets at it |
 
 mod changes;
 mod config;
@@ -36,3 +229,8 @@ pub use crate::store::dynamodb::DynamoDbStore;
 pub use crate::store::memory::MemoryStore;
 pub use crate::store::{Renewal, SessionStore, Update};
 pub use crate::tower::{SessionFuture, SessionService};
+
+/// The README's programs compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -24,9 +24,16 @@ use crate::record::{Found, Record};
 
 /// A place to keep sessions.
 ///
-/// Write the methods as `async fn`; the futures must be `Send`. Run the public
-/// [conformance suite](crate::conformance) (feature `conformance`) over your store: it checks each
-/// sentence below.
+/// Write the methods as `async fn`; the futures must be `Send`. Run the public suite
+/// `lambda_sessions::conformance` (feature `conformance`) over your store: it checks each sentence
+/// below.
+///
+/// What the methods do to a record is written once, as pure functions: [`Stored::found`],
+/// [`Update::apply`] and [`Renewal::apply`]. A store that can read, change and write one key in a
+/// transaction of its own (Redis with `WATCH`, SQL, a file under a lock) is little more than those:
+/// `examples/custom_store` is one.
+///
+/// [`Stored::found`]: crate::Stored::found
 ///
 /// Whatever a method does, it does in one atomic step, or not at all. If a write's answer is lost,
 /// say [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown), never success.

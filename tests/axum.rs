@@ -1,5 +1,7 @@
 //! Behind axum's `Router`: the extractor, errors as responses, and a layer inside a layer.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use axum::Router;

@@ -1,5 +1,7 @@
 //! `from_env`, in processes of its own: the test runs itself again with the variables set.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
+
 mod support;
 
 use std::process::Command;

@@ -1,5 +1,7 @@
 //! Bad input and a failing DynamoDB: a typed error or a fresh session, never a panic, never a loss.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::sync::{Arc, Mutex};
@@ -439,7 +441,7 @@ async fn a_write_whose_acknowledgement_is_lost_counts_once() {
     let mut ada = Visitor::new();
     assert_eq!(ada.visit(&bench.sessions, count).await.body, "1");
     assert_eq!(bench.proxy.calls(), ["PutItem", "PutItem"]);
-    assert_eq!(ada.cookie().is_some(), true);
+    assert!(ada.cookie().is_some());
 
     bench.proxy.answer(lose_the_first);
     assert_eq!(ada.visit(&bench.sessions, count).await.status, 200);

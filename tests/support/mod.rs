@@ -1,6 +1,7 @@
 //! What the tests share: a real DynamoDB emulator of their own, a proxy that counts and can
 //! answer in its place, a client that keeps cookies, and a clock that they set.
-#![allow(dead_code, unused_imports)] // each test file uses a part of it
+#![allow(dead_code, unused_imports, unreachable_pub)] // each test file uses a part of it
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // as in any test
 
 mod dynamodb;
 mod proxy;
