@@ -1,1 +1,25 @@
-fn main() {}
+//! The smallest function with a session: it counts the visits of each client.
+//!
+//! With a DynamoDB of its own, in memory: `cargo xtask demo`.
+//!
+//! With one that runs already:
+//!
+//! ```sh
+//! SESSION_DYNAMODB_ENDPOINT=http://localhost:8000 AWS_REGION=us-east-1 \
+//! AWS_ACCESS_KEY_ID=dummy AWS_SECRET_ACCESS_KEY=dummy cargo lambda watch -p counter
+//! curl -c jar -b jar http://localhost:9000/
+//! ```
+
+use lambda_http::{Error, Request, run};
+use lambda_sessions::{Session, SessionLayer};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let sessions = SessionLayer::from_env().await?; // one client per cold start
+    run(sessions.wrap(hello)).await
+}
+
+async fn hello(_request: Request, session: Session) -> Result<String, Error> {
+    let visits = session.increment("visits", 1)?;
+    Ok(format!("visit {visits}\n"))
+}

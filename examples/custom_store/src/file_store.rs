@@ -1,0 +1,230 @@
+//! One JSON file per session, all in one directory.
+//!
+//! 1. Every operation holds one lock from its read to its write. The lock is a file's, so that it
+//!    holds between processes too.
+//! 2. A file is written under another name and then renamed: a reader, or a crash, finds the old
+//!    content or the new one.
+//! 3. A file that is no session is absent, and is neither written nor deleted.
+//! 4. What has expired is absent. Nothing sweeps it: DynamoDB does that by itself.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind as IoErrorKind, Result as IoResult, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lambda_http::tracing;
+use lambda_sessions::{
+    Error, ErrorKind, Found, Record, Renewal, SessionStore, StorageKey, Stored, Timestamp, Update,
+};
+use tokio::task::spawn_blocking;
+
+#[derive(Clone, Debug)]
+pub(crate) struct FileStore {
+    directory: Arc<Path>,
+}
+
+impl FileStore {
+    pub(crate) fn new(directory: impl Into<PathBuf>) -> IoResult<Self> {
+        let directory = directory.into();
+        fs::create_dir_all(&directory)?;
+        Ok(Self {
+            directory: directory.into(),
+        })
+    }
+
+    /// Runs a whole operation where it may block. It runs to its end even if the request that
+    /// asked for it is dropped.
+    async fn locked<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let store = self.clone();
+        let task = spawn_blocking(move || {
+            let _unlocks_when_dropped = store.lock().map_err(unavailable)?;
+            operation(&store)
+        });
+        task.await.unwrap_or_else(|panic| {
+            let reason = "the operation broke off";
+            Err(Error::with_source(ErrorKind::OutcomeUnknown, reason, panic))
+        })
+    }
+
+    fn lock(&self) -> IoResult<File> {
+        let file = File::create(self.directory.join("lock"))?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    fn path(&self, key: &StorageKey) -> PathBuf {
+        self.directory.join(format!("{}.json", key.as_str()))
+    }
+
+    fn read(&self, key: &StorageKey) -> Result<Option<Stored>, Error> {
+        let bytes = match fs::read(self.path(key)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unavailable(error)),
+        };
+        let stored = serde_json::from_slice(&bytes).ok();
+        if stored.is_none() {
+            tracing::warn!(key = key.fingerprint(), "a file holds no session");
+        }
+        Ok(stored)
+    }
+
+    fn write(&self, key: &StorageKey, stored: &Stored) -> Result<(), Error> {
+        let text = serde_json::to_vec(stored).map_err(|cause| {
+            let reason = "a session has no JSON form";
+            Error::with_source(ErrorKind::Serialize, reason, cause)
+        })?;
+        let draft = self.directory.join("draft");
+        let put = || {
+            let mut file = File::create(&draft)?;
+            file.write_all(&text)?;
+            // Saved means saved: the name must not outlive the content.
+            file.sync_all()?;
+            fs::rename(&draft, self.path(key))
+        };
+        put().map_err(unavailable)
+    }
+
+    fn write_new(&self, key: &StorageKey, record: &Record) -> Result<(), Error> {
+        if self.path(key).try_exists().map_err(unavailable)? {
+            let reason = "a new session's key is taken";
+            return Err(Error::new(ErrorKind::Conflict, reason));
+        }
+        self.write(key, &Stored::Live(record.clone().at_version(1)))
+    }
+
+    fn remove(&self, key: &StorageKey) -> Result<(), Error> {
+        fs::remove_file(self.path(key)).map_err(unavailable)
+    }
+}
+
+impl SessionStore for FileStore {
+    async fn load(&self, key: &StorageKey, now: Timestamp) -> Result<Found, Error> {
+        let key = key.clone();
+        self.locked(move |files| {
+            let slot = files.read(&key)?;
+            Ok(Stored::found(slot.as_ref(), now).map(Clone::clone))
+        })
+        .await
+    }
+
+    async fn create(&self, key: &StorageKey, record: &Record) -> Result<(), Error> {
+        let (key, record) = (key.clone(), record.clone());
+        self.locked(move |files| files.write_new(&key, &record))
+            .await
+    }
+
+    async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
+        let (key, changes) = (key.clone(), update.changes.clone());
+        let (ttl, now) = (update.ttl, update.now);
+        self.locked(move |files| {
+            let mut update = Update::new(&changes, now);
+            update.ttl = ttl;
+            let slot = files.read(&key)?;
+            let record = match Stored::found(slot.as_ref(), now) {
+                Found::Live(record) => update.apply(record)?,
+                other => return Ok(other.map(Clone::clone)),
+            };
+            files.write(&key, &Stored::Live(record.clone()))?;
+            Ok(Found::Live(record))
+        })
+        .await
+    }
+
+    async fn touch(&self, key: &StorageKey, ttl: Timestamp, now: Timestamp) -> Result<bool, Error> {
+        let key = key.clone();
+        self.locked(move |files| {
+            let slot = files.read(&key)?;
+            let record = match Stored::found(slot.as_ref(), now) {
+                Found::Live(record) if record.ttl() < ttl => record.clone().with_ttl(ttl),
+                _ => return Ok(false),
+            };
+            files.write(&key, &Stored::Live(record))?;
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn renew(
+        &self,
+        from: &StorageKey,
+        to: &StorageKey,
+        renewal: Renewal<'_>,
+    ) -> Result<Found, Error> {
+        let (from, to) = (from.clone(), to.clone());
+        let (read, changes) = (renewal.read.clone(), renewal.changes.clone());
+        let (ttl, now) = (renewal.ttl, renewal.now);
+        self.locked(move |files| {
+            let renewal = Renewal::new(&read, &changes, ttl, now);
+            let slot = files.read(&from)?;
+            let record = match Stored::found(slot.as_ref(), now) {
+                Found::Live(record) => renewal.apply(record)?,
+                other => return Ok(other.map(Clone::clone)),
+            };
+            // In this order, for a crash in between: nothing is lost, and nobody was told the
+            // other id.
+            files.write(&to, &Stored::Live(record.clone()))?;
+            let ttl = renewal.stub_ttl();
+            files.write(&from, &Stored::Renewed { ttl })?;
+            Ok(Found::Live(record))
+        })
+        .await
+    }
+
+    async fn replace(
+        &self,
+        from: &StorageKey,
+        to: &StorageKey,
+        record: &Record,
+    ) -> Result<bool, Error> {
+        let (from, to, record) = (from.clone(), to.clone(), record.clone());
+        self.locked(move |files| {
+            let slot = files.read(&from)?;
+            if let Found::Renewed = Stored::found(slot.as_ref(), record.created()) {
+                return Ok(false);
+            }
+            // In this order, for a crash in between: what was destroyed is gone.
+            if slot.is_some() {
+                files.remove(&from)?;
+            }
+            files.write_new(&to, &record)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn delete(&self, key: &StorageKey, now: Timestamp) -> Result<Found<()>, Error> {
+        let key = key.clone();
+        self.locked(move |files| {
+            let slot = files.read(&key)?;
+            let found = Stored::found(slot.as_ref(), now).map(drop);
+            if found != Found::Renewed && slot.is_some() {
+                files.remove(&key)?;
+            }
+            Ok(found)
+        })
+        .await
+    }
+}
+
+/// Before the rename nothing has happened, and the rename itself happens or does not.
+fn unavailable(cause: std::io::Error) -> Error {
+    let reason = "the directory of sessions failed";
+    Error::with_source(ErrorKind::Unavailable, reason, cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_is_a_session_store() {
+        let directory = std::env::temp_dir().join(format!("file-store-{}", std::process::id()));
+        let store = FileStore::new(&directory).unwrap();
+        lambda_sessions::conformance::run(&store).await;
+        fs::remove_dir_all(directory).unwrap();
+    }
+}

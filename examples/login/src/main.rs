@@ -1,0 +1,99 @@
+//! A login and a logout: a new session id at the login, so that one planted before it is worth
+//! nothing, and no record and no cookie after the logout.
+//!
+//! With a DynamoDB of its own, in memory: `cargo xtask demo --example login`.
+//!
+//! With one that runs already:
+//!
+//! ```sh
+//! SESSION_DYNAMODB_ENDPOINT=http://localhost:8000 AWS_REGION=us-east-1 \
+//! AWS_ACCESS_KEY_ID=dummy AWS_SECRET_ACCESS_KEY=dummy cargo lambda watch -p login
+//! curl -c jar -b jar http://localhost:9000/
+//! curl -c jar -b jar http://localhost:9000/login -d user=alice -d password=wonderland
+//! curl -c jar -b jar http://localhost:9000/logout -X POST
+//! ```
+
+use lambda_http::http::header::{ALLOW, CONTENT_TYPE};
+use lambda_http::http::{Method, StatusCode};
+use lambda_http::tracing::{self, subscriber};
+use lambda_http::{Error, Request, RequestExt, RequestPayloadExt, Response, run};
+use lambda_sessions::{Key, Session, SessionLayer};
+use serde::Deserialize;
+
+const USER: Key<String> = Key::new("user");
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    // Fixed, and not by a variable: at TRACE the runtime logs whole events, cookies included, and
+    // the SDK whole requests.
+    subscriber::fmt()
+        .with_env_filter("warn,login=info")
+        .without_time()
+        .init();
+    let sessions = SessionLayer::from_env().await?;
+    run(sessions.wrap(route)).await
+}
+
+async fn route(request: Request, session: Session) -> Result<Response<String>, Error> {
+    match (request.raw_http_path(), request.method()) {
+        ("/", &Method::GET) => who(&session),
+        ("/login", &Method::POST) => login(&request, &session),
+        ("/logout", &Method::POST) => logout(&session),
+        ("/", _) => wrong_method("GET"),
+        ("/login" | "/logout", _) => wrong_method("POST"),
+        _ => text(StatusCode::NOT_FOUND, "no such page"),
+    }
+}
+
+fn who(session: &Session) -> Result<Response<String>, Error> {
+    match session.get(USER)? {
+        Some(user) => text(StatusCode::OK, &format!("logged in as {user}")),
+        None => text(StatusCode::OK, "not logged in"),
+    }
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    user: String,
+    password: String,
+}
+
+fn login(request: &Request, session: &Session) -> Result<Response<String>, Error> {
+    // A form or JSON, as the content type says. The error would quote what was sent.
+    let Ok(Some(credentials)) = request.payload::<Credentials>() else {
+        return text(StatusCode::BAD_REQUEST, "send user and password");
+    };
+    if !is_right(&credentials) {
+        tracing::warn!("a login failed");
+        return text(StatusCode::UNAUTHORIZED, "wrong user or password");
+    }
+    // Whoever knew the id before the login must not share what comes after it.
+    session.renew();
+    session.insert(USER, &credentials.user)?;
+    text(StatusCode::OK, &format!("welcome, {}", credentials.user))
+}
+
+fn logout(session: &Session) -> Result<Response<String>, Error> {
+    session.destroy();
+    text(StatusCode::OK, "goodbye")
+}
+
+/// A toy. A real one verifies a salted, slow hash, such as Argon2id, of whoever the user is, and
+/// takes as long for a user that does not exist.
+fn is_right(credentials: &Credentials) -> bool {
+    credentials.user == "alice" && credentials.password == "wonderland"
+}
+
+fn wrong_method(allowed: &str) -> Result<Response<String>, Error> {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "not like that")?;
+    response.headers_mut().insert(ALLOW, allowed.parse()?);
+    Ok(response)
+}
+
+fn text(status: StatusCode, line: &str) -> Result<Response<String>, Error> {
+    let response = Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, "text/plain; charset=utf-8")
+        .body(format!("{line}\n"))?;
+    Ok(response)
+}
