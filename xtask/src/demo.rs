@@ -1,0 +1,85 @@
+//! `cargo xtask demo`: an example to play with, and the table to look into.
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cargo_lambda::{CargoLambda, Function, Start};
+use crate::emulator::{Emulator, TABLE, point_at};
+use crate::workspace::Workspace;
+
+pub(crate) struct Demo {
+    example: &'static str,
+    port: u16,
+}
+
+impl Demo {
+    pub(crate) fn parse(options: &[&str]) -> Result<Self> {
+        let mut demo = Self {
+            example: "counter",
+            port: 9000,
+        };
+        let mut options = options.iter();
+        while let Some(option) = options.next() {
+            let value = options.next().copied();
+            let value = value.with_context(|| format!("{option} needs a value"))?;
+            match *option {
+                "--example" => demo.example = known(value)?,
+                "--port" => demo.port = value.parse().context("--port needs a number")?,
+                other => bail!("demo has no option {other}"),
+            }
+        }
+        Ok(demo)
+    }
+
+    pub(crate) async fn run(&self, workspace: &Workspace) -> Result<ExitCode> {
+        let &Self { example, port } = self;
+        TcpListener::bind(("127.0.0.1", port))
+            .with_context(|| format!("port {port} is not free; choose one with --port"))?;
+        let cargo_lambda = CargoLambda::find_or_install(workspace)?;
+        let emulator = Emulator::start().await?;
+        let start = Start {
+            example,
+            port,
+            log: None,
+            environment: &|command| point_at(emulator.endpoint(), command),
+        };
+        let mut function = Function::start(workspace, &cargo_lambda, &start).await?;
+        println!("{}", self.guide(&function, &emulator));
+        function.ended().await?;
+        Ok(ExitCode::FAILURE)
+    }
+
+    fn guide(&self, function: &Function, emulator: &Emulator) -> String {
+        let url = function.url();
+        let visit = match self.example {
+            "login" => format!(
+                "  curl -c jar -b jar {url}login -d user=alice -d password=wonderland\n  \
+                   curl -c jar -b jar {url}\n  \
+                   curl -c jar -b jar {url}logout -X POST"
+            ),
+            _ => format!("  curl -c jar -b jar {url}"),
+        };
+        let table = match self.example {
+            "custom_store" => "Its sessions are files; DynamoDB has none of them.".to_owned(),
+            _ => format!(
+                "The table: no cookie's value is in it, only the SHA-256 of one, as `id`.\n\n  \
+                   AWS_ACCESS_KEY_ID=dummy AWS_SECRET_ACCESS_KEY=dummy aws dynamodb scan \\\n    \
+                   --region us-east-1 --endpoint-url {} --table-name {TABLE}",
+                emulator.endpoint()
+            ),
+        };
+        format!(
+            "\n{} is at {url}\n\n{visit}\n\n{table}\n\nCtrl-C ends it.\n",
+            self.example
+        )
+    }
+}
+
+fn known(example: &str) -> Result<&'static str> {
+    ["counter", "login", "custom_store"]
+        .into_iter()
+        .find(|known| *known == example)
+        .with_context(|| format!("there is no example {example}"))
+}

@@ -1,0 +1,103 @@
+//! `cargo xtask e2e`: the examples as their users meet them, cookies, event conversion, cold
+//! starts and the table included.
+
+mod checks;
+mod counter;
+mod custom_store;
+mod login;
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use self::checks::Checks;
+use crate::cargo_lambda::{CargoLambda, Function, Start, free_port};
+use crate::emulator::{Emulator, TABLE, point_at};
+use crate::workspace::Workspace;
+
+const COOKIE: &str = "__Host-sid";
+
+type Item = std::collections::HashMap<String, AttributeValue>;
+
+/// What the journeys share.
+struct Stage<'a> {
+    workspace: &'a Workspace,
+    cargo_lambda: CargoLambda,
+    emulator: Emulator,
+}
+
+pub(crate) async fn run(workspace: &Workspace) -> Result<ExitCode> {
+    let stage = Stage {
+        workspace,
+        cargo_lambda: CargoLambda::find_or_install(workspace)?,
+        emulator: Emulator::start().await?,
+    };
+    let mut checks = Checks::default();
+    let ended = counter::journey(&stage, &mut checks).await;
+    checks.ended("counter", ended);
+    let ended = login::journey(&stage, &mut checks).await;
+    checks.ended("login", ended);
+    let ended = custom_store::journey(&stage, &mut checks).await;
+    checks.ended("custom_store", ended);
+    checks.ended("emulator", stage.emulator.stop().await);
+    Ok(checks.summary())
+}
+
+impl Stage<'_> {
+    /// Starts an example on the table.
+    async fn function(&self, example: &'static str) -> Result<Function> {
+        let endpoint = self.emulator.endpoint();
+        self.function_with(example, &|command| point_at(endpoint, command))
+            .await
+    }
+
+    async fn function_with(
+        &self,
+        example: &'static str,
+        environment: &dyn Fn(&mut Command),
+    ) -> Result<Function> {
+        let log = self.workspace.folder("e2e")?.join(format!("{example}.log"));
+        let start = Start {
+            example,
+            port: free_port()?,
+            log: Some(&log),
+            environment,
+        };
+        Function::start(self.workspace, &self.cargo_lambda, &start)
+            .await
+            .with_context(|| format!("{} may tell why", log.display()))
+    }
+
+    /// What the table holds for the session of that cookie.
+    async fn item(&self, cookie: &str) -> Result<Option<Item>> {
+        let key = AttributeValue::S(storage_key(cookie)?);
+        let client = self.emulator.client();
+        let get = client.get_item().table_name(TABLE).consistent_read(true);
+        Ok(get.key("id", key).send().await?.item)
+    }
+
+    async fn items(&self) -> Result<Vec<Item>> {
+        let client = self.emulator.client();
+        let scan = client.scan().table_name(TABLE).consistent_read(true);
+        Ok(scan.send().await?.items.unwrap_or_default())
+    }
+}
+
+/// What the table must know a cookie by.
+fn storage_key(cookie: &str) -> Result<String> {
+    let id = URL_SAFE_NO_PAD
+        .decode(cookie)
+        .context("the cookie is no base64url")?;
+    Ok(URL_SAFE_NO_PAD.encode(Sha256::digest(id)))
+}
+
+/// The names of an item's attributes, in order.
+fn names(item: &Item) -> Vec<&str> {
+    let mut names: Vec<_> = item.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}

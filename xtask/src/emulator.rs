@@ -1,0 +1,133 @@
+//! A DynamoDB in memory, served over HTTP, with the table of `template.yaml` in it.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    TimeToLiveSpecification,
+};
+use dynoxide::Database;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+pub(crate) const TABLE: &str = "sessions";
+
+pub(crate) struct Emulator {
+    endpoint: String,
+    client: Client,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<Result<(), String>>,
+}
+
+impl Emulator {
+    pub(crate) async fn start() -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let database = Database::memory().map_err(|error| anyhow!("no database: {error}"))?;
+        let (stop, stopped) = oneshot::channel();
+        let server = tokio::spawn(dynoxide::server::serve_with_shutdown(
+            listener,
+            database,
+            async {
+                // Dropping the sender stops it too.
+                let _ = stopped.await;
+            },
+        ));
+        let client = client(&endpoint).await;
+        create_table(&client).await?;
+        Ok(Self {
+            endpoint,
+            client,
+            stop,
+            server,
+        })
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) async fn stop(self) -> Result<()> {
+        let Self {
+            client,
+            stop,
+            server,
+            ..
+        } = self;
+        drop((client, stop));
+        // A client that keeps a connection open does not keep the task from ending.
+        if let Ok(ended) = timeout(Duration::from_secs(1), server).await {
+            ended?.map_err(|error| anyhow!(error))?;
+        }
+        Ok(())
+    }
+}
+
+/// A client for a stand-in, which takes any credentials.
+pub(crate) async fn client(endpoint: &str) -> Client {
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("dummy", "dummy", None, None, "dummy"))
+        .load()
+        .await;
+    Client::new(&config)
+}
+
+/// Gives a command the environment of a function whose table is in that stand-in, and nothing of
+/// the caller's own AWS account.
+pub(crate) fn point_at(endpoint: &str, command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let name_text = name.to_string_lossy();
+        if name_text.starts_with("AWS_") || name_text.starts_with("SESSION_") {
+            command.env_remove(&name);
+        }
+    }
+    command
+        .env("SESSION_DYNAMODB_ENDPOINT", endpoint)
+        .env("SESSION_DYNAMODB_TABLE", TABLE)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "dummy")
+        .env("AWS_SECRET_ACCESS_KEY", "dummy");
+}
+
+async fn create_table(client: &Client) -> Result<()> {
+    let attribute = AttributeDefinition::builder()
+        .attribute_name("id")
+        .attribute_type(ScalarAttributeType::S)
+        .build()?;
+    let key = KeySchemaElement::builder()
+        .attribute_name("id")
+        .key_type(KeyType::Hash)
+        .build()?;
+    client
+        .create_table()
+        .table_name(TABLE)
+        .attribute_definitions(attribute)
+        .key_schema(key)
+        .billing_mode(BillingMode::PayPerRequest)
+        .send()
+        .await?;
+    let ttl = TimeToLiveSpecification::builder()
+        .attribute_name("ttl")
+        .enabled(true)
+        .build()?;
+    client
+        .update_time_to_live()
+        .table_name(TABLE)
+        .time_to_live_specification(ttl)
+        .send()
+        .await?;
+    Ok(())
+}
