@@ -96,12 +96,17 @@ impl<S: SessionStore> Pipeline<S> {
         Session::new(id, anything, Arc::<Self>::clone(self))
     }
 
-    /// Commits what the handler wants.
+    /// Commits what the handler wants, and gives the moment of that: what a cookie says of the time
+    /// that is left counts from there.
     ///
     /// # Errors
     ///
     /// What the client must be told instead of the handler's answer.
-    pub(crate) async fn conclude(&self, session: &Session, verdict: Verdict) -> Result<(), Error> {
+    pub(crate) async fn conclude(
+        &self,
+        session: &Session,
+        verdict: Verdict,
+    ) -> Result<Timestamp, Error> {
         if let Some(unknown) = session.unknown_outcome() {
             return Err(unknown);
         }
@@ -109,9 +114,9 @@ impl<S: SessionStore> Pipeline<S> {
             Verdict::Success => self.write(session, Scope::Commit).await,
             Verdict::ServerError => self.write(session, Scope::OnlyDestroy).await,
             Verdict::Failed(error) => {
-                self.write(session, Scope::OnlyDestroy).await?;
+                let now = self.write(session, Scope::OnlyDestroy).await?;
                 // If it was the session that failed the handler, it is the session that answers.
-                error.or_else(|| session.failure()).map_or(Ok(()), Err)
+                error.or_else(|| session.failure()).map_or(Ok(now), Err)
             }
         }
     }
@@ -122,20 +127,27 @@ impl<S: SessionStore> Pipeline<S> {
         &self,
         session: &Session,
         answer: Result<Response<B>, E>,
-        settled: Result<(), Error>,
+        settled: Result<Timestamp, Error>,
     ) -> Result<Response<B>, E> {
-        if let Err(error) = settled {
-            return Ok(self.refuse(&error));
-        }
+        let now = match settled {
+            Ok(now) => now,
+            Err(error) => return Ok(self.refuse(&error)),
+        };
         let mut response = answer?;
-        let now = self.settings.now();
         response::finish(response.headers_mut(), session, &self.transport, now);
         Ok(response)
     }
 
     /// The answer to a failure.
     fn refuse<B: From<String>>(&self, error: &Error) -> Response<B> {
-        tracing::error!(error = %Chain(error), kind = ?error.kind(), "the session failed");
+        let cause = Chain(error);
+        match error.kind() {
+            // Requests that raced each other: nothing is wrong.
+            ErrorKind::Gone | ErrorKind::Conflict => {
+                tracing::warn!(error = %cause, "a session changed in the meantime");
+            }
+            _ => tracing::error!(error = %cause, "a session failed"),
+        }
         (self.settings.on_error)(error).map(B::from)
     }
 
@@ -165,7 +177,7 @@ impl<S: SessionStore> Pipeline<S> {
     }
 
     /// Decides, and applies.
-    async fn write(&self, session: &Session, scope: Scope) -> Result<(), Error> {
+    async fn write(&self, session: &Session, scope: Scope) -> Result<Timestamp, Error> {
         let now = self.settings.now();
         let pending = match session.take_pending(scope, now, &self.settings.expiry) {
             Ok(pending) => pending,
@@ -182,7 +194,7 @@ impl<S: SessionStore> Pipeline<S> {
             }
             Err(error) => return Err(pending.failed(error)),
         }
-        Ok(())
+        Ok(now)
     }
 
     async fn apply(&self, pending: &Pending<'_>, now: Timestamp) -> Result<Done, Error> {
@@ -322,7 +334,7 @@ impl<S: SessionStore> Backend for Pipeline<S> {
     }
 
     fn save<'a>(&'a self, session: &'a Session) -> Boxed<'a> {
-        Box::pin(self.write(session, Scope::Save))
+        Box::pin(async { self.write(session, Scope::Save).await.map(drop) })
     }
 }
 

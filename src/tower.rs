@@ -18,6 +18,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::error::Error;
+use crate::expiry::Timestamp;
 use crate::request::{adopt, handle};
 use crate::service::{Pipeline, Verdict};
 use crate::session::Session;
@@ -97,7 +98,7 @@ pin_project! {
 struct Commit<R, E> {
     answer: Result<R, E>,
     /// One box, for requests whose session was asked for.
-    settled: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
+    settled: Pin<Box<dyn Future<Output = Result<Timestamp, Error>> + Send>>,
 }
 
 impl<S, F, R, E> fmt::Debug for SessionFuture<S, F, R, E> {
