@@ -12,8 +12,8 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
-use crate::process::{Running, kill_and_wait};
-use crate::workspace::{Workspace, output, run};
+use crate::process::{Running, kill_and_wait, run};
+use crate::workspace::{Workspace, output};
 
 const VERSION: &str = "1.9.2";
 const WATCH: &str = "cargo lambda watch";
@@ -23,7 +23,7 @@ const START: Duration = Duration::from_secs(120);
 pub(crate) struct CargoLambda(PathBuf);
 
 impl CargoLambda {
-    pub(crate) fn find_or_install(workspace: &Workspace) -> Result<Self> {
+    pub(crate) async fn find_or_install(workspace: &Workspace) -> Result<Self> {
         let folder = workspace.tools()?.join("cargo-lambda");
         let installed = folder.join("bin/cargo-lambda");
         for place in [installed.clone(), "cargo-lambda".into()] {
@@ -36,27 +36,23 @@ impl CargoLambda {
             folder.display()
         );
         let wheel = format!("cargo-lambda=={VERSION}");
-        let attempts: [(&str, &dyn Fn() -> Result<()>); 3] = [
-            ("python3 -m venv", &|| {
-                let quiet = ["install", "--quiet", "--disable-pip-version-check"];
-                run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-                run(Command::new(folder.join("bin/pip")).args(quiet).arg(&wheel))
-            }),
-            ("pip install --target", &|| {
-                let pip = ["-m", "pip", "install", "--quiet", "--upgrade", "--target"];
-                run(Command::new("python3").args(pip).arg(&folder).arg(&wheel))
-            }),
-            ("cargo install", &|| {
-                let install = ["install", "cargo-lambda", "--locked", "--version", VERSION];
-                let mut cargo = workspace.cargo();
-                run(cargo.args(install).arg("--root").arg(&folder))
-            }),
-        ];
-        for (how, attempt) in attempts {
-            match attempt() {
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv"]).arg(&folder);
+        let mut pip = Command::new(folder.join("bin/pip"));
+        let quiet = ["install", "--quiet", "--disable-pip-version-check"];
+        pip.args(quiet).arg(&wheel);
+        let mut pip_alone = Command::new("python3");
+        let target = ["-m", "pip", "install", "--quiet", "--upgrade", "--target"];
+        pip_alone.args(target).arg(&folder).arg(&wheel);
+        let mut cargo = workspace.cargo();
+        let install = ["install", "cargo-lambda", "--locked", "--version", VERSION];
+        cargo.args(install).arg("--root").arg(&folder);
+
+        for mut attempt in [vec![venv, pip], vec![pip_alone], vec![cargo]] {
+            match run_all(&mut attempt).await {
                 Ok(()) if works(&installed) => return Ok(Self(installed)),
-                Ok(()) => println!("{how} gave nothing that runs"),
-                Err(error) => println!("{how}: {error:#}"),
+                Ok(()) => println!("{} does not run", installed.display()),
+                Err(error) => println!("{error:#}"),
             }
         }
         bail!("cargo-lambda could not be installed: see https://www.cargo-lambda.info")
@@ -100,7 +96,7 @@ impl Function {
     ) -> Result<Self> {
         let &Start { example, port, .. } = start;
         // `watch` builds it too, at the first request, which would then time out.
-        run(workspace.cargo().args(["build", "--package", example]))?;
+        run(workspace.cargo().args(["build", "--package", example])).await?;
         let mut watch = cargo_lambda.watch(workspace, example, port);
         (start.environment)(&mut watch);
         if let Some(log) = start.log {
@@ -169,6 +165,13 @@ impl Function {
 /// A port that is free now.
 pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+async fn run_all(commands: &mut [Command]) -> Result<()> {
+    for command in commands {
+        run(command).await?;
+    }
+    Ok(())
 }
 
 fn works(program: &Path) -> bool {

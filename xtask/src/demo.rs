@@ -37,7 +37,7 @@ impl Demo {
         let &Self { example, port } = self;
         TcpListener::bind(("127.0.0.1", port))
             .with_context(|| format!("port {port} is not free; choose one with --port"))?;
-        let cargo_lambda = CargoLambda::find_or_install(workspace)?;
+        let cargo_lambda = CargoLambda::find_or_install(workspace).await?;
         let emulator = Emulator::start().await?;
         let start = Start {
             example,
@@ -64,9 +64,14 @@ impl Demo {
         let table = match self.example {
             "custom_store" => "Its sessions are files; DynamoDB has none of them.".to_owned(),
             _ => format!(
-                "The table: no cookie's value is in it, only the SHA-256 of one, as `id`.\n\n  \
+                "The table: no cookie's value is in it, only the SHA-256 of one, as `id`. One\n\
+                 record is of the demo's own first request. Without the AWS CLI, curl does it too.\n\n  \
                    AWS_ACCESS_KEY_ID=dummy AWS_SECRET_ACCESS_KEY=dummy aws dynamodb scan \\\n    \
-                   --region us-east-1 --endpoint-url {} --table-name {TABLE}",
+                   --region us-east-1 --endpoint-url {0} --table-name {TABLE}\n\n  \
+                   curl --aws-sigv4 aws:amz:us-east-1:dynamodb --user dummy:dummy \\\n    \
+                   -H 'x-amz-target: DynamoDB_20120810.Scan' \\\n    \
+                   -H 'content-type: application/x-amz-json-1.0' \\\n    \
+                   -d '{{\"TableName\":\"{TABLE}\"}}' {0}",
                 emulator.endpoint()
             ),
         };

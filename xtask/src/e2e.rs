@@ -33,7 +33,7 @@ struct Stage<'a> {
 pub(crate) async fn run(workspace: &Workspace) -> Result<ExitCode> {
     let stage = Stage {
         workspace,
-        cargo_lambda: CargoLambda::find_or_install(workspace)?,
+        cargo_lambda: CargoLambda::find_or_install(workspace).await?,
         emulator: Emulator::start().await?,
     };
     let mut checks = Checks::default();

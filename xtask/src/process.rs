@@ -7,14 +7,14 @@
 
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::workspace::output;
+use crate::workspace::{name, output};
 
 /// How long a process may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
@@ -98,6 +98,19 @@ impl Drop for Running {
         if let Err(error) = self.end() {
             eprintln!("{error:#}");
         }
+    }
+}
+
+/// Runs a command to its end, its output passed through.
+pub(crate) async fn run(command: &mut Command) -> Result<()> {
+    let name = name(command);
+    let mut running = Running::start(&name, command.stdin(Stdio::null()))?;
+    loop {
+        if let Some(status) = running.ended()? {
+            ensure!(status.success(), "{name} failed: {status}");
+            return Ok(());
+        }
+        tokio::time::sleep(POLL).await;
     }
 }
 

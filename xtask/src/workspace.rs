@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 pub(crate) struct Workspace {
@@ -54,15 +54,6 @@ impl Workspace {
     }
 }
 
-/// Runs a command to its end, its output passed through.
-pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("{} cannot be started", name(command)))?;
-    ensure!(status.success(), "{} failed: {status}", name(command));
-    Ok(())
-}
-
 /// Runs a command to its end, and gives what it printed.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command
@@ -75,6 +66,6 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-fn name(command: &Command) -> String {
+pub(crate) fn name(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
 }
