@@ -227,6 +227,10 @@ impl<S: SessionStore> Pipeline<S> {
 
     async fn create(&self, pending: &Pending<'_>, now: Timestamp) -> Result<Done, Error> {
         let (id, record) = self.fresh(pending, now)?;
+        // All that was asked of a session that turned out to be dead was to take keys out.
+        if record.data().is_empty() {
+            return Ok(Done::Kept(None));
+        }
         self.store.create(id.storage_key(), &record).await?;
         Ok(Done::Stored(id, record.at_version(1), Token::Issue))
     }

@@ -560,9 +560,17 @@ async fn a_write_without_a_read() {
         "Some(3)"
     );
 
-    // On a dead session it begins a new one; on a renewed one it is refused.
+    // On a dead session it begins a new one, unless that would be empty; on a renewed one it is
+    // refused.
     clock.advance(days(15));
     let old = ada.clone();
+    let remove = |request: Request| async move {
+        request.unread_session()?.remove("a");
+        Ok("")
+    };
+    let reply = ada.visit_layered(&sessions, remove).await;
+    assert_eq!((reply.status, reply.cookies.len()), (200, 0));
+    assert_eq!(table.items().await.len(), 1, "nothing but the dead one");
     let reply = ada.visit_layered(&sessions, write).await;
     assert_eq!(reply.cookies.len(), 1);
     assert_ne!(ada.cookie(), old.cookie());
