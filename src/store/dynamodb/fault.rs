@@ -54,13 +54,13 @@ impl Fault {
             SdkError::DispatchFailure(failure) if failure.is_io() => {
                 let unreachable = what(Unavailable, "DynamoDB could not be reached");
                 let failed = unreachable(Cause::chain(&error));
-                match was_refused(&error) {
+                match never_connected(&error) {
                     true => Self::Again(failed),
                     false => Self::Ambiguous(failed),
                 }
             }
             // No credentials, no Region, an endpoint that is none: nothing was sent.
-            SdkError::DispatchFailure(failure) if failure.is_user() || failure.is_other() => {
+            SdkError::DispatchFailure(failure) if failure.is_other() && was_not_made(&error) => {
                 Self::Refused(what(Misconfigured, "the request could not be made")(
                     Cause::chain(&error),
                 ))
@@ -112,7 +112,8 @@ impl Fault {
                 let text = "the session table does not exist";
                 Self::Refused(said(ErrorKind::Misconfigured, text, true))
             }
-            "ValidationException" => {
+            // The second is what a transaction's reason calls it.
+            "ValidationException" | "ValidationError" => {
                 let message = answer.message().unwrap_or_default();
                 // Both are what DynamoDB's answers have said for years; there is no code for it.
                 if message.contains("exceeded the maximum allowed size") {
@@ -165,11 +166,35 @@ pub(crate) fn unknown(cause: Error) -> Error {
     Error::with_source(ErrorKind::OutcomeUnknown, reason, cause)
 }
 
-/// Whether the connection was refused, so that no byte of the request was sent.
-fn was_refused(error: &(dyn StdError + 'static)) -> bool {
-    causes(error)
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|io| io.kind() == std::io::ErrorKind::ConnectionRefused)
+/// Whether the connection never came about, so that no byte of the request was sent.
+fn never_connected(error: &(dyn StdError + 'static)) -> bool {
+    causes(error).any(|cause| {
+        let refused = cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused);
+        refused || cause.to_string() == "client error (Connect)"
+    })
+}
+
+/// Whether the SDK failed before it had a request to send. It has no error of its own for that:
+/// `other` is a connection lost before the answer, and an answer that is not HTTP, too. So only
+/// what is known to come before counts.
+fn was_not_made(error: &(dyn StdError + 'static)) -> bool {
+    let before = [
+        "auth scheme",
+        "credential",
+        "identity",
+        "endpoint",
+        "region",
+    ];
+    let texts: Vec<String> = causes(error)
+        .map(|cause| cause.to_string().to_lowercase())
+        .collect();
+    let was_sent = texts.iter().any(|text| text.starts_with("client error"));
+    !was_sent
+        && texts
+            .iter()
+            .any(|text| before.iter().any(|word| text.contains(word)))
 }
 
 fn causes<'a>(
@@ -180,8 +205,8 @@ fn causes<'a>(
     })
 }
 
-/// The causes of an SDK error as text: their `Debug` holds requests and items, their `Display`
-/// does not.
+/// The causes of an SDK error as text: their `Debug` holds requests and items. Their `Display` may
+/// quote such a `Debug`, so each ends at the first brace.
 #[derive(Debug)]
 struct Cause(String);
 
@@ -193,8 +218,9 @@ impl Cause {
     fn chain(error: &(dyn StdError + 'static)) -> Self {
         let mut text = error.to_string();
         for cause in causes(error) {
+            let cause = cause.to_string();
             text.push_str(": ");
-            text.push_str(&cause.to_string());
+            text.push_str(cause.split('{').next().unwrap_or_default());
         }
         Self(text)
     }

@@ -1,1 +1,329 @@
+use std::io;
 
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Config, Credentials, Region};
+use aws_sdk_dynamodb::error::{ConnectorError, ErrorMetadata};
+use aws_sdk_dynamodb::operation::get_item::GetItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::*;
+
+type Call = SdkError<UpdateItemError>;
+
+fn answer(status: u16) -> HttpResponse {
+    let body = "{\"secret\":\"body\"}";
+    HttpResponse::new(status.try_into().unwrap(), body.into())
+}
+
+fn said(status: u16, code: Option<&str>, message: &str) -> Call {
+    let mut meta = ErrorMetadata::builder().message(message);
+    if let Some(code) = code {
+        meta = meta.code(code);
+    }
+    SdkError::service_error(UpdateItemError::generic(meta.build()), answer(status))
+}
+
+fn io_error(kind: io::ErrorKind) -> Call {
+    SdkError::dispatch_failure(ConnectorError::io(io::Error::from(kind).into()))
+}
+
+/// What it is, and the kinds of the errors of a read and of a write.
+fn judged(error: impl Fn() -> Call) -> (&'static str, ErrorKind, ErrorKind) {
+    let fault = match Fault::of(error()) {
+        Fault::Again(_) => "again",
+        Fault::Refused(_) => "refused",
+        Fault::Ambiguous(_) => "ambiguous",
+    };
+    let read = Fault::of(error()).of_read().kind();
+    (fault, read, Fault::of(error()).of_write().kind())
+}
+
+/// Everything that a log could show of an error.
+fn told(error: &Error) -> String {
+    let mut told = format!("{error} {error:?} {error:#?}");
+    let mut cause = error.source();
+    while let Some(this) = cause {
+        told += &format!(" {this} {this:?}");
+        cause = this.source();
+    }
+    told
+}
+
+#[test]
+fn what_a_call_without_an_answer_means() {
+    use ErrorKind::{Misconfigured, OutcomeUnknown, Timeout, Unavailable};
+    type Make = fn() -> Call;
+    let rows: &[(&str, Make, (&str, ErrorKind, ErrorKind))] = &[
+        (
+            "the operation's timeout",
+            || SdkError::timeout_error("late"),
+            ("ambiguous", Timeout, OutcomeUnknown),
+        ),
+        (
+            "the connector's timeout",
+            || SdkError::dispatch_failure(ConnectorError::timeout("late".into())),
+            ("ambiguous", Timeout, OutcomeUnknown),
+        ),
+        (
+            "reset",
+            || io_error(io::ErrorKind::ConnectionReset),
+            ("ambiguous", Unavailable, OutcomeUnknown),
+        ),
+        (
+            "broken pipe",
+            || io_error(io::ErrorKind::BrokenPipe),
+            ("ambiguous", Unavailable, OutcomeUnknown),
+        ),
+        (
+            "connection refused",
+            || io_error(io::ErrorKind::ConnectionRefused),
+            ("again", Unavailable, Unavailable),
+        ),
+        (
+            "unreadable answer",
+            || SdkError::response_error("no JSON", answer(200)),
+            ("ambiguous", Unavailable, OutcomeUnknown),
+        ),
+        (
+            "nobody knows what",
+            || SdkError::dispatch_failure(ConnectorError::other("odd".into(), None)),
+            ("ambiguous", Unavailable, OutcomeUnknown),
+        ),
+        (
+            "the connection's task is gone",
+            || SdkError::dispatch_failure(ConnectorError::user("dispatch task is gone".into())),
+            ("ambiguous", Unavailable, OutcomeUnknown),
+        ),
+        (
+            "no credentials",
+            || {
+                let cause = "the credential provider was not enabled".into();
+                SdkError::dispatch_failure(ConnectorError::other(cause, None))
+            },
+            ("refused", Misconfigured, Misconfigured),
+        ),
+        (
+            "no request",
+            || SdkError::construction_failure("`table_name` was missing"),
+            ("refused", Misconfigured, Misconfigured),
+        ),
+    ];
+    for (what, make, expected) in rows {
+        assert_eq!(judged(make), *expected, "{what}");
+    }
+}
+
+#[test]
+fn what_an_answer_means() {
+    use ErrorKind::{Conflict, Misconfigured, OutcomeUnknown, Throttled, TooLarge, Unavailable};
+    let again = |kind| ("again", kind, kind);
+    let refused = |kind| ("refused", kind, kind);
+    let ambiguous = ("ambiguous", Unavailable, OutcomeUnknown);
+    let rows = [
+        (
+            400,
+            "ProvisionedThroughputExceededException",
+            again(Throttled),
+        ),
+        (400, "ThrottlingException", again(Throttled)),
+        (400, "RequestLimitExceeded", again(Throttled)),
+        (400, "ProvisionedThroughputExceeded", again(Throttled)),
+        (400, "ThrottlingError", again(Throttled)),
+        (429, "", again(Throttled)),
+        (400, "TransactionConflictException", again(Conflict)),
+        (400, "TransactionConflict", again(Conflict)),
+        (400, "TransactionInProgressException", again(Conflict)),
+        (400, "ReplicatedWriteConflictException", again(Conflict)),
+        (400, "ResourceNotFoundException", refused(Misconfigured)),
+        (400, "AccessDeniedException", refused(Misconfigured)),
+        (400, "UnrecognizedClientException", refused(Misconfigured)),
+        (400, "ExpiredTokenException", refused(Misconfigured)),
+        (400, "InvalidSignatureException", refused(Misconfigured)),
+        (403, "", refused(Misconfigured)),
+        (400, "", refused(Misconfigured)),
+        (400, "ValidationException", refused(Misconfigured)),
+        (400, "ValidationError", refused(Misconfigured)),
+        (500, "InternalServerError", ambiguous),
+        (503, "ServiceUnavailable", ambiguous),
+        (500, "", ambiguous),
+        (502, "", ambiguous),
+        (504, "", ambiguous),
+        // A refusal is one, whatever the status.
+        (500, "ThrottlingException", again(Throttled)),
+        // An answer that is neither a success nor a failure proves nothing.
+        (302, "", ambiguous),
+    ];
+    for (status, code, expected) in rows {
+        let code = (!code.is_empty()).then_some(code);
+        let judged = judged(|| said(status, code, "a message"));
+        assert_eq!(judged, expected, "{status} {code:?}");
+    }
+    let too_large = "Item size has exceeded the maximum allowed size";
+    let update = "Item size to update has exceeded the maximum allowed size";
+    let schema = "The provided key element does not match the schema";
+    for code in ["ValidationException", "ValidationError"] {
+        for message in [too_large, update] {
+            let judged = judged(|| said(400, Some(code), message));
+            assert_eq!(judged, refused(TooLarge), "{code}");
+        }
+        let judged = judged(|| said(400, Some(code), schema));
+        assert_eq!(judged, refused(Misconfigured), "{code}");
+    }
+}
+
+#[test]
+fn the_code_is_told_and_the_message_only_where_it_is_of_the_set_up() {
+    for (code, tells) in [
+        ("AccessDeniedException", true),
+        ("ResourceNotFoundException", true),
+        ("ValidationException", false),
+        ("ValidationError", false),
+        ("ThrottlingException", false),
+        ("TransactionConflictException", false),
+        ("InternalServerError", false),
+    ] {
+        let status = if code == "InternalServerError" {
+            500
+        } else {
+            400
+        };
+        let error = Fault::of(said(status, Some(code), "the message")).of_write();
+        let told = told(&error);
+        assert!(told.contains(code), "{code}: {told}");
+        assert_eq!(told.contains("the message"), tells, "{code}: {told}");
+        assert!(told.contains(&format!("status {status}")), "{told}");
+    }
+}
+
+#[test]
+fn no_item_or_body_is_told() {
+    let item = [(
+        "secret-name".to_owned(),
+        AttributeValue::S("secret-value".to_owned()),
+    )];
+    let refused = || {
+        let refused = ConditionalCheckFailedException::builder()
+            .set_item(Some(item.clone().into()))
+            .message("secret-message")
+            .build();
+        UpdateItemError::ConditionalCheckFailedException(refused)
+    };
+    // So there is something to tell.
+    assert!(format!("{:?}", refused()).contains("secret-value"));
+    for error in [
+        SdkError::service_error(refused(), answer(500)),
+        SdkError::response_error(refused(), answer(200)),
+        SdkError::timeout_error(format!("Request {{ {:?} }}", refused())),
+        SdkError::construction_failure(format!("Request {{ {:?} }}", refused())),
+        SdkError::dispatch_failure(ConnectorError::io(
+            format!("for Request {{ {:?} }}", refused()).into(),
+        )),
+        SdkError::dispatch_failure(ConnectorError::other(
+            format!("endpoint for Request {{ {:?} }}", refused()).into(),
+            None,
+        )),
+    ] {
+        let fault = Fault::of(error);
+        let debug = format!("{fault:?}");
+        let told = debug + &told(&fault.of_write());
+        assert!(!told.contains("secret"), "{told}");
+    }
+}
+
+#[test]
+fn an_unknown_outcome_keeps_its_cause() {
+    let error = Fault::of(io_error(io::ErrorKind::ConnectionReset)).of_write();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    let cause = error.source().unwrap().downcast_ref::<Error>().unwrap();
+    assert_eq!(cause.kind(), ErrorKind::Unavailable);
+    let reset = io::Error::from(io::ErrorKind::ConnectionReset).to_string();
+    assert!(cause.source().unwrap().to_string().contains(&reset));
+}
+
+fn config() -> Builder {
+    Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(Credentials::new("id", "key", None, None, "tests"))
+        .retry_config(RetryConfig::disabled())
+}
+
+/// The fault of a call through the real SDK.
+async fn called(config: Builder) -> Fault {
+    let sent = Client::from_conf(config.build())
+        .get_item()
+        .table_name("sessions")
+        .key("id", AttributeValue::S("secret".to_owned()))
+        .send()
+        .await;
+    let error: SdkError<GetItemError> = sent.unwrap_err();
+    let fault = Fault::of(error);
+    assert!(!format!("{fault:?}").contains("secret"), "{fault:?}");
+    fault
+}
+
+#[tokio::test]
+async fn a_request_that_was_sent_and_not_answered_may_have_happened() {
+    for answer in [
+        "",
+        "HTTP/1.1 200",
+        "no HTTP at all\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{",
+        "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{",
+        "HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n",
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let read = socket.read(&mut [0; 16_384]).await.unwrap();
+            assert!(read > 0);
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let fault = called(config().endpoint_url(endpoint)).await;
+        let Fault::Ambiguous(error) = fault else {
+            panic!("{answer:?}: {fault:?}")
+        };
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_never_came_about_is_tried_again() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let refuses = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
+    let speaks_no_tls = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hangs_up = format!("https://{}", speaks_no_tls.local_addr().unwrap());
+    tokio::spawn(async move { speaks_no_tls.accept().await.map(drop) });
+    for endpoint in [refuses, hangs_up] {
+        let fault = called(config().endpoint_url(&endpoint)).await;
+        let Fault::Again(error) = fault else {
+            panic!("{endpoint}: {fault:?}")
+        };
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_could_not_be_made_is_misconfigured() {
+    let keyless = Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("eu-central-1"));
+    let nowhere = Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .credentials_provider(Credentials::new("id", "key", None, None, "tests"));
+    for config in [keyless, nowhere, config().endpoint_url("not a URL")] {
+        let fault = called(config).await;
+        let Fault::Refused(error) = fault else {
+            panic!("{fault:?}")
+        };
+        assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    }
+}
