@@ -211,7 +211,7 @@ fn a_typed_key_reads_and_writes_its_type() {
     session.insert(NAME, "ada").unwrap();
     session.increment(VISITS, 2).unwrap();
     assert_eq!(session.get(NAME).unwrap().as_deref(), Some("ada"));
-    assert_eq!(session.take(&VISITS).unwrap(), Some(2));
+    assert_eq!(session.take(VISITS).unwrap(), Some(2));
     assert!(session.contains(NAME));
     session.remove(NAME);
     assert!(session.is_empty());
