@@ -197,7 +197,7 @@ fn parsed(id: &str, parent: &str, state: &str, name: &str) -> Option<Process> {
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))] // `setsid` is
 mod tests {
     use super::*;
 
