@@ -2,6 +2,8 @@
 //!
 //! Whatever a task starts is stopped when it ends, on failure and on Ctrl-C too.
 
+#![allow(clippy::print_stdout)] // it talks to a person
+
 mod cargo_lambda;
 mod client;
 mod demo;
