@@ -4,14 +4,15 @@
 //!    an increment is a set.
 //! 2. A change that changes nothing is none: an equal value, the removal of an absent key, a count
 //!    of zero onto what is there, the clearing of an empty session.
-//! 3. An increment stays an increment up to the store, so that concurrent ones add up. It becomes
-//!    a set only where its result is known (after a set, a removal or a clear).
+//! 3. An increment stays an increment up to the store, so that concurrent ones add up, and an update
+//!    stays a function of what the store has by then. Each becomes a set only where its result is
+//!    known (after a set, a removal or a clear).
 //! 4. What is to be done is one [`Outcome`], decided in one `match`: [`decide`].
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as Slot;
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -36,6 +37,52 @@ pub enum Change {
     Remove,
     /// So much is added to what is there; an absent key counts from 0.
     Add(i64),
+    /// It becomes what functions make of what is there.
+    Apply(Apply),
+}
+
+/// Functions of a key's value, one after the other, applied to it as it is when it is written.
+#[derive(Clone)]
+pub struct Apply(Vec<Arc<Step>>);
+
+/// One of them. It is run again for each value that another request puts in between.
+type Step = dyn Fn(Option<&Entry>) -> Result<Entry, Error> + Send + Sync;
+
+impl Apply {
+    pub(crate) fn new(
+        step: impl Fn(Option<&Entry>) -> Result<Entry, Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self(vec![Arc::new(step)])
+    }
+
+    /// What becomes of the value that is there; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Deserialize`](ErrorKind::Deserialize) if it is not of the type that the functions take,
+    /// [`Serialize`](ErrorKind::Serialize) if what they made of it has no JSON form.
+    pub fn run(&self, there: Option<&Entry>) -> Result<Entry, Error> {
+        let mut value: Option<Entry> = there.cloned();
+        for step in &self.0 {
+            value = Some(step(value.as_ref())?);
+        }
+        value.ok_or_else(|| Error::new(ErrorKind::Serialize, "there is no function to apply"))
+    }
+
+    fn add(by: i64) -> Self {
+        Self::new(move |there| sum(there, by).map(integer))
+    }
+
+    fn followed_by(&self, later: &Self) -> Self {
+        Self(self.0.iter().chain(&later.0).cloned().collect())
+    }
+}
+
+/// The same functions, not equal ones: nobody could tell.
+impl PartialEq for Apply {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(|(a, b)| Arc::ptr_eq(a, b))
+    }
 }
 
 impl Changes {
@@ -70,6 +117,10 @@ impl Changes {
                 Change::Set(entry) => key.len() + entry.size(),
                 Change::Remove => 0,
                 Change::Add(_) => key.len() + there.map_or(20, Entry::size),
+                Change::Apply(apply) => {
+                    let made = apply.run(there).map_or(0, |entry| entry.size());
+                    key.len() + made
+                }
             };
             (size + after).saturating_sub(before)
         })
@@ -88,13 +139,9 @@ impl Changes {
             data.clone()
         };
         for (key, change) in self.iter() {
-            match change {
-                Change::Set(entry) => after.insert(key, entry.clone()),
-                Change::Remove => drop(after.remove(key)),
-                Change::Add(by) => {
-                    let sum = sum(after.get(key), *by)?;
-                    after.insert(key, integer(sum));
-                }
+            match change.of(after.get(key))? {
+                Some(entry) => after.insert(key, entry.into_owned()),
+                None => drop(after.remove(key)),
             }
         }
         Ok(after)
@@ -111,12 +158,10 @@ impl Changes {
         key: &str,
     ) -> Result<Option<Cow<'a, Entry>>, Error> {
         let there = base.get(key).filter(|_| !self.cleared);
-        Ok(match self.by_key.get(key) {
-            None => there.map(Cow::Borrowed),
-            Some(Change::Set(entry)) => Some(Cow::Borrowed(entry)),
-            Some(Change::Remove) => None,
-            Some(Change::Add(by)) => Some(Cow::Owned(integer(sum(there, *by)?))),
-        })
+        match self.by_key.get(key) {
+            Some(change) => change.of(there),
+            None => Ok(there.map(Cow::Borrowed)),
+        }
     }
 
     /// The keys as they would be after the changes, in order.
@@ -140,24 +185,12 @@ impl Changes {
 
     /// A key gets a value. `base` is what was read; `None` if nothing was.
     pub(crate) fn set(&mut self, base: Option<&Data>, key: &str, entry: Entry) {
-        let there = base
-            .and_then(|data| data.get(key))
-            .filter(|_| !self.cleared);
-        if there.is_some_and(|there| same_value(there, &entry)) {
-            self.by_key.remove(key);
-        } else {
-            self.by_key.insert(key.to_owned(), Change::Set(entry));
-        }
+        self.put(base, key, Change::Set(entry));
     }
 
     /// A key goes.
     pub(crate) fn remove(&mut self, base: Option<&Data>, key: &str) {
-        let absent = self.cleared || base.is_some_and(|data| data.get(key).is_none());
-        if absent {
-            self.by_key.remove(key);
-        } else {
-            self.by_key.insert(key.to_owned(), Change::Remove);
-        }
+        self.put(base, key, Change::Remove);
     }
 
     /// A key is counted up. Gives the sum as far as it is known; `None` if nothing was read.
@@ -171,41 +204,65 @@ impl Changes {
         key: &str,
         by: i64,
     ) -> Result<Option<i64>, Error> {
+        let made = self.fold(base, key, Change::Add(by))?;
+        Ok(made.as_ref().and_then(as_i64))
+    }
+
+    /// A key becomes what a function makes of its value. It is tried on what was read.
+    ///
+    /// # Errors
+    ///
+    /// As of [`apply`](Self::apply); nothing is changed then.
+    pub(crate) fn update(
+        &mut self,
+        base: Option<&Data>,
+        key: &str,
+        apply: Apply,
+    ) -> Result<(), Error> {
+        self.fold(base, key, Change::Apply(apply)).map(drop)
+    }
+
+    /// Puts a change on top of what was changed before, and gives what it makes of the key, as far
+    /// as that is known.
+    fn fold(
+        &mut self,
+        base: Option<&Data>,
+        key: &str,
+        later: Change,
+    ) -> Result<Option<Entry>, Error> {
+        let change = match self.so_far(key) {
+            Some(before) => before.then(later)?,
+            None => later,
+        };
         let there = base
             .and_then(|data| data.get(key))
             .filter(|_| !self.cleared);
-        match self.by_key.entry(key.to_owned()) {
-            Slot::Occupied(mut slot) => {
-                let (change, forecast) = match slot.get() {
-                    Change::Set(entry) => {
-                        let sum = sum(Some(entry), by)?;
-                        (Change::Set(integer(sum)), Some(sum))
-                    }
-                    Change::Remove => (Change::Set(integer(by)), Some(by)),
-                    Change::Add(before) => {
-                        let total = before.checked_add(by).ok_or_else(overflow)?;
-                        let forecast = base.map(|_| sum(there, total)).transpose()?;
-                        (Change::Add(total), forecast)
-                    }
-                };
-                if is_none(&change, there) {
-                    slot.remove();
-                } else {
-                    slot.insert(change);
-                }
-                Ok(forecast)
-            }
-            Slot::Vacant(slot) if self.cleared => {
-                slot.insert(Change::Set(integer(by)));
-                Ok(Some(by))
-            }
-            Slot::Vacant(slot) => {
-                let forecast = base.map(|_| sum(there, by)).transpose()?;
-                if by != 0 || there.is_none() {
-                    slot.insert(Change::Add(by));
-                }
-                Ok(forecast)
-            }
+        let is_known = base.is_some() || matches!(change, Change::Set(_));
+        let made = match is_known {
+            true => change.of(there)?.map(Cow::into_owned),
+            false => None,
+        };
+        self.put(base, key, change);
+        Ok(made)
+    }
+
+    /// What was done to a key before: a clear has removed it.
+    fn so_far(&self, key: &str) -> Option<&Change> {
+        const REMOVED: &Change = &Change::Remove;
+        self.by_key.get(key).or(self.cleared.then_some(REMOVED))
+    }
+
+    /// Puts the one change of a key, unless it changes nothing.
+    fn put(&mut self, base: Option<&Data>, key: &str, change: Change) {
+        let there = match (base, self.cleared) {
+            (_, true) => Some(None),
+            (Some(data), false) => Some(data.get(key)),
+            (None, false) => None,
+        };
+        if there.is_some_and(|there| change.is_none(there)) {
+            self.by_key.remove(key);
+        } else {
+            self.by_key.insert(key.to_owned(), change);
         }
     }
 
@@ -218,10 +275,8 @@ impl Changes {
     /// Drops what turns out to change nothing of `base`, once that was read.
     pub(crate) fn settle_on(&mut self, base: &Data) {
         let cleared = self.cleared;
-        self.by_key.retain(|key, change| {
-            let there = base.get(key).filter(|_| !cleared);
-            !is_none(change, there)
-        });
+        self.by_key
+            .retain(|key, change| !change.is_none(base.get(key).filter(|_| !cleared)));
     }
 
     /// These changes and then `later` ones, folded.
@@ -230,26 +285,64 @@ impl Changes {
             return later;
         }
         for (key, change) in later.by_key {
-            let folded = match (self.by_key.get(&key), change) {
-                (Some(Change::Add(before)), Change::Add(by)) => {
-                    Change::Add(before.saturating_add(by))
-                }
-                (Some(Change::Set(entry)), Change::Add(by)) => {
-                    // The later one was counted on top of this very value, so it fits.
-                    sum(Some(entry), by).map_or(Change::Add(by), |sum| Change::Set(integer(sum)))
-                }
-                (Some(Change::Remove), Change::Add(by)) => Change::Set(integer(by)),
-                // After a clear all are sets.
-                (None, Change::Add(by)) if self.cleared => Change::Set(integer(by)),
-                (_, Change::Remove) if self.cleared => {
-                    self.by_key.remove(&key);
-                    continue;
-                }
-                (_, change) => change,
+            let folded = match self.so_far(&key) {
+                // The later one was made on top of the earlier, so they fit. If they do not, the
+                // store will say so.
+                Some(before) => before.then(change.clone()).unwrap_or(change),
+                None => change,
             };
-            self.by_key.insert(key, folded);
+            self.put(None, &key, folded);
         }
         self
+    }
+}
+
+impl Change {
+    /// What it makes of an entry.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Changes::apply`].
+    fn of<'a>(&'a self, there: Option<&Entry>) -> Result<Option<Cow<'a, Entry>>, Error> {
+        Ok(match self {
+            Self::Set(entry) => Some(Cow::Borrowed(entry)),
+            Self::Remove => None,
+            Self::Add(by) => Some(Cow::Owned(integer(sum(there, *by)?))),
+            Self::Apply(apply) => Some(Cow::Owned(apply.run(there)?)),
+        })
+    }
+
+    /// This one and then a later one, as one.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Changes::apply`].
+    fn then(&self, later: Self) -> Result<Self, Error> {
+        Ok(match (self, later) {
+            (_, later @ (Self::Set(_) | Self::Remove)) => later,
+            (Self::Set(_) | Self::Remove, later) => {
+                let known = self.of(None)?;
+                match later.of(known.as_deref())? {
+                    Some(entry) => Self::Set(entry.into_owned()),
+                    None => Self::Remove,
+                }
+            }
+            (Self::Add(by), Self::Add(more)) => {
+                Self::Add(by.checked_add(more).ok_or_else(overflow)?)
+            }
+            (Self::Add(by), Self::Apply(later)) => Self::Apply(Apply::add(*by).followed_by(&later)),
+            (Self::Apply(apply), Self::Add(by)) => Self::Apply(apply.followed_by(&Apply::add(by))),
+            (Self::Apply(apply), Self::Apply(later)) => Self::Apply(apply.followed_by(&later)),
+        })
+    }
+
+    /// Whether it changes nothing of what is there.
+    fn is_none(&self, there: Option<&Entry>) -> bool {
+        match (self.of(there), there) {
+            (Ok(Some(made)), Some(there)) => same_value(there, &made),
+            (Ok(None), None) => true,
+            _ => false,
+        }
     }
 }
 
@@ -262,12 +355,19 @@ impl fmt::Debug for Changes {
     }
 }
 
+impl fmt::Debug for Apply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Apply({} functions)", self.0.len())
+    }
+}
+
 impl fmt::Debug for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Set(_) => "Set",
             Self::Remove => "Remove",
             Self::Add(_) => "Add",
+            Self::Apply(_) => "Apply",
         })
     }
 }
@@ -362,28 +462,20 @@ fn sum(there: Option<&Entry>, by: i64) -> Result<i64, Error> {
     let Some(entry) = there else {
         return Ok(by);
     };
-    let n: i64 = entry
-        .json()
-        .filter(|_| entry.is_integer())
-        .and_then(|text| text.parse().ok())
-        .ok_or_else(|| {
-            let reason = "only an integer that fits in an i64 can be incremented";
-            Error::new(ErrorKind::Deserialize, reason)
-        })?;
+    let n = as_i64(entry).ok_or_else(|| {
+        let reason = "only an integer that fits in an i64 can be incremented";
+        Error::new(ErrorKind::Deserialize, reason)
+    })?;
     n.checked_add(by).ok_or_else(overflow)
+}
+
+fn as_i64(entry: &Entry) -> Option<i64> {
+    let text = entry.json().filter(|_| entry.is_integer())?;
+    text.parse().ok()
 }
 
 fn overflow() -> Error {
     Error::new(ErrorKind::Serialize, "the sum does not fit in an i64")
-}
-
-/// Whether a change of what is there changes nothing.
-fn is_none(change: &Change, there: Option<&Entry>) -> bool {
-    match change {
-        Change::Set(entry) => there.is_some_and(|there| same_value(there, entry)),
-        Change::Remove => there.is_none(),
-        Change::Add(by) => *by == 0 && there.is_some(),
-    }
 }
 
 /// Whether two entries hold the same JSON value. The order of an object's members does not count:

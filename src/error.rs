@@ -41,7 +41,8 @@ pub enum ErrorKind {
     /// The store refused for load, and went on refusing. Nothing was written. 503,
     /// `Retry-After: 1`.
     Throttled,
-    /// The store did not answer in time; for reads only. 503, `Retry-After: 1`.
+    /// The store did not answer a read in time, or the invocation had no time left to ask it.
+    /// Nothing was written. 503, `Retry-After: 1`.
     Timeout,
     /// A write was sent and its answer was lost: it may have happened or not. Seals the session.
     /// 503, `Retry-After: 1`.

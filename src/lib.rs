@@ -214,7 +214,7 @@ mod transport;
 
 pub use ::cookie::SameSite;
 
-pub use crate::changes::{Change, Changes};
+pub use crate::changes::{Apply, Change, Changes};
 pub use crate::error::{Error, ErrorKind};
 pub use crate::expiry::Timestamp;
 pub use crate::id::{SessionId, StorageKey};

@@ -10,12 +10,13 @@
 //!    the clock: when it loads, and again when it commits.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use http::{HeaderMap, Response};
-use lambda_http::{Body, IntoResponse, Request};
+use http::Response;
+use lambda_http::{Body, IntoResponse, Request, RequestExt as _};
 
 use crate::changes::{Origin, Outcome, gone};
-use crate::config::Settings;
+use crate::config::{Settings, system_clock};
 use crate::cookie::Presented;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
@@ -26,6 +27,9 @@ use crate::response;
 use crate::session::{Backend, Boxed, Pending, Scope, Session, Token};
 use crate::store::{Renewal, SessionStore, Update};
 use crate::transport::Transport;
+
+/// What is left of an invocation's time when the store is not asked any more.
+const MARGIN: Duration = Duration::from_millis(200);
 
 /// One store and the rules by which its sessions live.
 #[derive(Debug)]
@@ -61,9 +65,7 @@ impl<S: SessionStore> Pipeline<S> {
     {
         // Inside another layer that one commits, and its session is this one.
         let outer = handle(&request);
-        let session = outer
-            .clone()
-            .unwrap_or_else(|| self.begin(request.headers()));
+        let session = outer.clone().unwrap_or_else(|| self.begin(&request));
         if let Err(error) = session.load().await {
             return Ok(self.refuse(&error));
         }
@@ -86,14 +88,16 @@ impl<S: SessionStore> Pipeline<S> {
     }
 
     /// Reads the id.
-    pub(crate) fn begin(self: &Arc<Self>, headers: &HeaderMap) -> Session {
-        let presented = self.transport.read(headers);
+    pub(crate) fn begin<B>(self: &Arc<Self>, request: &http::Request<B>) -> Session {
+        let presented = self.transport.read(request.headers());
         let anything = presented != Presented::Nothing;
         let id = match presented {
             Presented::Id(id) => Some(id),
             Presented::Nothing | Presented::Unusable => None,
         };
-        Session::new(id, anything, Arc::<Self>::clone(self))
+        let session = Session::new(id, anything, Arc::<Self>::clone(self));
+        session.set_deadline(deadline(request));
+        session
     }
 
     /// Commits what the handler wants, and gives the moment of that: what a cookie says of the time
@@ -161,7 +165,13 @@ impl<S: SessionStore> Pipeline<S> {
         let rules = &self.settings.expiry;
         let found = match session.presented() {
             None => Found::Absent,
-            Some(id) => match self.store.load(id.storage_key(), now).await {
+            Some(id) => match within(
+                session.deadline(),
+                Lost::Read,
+                self.store.load(id.storage_key(), now),
+            )
+            .await
+            {
                 Ok(Found::Live(record)) if rules.is_dead(record.created(), record.ttl(), now) => {
                     Found::Absent
                 }
@@ -186,7 +196,10 @@ impl<S: SessionStore> Pipeline<S> {
                 return Err(error);
             }
         };
-        match self.apply(&pending, now).await {
+        let until = session.deadline();
+        // Where nothing is written, nothing can come too late.
+        let limit = until.filter(|_| pending.outcome.writes_data());
+        match within(limit, Lost::Write, self.apply(&pending, now, until)).await {
             Ok(Done::Stored(id, record, token)) => pending.stored(id, record, token),
             Ok(Done::Kept(ttl)) => pending.kept(ttl),
             Ok(Done::Destroyed) => {
@@ -197,13 +210,18 @@ impl<S: SessionStore> Pipeline<S> {
         Ok(now)
     }
 
-    async fn apply(&self, pending: &Pending<'_>, now: Timestamp) -> Result<Done, Error> {
+    async fn apply(
+        &self,
+        pending: &Pending<'_>,
+        now: Timestamp,
+        until: Option<Instant>,
+    ) -> Result<Done, Error> {
         match pending.outcome {
             Outcome::Keep => Ok(Done::Kept(None)),
-            Outcome::Touch(ttl) => Ok(self.touch(pending, ttl, now).await),
+            Outcome::Touch(ttl) => Ok(self.touch(pending, ttl, now, until).await),
             Outcome::Create => self.create(pending, now).await,
-            Outcome::Update(ttl) => self.update(pending, ttl, now).await,
-            Outcome::Renew => self.renew(pending, now).await,
+            Outcome::Update(ttl) => self.update(pending, ttl, now, until).await,
+            Outcome::Renew => self.renew(pending, now, until).await,
             Outcome::Replace => self.replace(pending, now).await,
             Outcome::Destroy => self.destroy(pending, now).await,
         }
@@ -211,11 +229,18 @@ impl<S: SessionStore> Pipeline<S> {
 
     /// A touch that loses its race, or fails, leaves the response as it is: nothing that anybody
     /// asked for is lost, and the next request touches again.
-    async fn touch(&self, pending: &Pending<'_>, ttl: Timestamp, now: Timestamp) -> Done {
+    async fn touch(
+        &self,
+        pending: &Pending<'_>,
+        ttl: Timestamp,
+        now: Timestamp,
+        until: Option<Instant>,
+    ) -> Done {
         let Some(id) = &pending.id else {
             return Done::Kept(None);
         };
-        match self.store.touch(id.storage_key(), ttl, now).await {
+        let touch = self.store.touch(id.storage_key(), ttl, now);
+        match within(until, Lost::Write, touch).await {
             Ok(touched) => Done::Kept(touched.then_some(ttl)),
             Err(error) => {
                 let session = id.fingerprint();
@@ -240,6 +265,7 @@ impl<S: SessionStore> Pipeline<S> {
         pending: &Pending<'_>,
         ttl: Option<Timestamp>,
         now: Timestamp,
+        until: Option<Instant>,
     ) -> Result<Done, Error> {
         let Some(id) = &pending.id else {
             return self.create(pending, now).await;
@@ -249,6 +275,8 @@ impl<S: SessionStore> Pipeline<S> {
         let update = Update {
             ttl,
             read: was_read.then_some(&pending.record),
+            if_unchanged: pending.if_unchanged,
+            until,
             ..Update::new(&pending.changes, now)
         };
         match self.store.update(id.storage_key(), update).await? {
@@ -263,14 +291,23 @@ impl<S: SessionStore> Pipeline<S> {
         }
     }
 
-    async fn renew(&self, pending: &Pending<'_>, now: Timestamp) -> Result<Done, Error> {
+    async fn renew(
+        &self,
+        pending: &Pending<'_>,
+        now: Timestamp,
+        until: Option<Instant>,
+    ) -> Result<Done, Error> {
         let Some(old) = &pending.id else {
             return self.create(pending, now).await;
         };
         self.check_size(pending, pending.record.data())?;
         let new = SessionId::generate()?;
         let ttl = self.settings.expiry.ttl(pending.record.created(), now);
-        let renewal = Renewal::new(&pending.record, &pending.changes, ttl, now);
+        let renewal = Renewal {
+            if_unchanged: pending.if_unchanged,
+            until,
+            ..Renewal::new(&pending.record, &pending.changes, ttl, now)
+        };
         match self
             .store
             .renew(old.storage_key(), new.storage_key(), renewal)
@@ -339,6 +376,52 @@ impl<S: SessionStore> Backend for Pipeline<S> {
 
     fn save<'a>(&'a self, session: &'a Session) -> Boxed<'a> {
         Box::pin(async { self.write(session, Scope::Save).await.map(drop) })
+    }
+}
+
+/// When an invocation has no time left for the store: before its deadline, so that the answer
+/// still gets out. A request that does not come from Lambda has none.
+fn deadline<B>(request: &http::Request<B>) -> Option<Instant> {
+    let context = request.lambda_context_ref()?;
+    // A context that was made by hand has a deadline of 0.
+    let deadline = UNIX_EPOCH + Duration::from_millis(Some(context.deadline).filter(|ms| *ms > 0)?);
+    let left = deadline.duration_since(system_clock()).unwrap_or_default();
+    Instant::now().checked_add(left.saturating_sub(MARGIN))
+}
+
+/// Waits for the store until the deadline, and no longer.
+async fn within<T>(
+    deadline: Option<Instant>,
+    lost: Lost,
+    asking: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let Some(deadline) = deadline else {
+        return asking.await;
+    };
+    if deadline <= Instant::now() {
+        let reason = "the invocation has no time left to ask the store";
+        return Err(Error::new(ErrorKind::Timeout, reason));
+    }
+    let answered = tokio::time::timeout_at(deadline.into(), asking).await;
+    answered.unwrap_or_else(|_| {
+        let reason = "the invocation's time ran out before the store answered";
+        Err(Error::new(lost.kind(), reason))
+    })
+}
+
+/// What it means that an answer did not come.
+#[derive(Clone, Copy, Debug)]
+enum Lost {
+    Read,
+    Write,
+}
+
+impl Lost {
+    fn kind(self) -> ErrorKind {
+        match self {
+            Self::Read => ErrorKind::Timeout,
+            Self::Write => ErrorKind::OutcomeUnknown,
+        }
     }
 }
 

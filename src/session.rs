@@ -13,12 +13,12 @@ use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::changes::{Changes, Origin, Outcome, Wish, decide};
+use crate::changes::{Apply, Changes, Origin, Outcome, Wish, decide};
 use crate::config;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::{Expiry, Timestamp};
@@ -90,6 +90,9 @@ struct State {
     changes: Changes,
     destroy: bool,
     renew: bool,
+    if_unchanged: bool,
+    /// When the invocation has no time left for the store.
+    deadline: Option<Instant>,
     /// Whether this request began it.
     is_new: bool,
     /// Whether a handler asked for what is stored.
@@ -265,6 +268,63 @@ impl Session {
         })
     }
 
+    /// Changes a value as it will be when the session is written, and not as it was read: for what
+    /// several requests change at once, such as a list that grows. An absent key begins with
+    /// `T::default()`.
+    ///
+    /// `f` is run now, so that [`get`](Self::get) gives a forecast, and again whenever another
+    /// request has changed the key in between. It must not do anything else than change the value.
+    /// What other requests do to other keys is none of its business.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// fn visit(session: &Session, page: &str) -> Result<(), Error> {
+    ///     let page = page.to_owned();
+    ///     session.update("pages", move |pages: &mut Vec<String>| pages.push(page.clone()))
+    /// }
+    ///
+    /// # let session = Session::detached(());
+    /// # visit(&session, "home").unwrap();
+    /// # assert_eq!(session.get::<Vec<String>>("pages").unwrap(), Some(vec!["home".to_owned()]));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Deserialize`](ErrorKind::Deserialize) if the key holds another type,
+    /// [`Serialize`](ErrorKind::Serialize) if what `f` makes of it has no JSON form,
+    /// [`InvalidKey`](ErrorKind::InvalidKey). When it is written,
+    /// [`Conflict`](ErrorKind::Conflict) if other requests went on changing the key until the time
+    /// was up.
+    pub fn update<T: DeserializeOwned + Serialize + Default>(
+        &self,
+        key: impl AsKey<T>,
+        f: impl Fn(&mut T) + Send + Sync + 'static,
+    ) -> Result<(), Error> {
+        let apply = Apply::new(move |there| {
+            let mut value = match there {
+                Some(entry) => parse(entry)?,
+                None => T::default(),
+            };
+            f(&mut value);
+            to_entry(&value)
+        });
+        self.try_change(|state| {
+            let key = key::checked(key.as_key())?;
+            let (base, changes) = state.base_and_changes();
+            changes.update(base, key, apply)
+        })
+    }
+
+    /// Lets this request's changes be written only if no other request has written the session
+    /// since it was read: for rules that span keys. Otherwise the save fails with
+    /// [`Conflict`](ErrorKind::Conflict), and nothing is written.
+    ///
+    /// A touch is no write, and a logout is not held back by it.
+    pub fn if_unchanged(&self) {
+        self.change(|state| state.if_unchanged = true);
+    }
+
     /// Gives the session a new id at the end of the request, with the same data; the old one is
     /// dead at once. Call it at login and at every change of privilege: it is the defence against
     /// [session fixation][owasp].
@@ -413,6 +473,8 @@ impl Session {
                 changes: Changes::default(),
                 destroy: false,
                 renew: false,
+                if_unchanged: false,
+                deadline: None,
                 is_new: true,
                 was_read: false,
                 token: Token::Keep,
@@ -458,6 +520,15 @@ impl Session {
             state.was_read = true;
             state.take_in(found, now, rules);
         });
+    }
+
+    /// From when on the store is not asked any more.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.with(|state| state.deadline)
+    }
+
+    pub(crate) fn set_deadline(&self, deadline: Option<Instant>) {
+        self.with(|state| state.deadline = deadline);
     }
 
     /// Remembers that something failed.
@@ -507,6 +578,7 @@ impl Session {
                 id: state.id.clone(),
                 record,
                 changes,
+                if_unchanged: state.if_unchanged,
                 renew: state.renew,
                 settled: false,
             };
@@ -569,6 +641,7 @@ pub(crate) struct Pending<'a> {
     /// What was read.
     pub(crate) record: Record,
     pub(crate) changes: Changes,
+    pub(crate) if_unchanged: bool,
     renew: bool,
     settled: bool,
 }
@@ -652,7 +725,7 @@ impl Drop for Pending<'_> {
 
 impl Outcome {
     /// Whether the data that the session shows are what is sent.
-    fn writes_data(self) -> bool {
+    pub(crate) fn writes_data(self) -> bool {
         match self {
             Self::Keep | Self::Touch(_) => false,
             Self::Create | Self::Update(_) | Self::Renew | Self::Replace | Self::Destroy => true,
@@ -689,14 +762,7 @@ impl State {
         let Some(entry) = self.current(key::checked(key)?)? else {
             return Ok(None);
         };
-        let Some(text) = entry.json() else {
-            let reason = "the stored value is no JSON";
-            return Err(Error::new(ErrorKind::Deserialize, reason));
-        };
-        serde_json::from_str(text).map(Some).map_err(|cause| {
-            let reason = "a stored value is not of the type that was asked for";
-            Error::json(ErrorKind::Deserialize, reason, &cause)
-        })
+        parse(&entry).map(Some)
     }
 
     fn add(&mut self, key: &str, by: i64) -> Result<Option<i64>, Error> {
@@ -817,6 +883,16 @@ fn detached_data(values: &impl Serialize) -> Option<Data> {
             Some(pairs.into_iter().map(entry).collect())
         }
     }
+}
+
+fn parse<T: DeserializeOwned>(entry: &Entry) -> Result<T, Error> {
+    let text = entry
+        .json()
+        .ok_or_else(|| Error::new(ErrorKind::Deserialize, "the stored value is no JSON"))?;
+    serde_json::from_str(text).map_err(|cause| {
+        let reason = "a stored value is not of the type that was asked for";
+        Error::json(ErrorKind::Deserialize, reason, &cause)
+    })
 }
 
 fn to_entry(value: &impl Serialize) -> Result<Entry, Error> {

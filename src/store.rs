@@ -15,9 +15,10 @@ pub(crate) mod memory;
 pub mod conformance;
 
 use std::future::Future;
+use std::time::Instant;
 
 use crate::changes::Changes;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::StorageKey;
 use crate::record::{Found, Record};
@@ -133,8 +134,13 @@ pub struct Update<'a> {
     pub ttl: Option<Timestamp>,
     /// What was read before, if anything was. What is stored may be newer.
     pub read: Option<&'a Record>,
+    /// Whether it fails with [`Conflict`](crate::ErrorKind::Conflict) if somebody wrote since that
+    /// read.
+    pub if_unchanged: bool,
     /// The moment.
     pub now: Timestamp,
+    /// When to stop trying again; `None` leaves that to the store.
+    pub until: Option<Instant>,
 }
 
 impl<'a> Update<'a> {
@@ -145,7 +151,9 @@ impl<'a> Update<'a> {
             changes,
             ttl: None,
             read: None,
+            if_unchanged: false,
             now,
+            until: None,
         }
     }
 
@@ -153,8 +161,14 @@ impl<'a> Update<'a> {
     ///
     /// # Errors
     ///
-    /// As of [`Changes::apply`].
+    /// [`Conflict`](crate::ErrorKind::Conflict) if it had to be unchanged and is not. As of
+    /// [`Changes::apply`].
     pub fn apply(&self, record: &Record) -> Result<Record, Error> {
+        let read = self.read.filter(|_| self.if_unchanged);
+        if read.is_some_and(|read| read.version() != record.version()) {
+            let reason = "another request wrote the session in between";
+            return Err(Error::new(ErrorKind::Conflict, reason));
+        }
         let data = self.changes.apply(record.data())?;
         Ok(record
             .clone()
@@ -174,8 +188,13 @@ pub struct Renewal<'a> {
     pub changes: &'a Changes,
     /// The expiry under the new key.
     pub ttl: Timestamp,
+    /// Whether it fails with [`Conflict`](crate::ErrorKind::Conflict) if somebody wrote since that
+    /// read.
+    pub if_unchanged: bool,
     /// The moment.
     pub now: Timestamp,
+    /// When to stop trying again; `None` leaves that to the store.
+    pub until: Option<Instant>,
 }
 
 impl<'a> Renewal<'a> {
@@ -191,7 +210,9 @@ impl<'a> Renewal<'a> {
             read,
             changes,
             ttl,
+            if_unchanged: false,
             now,
+            until: None,
         }
     }
 
@@ -199,10 +220,12 @@ impl<'a> Renewal<'a> {
     ///
     /// # Errors
     ///
-    /// As of [`Changes::apply`].
+    /// As of [`Update::apply`].
     pub fn apply(&self, record: &Record) -> Result<Record, Error> {
         let update = Update {
             ttl: Some(self.ttl),
+            read: Some(self.read),
+            if_unchanged: self.if_unchanged,
             ..Update::new(self.changes, self.now)
         };
         update.apply(record)

@@ -71,7 +71,7 @@ where
             // An outer layer has given it a session, and commits it.
             Some(_) => None,
             None => {
-                let session = self.pipeline.begin(request.headers());
+                let session = self.pipeline.begin(&request);
                 adopt(&mut request, &session);
                 Some((Arc::clone(&self.pipeline), session))
             }

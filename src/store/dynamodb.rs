@@ -299,9 +299,8 @@ impl DynamoDbStore {
                 Found::Live(record) => record,
                 other => return Ok(other),
             };
-            if !patience.wait().await? {
-                let reason = "other requests kept writing the session";
-                return Err(Error::new(ErrorKind::Conflict, reason));
+            if update.if_unchanged || !patience.wait().await? {
+                return Err(written_in_between());
             }
         }
     }
@@ -414,29 +413,44 @@ impl SessionStore for DynamoDbStore {
     }
 
     async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
-        let mut patience = Patience::new();
+        let mut patience = Patience::until(update.until);
+        let nothing = Data::new();
         let write = write_id()?;
         let stamp = Stamp {
             now: update.now,
             write: &write,
             ttl: update.ttl,
         };
-        let nothing = Data::new();
-        let base = update.read.map_or(&nothing, Record::data);
-        item::check_room(update.changes, base)?;
-        let Some(expression) = self.layout.update(update.changes, stamp) else {
-            return self.update_whole(key, update, &mut patience).await;
-        };
-        let sent = self
-            .send_update(key, expression, &write, update.read, &mut patience)
-            .await?;
-        match sent {
-            Sent::Written(item) => self.read_back(&item, update.now),
-            Sent::Refused(None) => Ok(Found::Absent),
-            Sent::Refused(Some(item)) => match self.layout.read(&item, update.now)? {
-                Found::Live(_) => Err(self.layout.refusal(update.changes, &item)),
-                other => Ok(other),
-            },
+        let mut newer: Option<Record> = None;
+        loop {
+            let read = newer.as_ref().or(update.read);
+            let base = read.map_or(&nothing, Record::data);
+            item::check_room(update.changes, base)?;
+            let Some(mut expression) = self.layout.update(update.changes, base, stamp)? else {
+                return self.update_whole(key, update, &mut patience).await;
+            };
+            if let (true, Some(read)) = (update.if_unchanged, update.read) {
+                expression.require_version(&self.layout, read.version());
+            }
+            let sent = self
+                .send_update(key, expression, &write, read, &mut patience)
+                .await?;
+            let item = match sent {
+                Sent::Written(item) => return self.read_back(&item, update.now),
+                Sent::Refused(None) => return Ok(Found::Absent),
+                Sent::Refused(Some(item)) => item,
+            };
+            match self.layout.read(&item, update.now)? {
+                Found::Live(record) => newer = Some(record),
+                other => return Ok(other),
+            }
+            let refusal = self.layout.refusal(update.changes, &item);
+            // Another request changed a key that is a function of what it was. It is made again
+            // of what it is now, for as long as there is time.
+            let again = refusal.kind() == ErrorKind::Conflict && !update.if_unchanged;
+            if !again || !patience.wait().await? {
+                return Err(refusal);
+            }
         }
     }
 
@@ -460,7 +474,7 @@ impl SessionStore for DynamoDbStore {
         to: &StorageKey,
         renewal: Renewal<'_>,
     ) -> Result<Found, Error> {
-        let mut patience = Patience::new();
+        let mut patience = Patience::until(renewal.until);
         let mut base = renewal.read.clone();
         loop {
             let record = renewal.apply(&base)?;
@@ -479,12 +493,14 @@ impl SessionStore for DynamoDbStore {
                 Transacted::Refused([Some(_), _]) => return Err(key_is_taken()),
                 Transacted::Refused([None, found]) => {
                     match self.found(found.flatten().as_ref(), renewal.now)? {
+                        Found::Live(_) if renewal.if_unchanged => {
+                            return Err(written_in_between());
+                        }
                         // Another request wrote since: its changes are copied too.
                         Found::Live(newer) => base = newer,
                         other => return Ok(other),
                     }
-                    let reason = "other requests kept writing the session";
-                    Error::new(ErrorKind::Conflict, reason)
+                    written_in_between()
                 }
             };
             if !patience.wait().await? {
@@ -499,7 +515,7 @@ impl SessionStore for DynamoDbStore {
         to: &StorageKey,
         record: &Record,
     ) -> Result<bool, Error> {
-        let mut patience = Patience::new();
+        let mut patience = Patience::until(None);
         let now = record.created();
         let record = record.clone().at_version(1);
         loop {
@@ -621,9 +637,11 @@ struct Patience {
 }
 
 impl Patience {
-    fn new() -> Self {
+    /// Until that moment, and for an operation's time at most.
+    fn until(deadline: Option<Instant>) -> Self {
+        let own = Instant::now() + OPERATION_TIMEOUT;
         Self {
-            until: Instant::now() + OPERATION_TIMEOUT,
+            until: deadline.map_or(own, |deadline| deadline.min(own)),
             backoff: FIRST_BACKOFF,
         }
     }
@@ -647,6 +665,11 @@ impl Patience {
 fn write_id() -> Result<String, Error> {
     let uuid: Uuid = uuid::Builder::from_random_bytes(random()?).into_uuid();
     Ok(uuid.to_string())
+}
+
+fn written_in_between() -> Error {
+    let reason = "another request wrote the session in between";
+    Error::new(ErrorKind::Conflict, reason)
 }
 
 fn key_is_taken() -> Error {

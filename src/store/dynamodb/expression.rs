@@ -45,8 +45,18 @@ pub(crate) struct Stamp<'a> {
 }
 
 impl Layout {
-    /// Changes of single keys. `None` if they do not fit in one expression.
-    pub(crate) fn update(&self, changes: &Changes, stamp: Stamp<'_>) -> Option<Expression> {
+    /// Changes of single keys. `base` is what was read, for the changes that are functions of it.
+    /// `None` if they do not fit in one expression.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Changes::apply`].
+    pub(crate) fn update(
+        &self,
+        changes: &Changes,
+        base: &Data,
+        stamp: Stamp<'_>,
+    ) -> Result<Option<Expression>, Error> {
         let mut expression = self.stamped(stamp);
         expression.require_live(self, stamp.now);
         if changes.is_cleared() {
@@ -54,7 +64,7 @@ impl Layout {
             // After a clear all changes are sets, which nothing can make fail.
             let data = changes.apply(&empty).unwrap_or(empty);
             expression.set_data(&data);
-            return Some(expression);
+            return Ok(Some(expression));
         }
         let mut removed = String::new();
         let mut operators = OPERATORS_OF_A_STAMP;
@@ -87,13 +97,36 @@ impl Layout {
                     expression.values.insert(format!(":h{n}"), number(high));
                     operators += 6;
                 }
+                Change::Apply(apply) => {
+                    let there = base.get(key);
+                    push(&mut expression.update, format_args!(", {path} = {value}"));
+                    expression
+                        .values
+                        .insert(value, item::encode(&apply.run(there)?));
+                    // Compare and set, on this key alone: what other requests do to other keys
+                    // is none of its business.
+                    match there {
+                        Some(entry) => {
+                            let same = format_args!(" AND {path} = :o{n}");
+                            push(&mut expression.condition, same);
+                            expression
+                                .values
+                                .insert(format!(":o{n}"), item::encode(entry));
+                        }
+                        None => {
+                            let absent = format_args!(" AND attribute_not_exists({path})");
+                            push(&mut expression.condition, absent);
+                        }
+                    }
+                    operators += 3;
+                }
             }
         }
         expression.update.push_str(&removed);
         let fits = expression.update.len() <= MAX_TEXT
             && expression.condition.len() <= MAX_TEXT
             && operators <= MAX_OPERATORS;
-        fits.then_some(expression)
+        Ok(fits.then_some(expression))
     }
 
     /// The whole of `data`, made from the record at that version and lost if it has moved on.
