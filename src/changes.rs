@@ -43,10 +43,10 @@ pub enum Change {
 
 /// Functions of a key's value, one after the other, applied to it as it is when it is written.
 #[derive(Clone)]
-pub struct Apply(Vec<Arc<Step>>);
+pub struct Apply(Vec<Arc<Function>>);
 
 /// One of them. It is run again for each value that another request puts in between.
-type Step = dyn Fn(Option<&Entry>) -> Result<Entry, Error> + Send + Sync;
+type Function = dyn Fn(Option<&Entry>) -> Result<Entry, Error> + Send + Sync;
 
 impl Apply {
     pub(crate) fn new(

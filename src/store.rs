@@ -69,7 +69,9 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Changes some keys of a live record, raises its version by one, and gives it as it is now.
     ///
     /// Other requests' changes of other keys survive, and increments add up, however many run at
-    /// once: there is no conflict. Absent, expired, malformed: [`Found::Absent`], nothing written.
+    /// once: there is no conflict. A [function](crate::Change::Apply) is applied to the value as it
+    /// is when it is written; if another request changes that key in between, again, until
+    /// [`until`](Update::until), and then it is a [`Conflict`](crate::ErrorKind::Conflict). Absent, expired, malformed: [`Found::Absent`], nothing written.
     /// A stub: [`Found::Renewed`], nothing written.
     ///
     /// Fails with [`Deserialize`](crate::ErrorKind::Deserialize) if an increment meets what is no

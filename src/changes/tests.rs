@@ -16,6 +16,7 @@ fn shown(changes: &Changes) -> String {
         Change::Set(entry) => format!("{key}={}", entry.json().unwrap_or("opaque")),
         Change::Remove => format!("{key}-"),
         Change::Add(by) => format!("{key}+{by}"),
+        Change::Apply(Apply(functions)) => format!("{key}*{}", functions.len()),
     });
     clear
         .into_iter()
@@ -29,7 +30,14 @@ enum Step<'a> {
     Set(&'a str, &'a str),
     Remove(&'a str),
     Add(&'a str, i64),
+    /// An update that makes a list of what is there.
+    Wrap(&'a str),
     Clear,
+}
+
+fn wrapped(there: Option<&Entry>) -> Entry {
+    let text = there.map_or("", |entry| entry.json().unwrap());
+    Entry::from_json(format!("[{text}]"))
 }
 
 /// Gives whether the step was accepted.
@@ -38,6 +46,10 @@ fn step(changes: &mut Changes, base: Option<&Data>, step: Step<'_>) -> bool {
         Step::Set(key, text) => changes.set(base, key, Entry::from_json(text)),
         Step::Remove(key) => changes.remove(base, key),
         Step::Add(key, by) => return changes.add(base, key, by).is_ok(),
+        Step::Wrap(key) => {
+            let apply = Apply::new(|there| Ok(wrapped(there)));
+            return changes.update(base, key, apply).is_ok();
+        }
         Step::Clear => changes.clear(base.unwrap_or(&Data::new())),
     }
     true
@@ -94,6 +106,46 @@ fn changes_of_one_key_fold_to_one() {
         let got = bases.map(|base| shown(&folded(base, steps)));
         assert_eq!(got, *expected, "{steps:?}");
     }
+}
+
+#[test]
+fn an_update_folds_with_what_comes_before_and_after() {
+    use Step::{Add, Remove, Set, Wrap};
+    let with = data(&[("n", "5")]);
+    let rows: &[(&[Step<'_>], &str, &str)] = &[
+        (&[Wrap("n")], "n*1", "[5]"),
+        (&[Wrap("n"), Wrap("n")], "n*2", "[[5]]"),
+        (&[Add("n", 2), Wrap("n")], "n*2", "[7]"),
+        (&[Set("n", "1"), Wrap("n")], "n=[1]", "[1]"),
+        (&[Remove("n"), Wrap("n")], "n=[]", "[]"),
+        (&[Wrap("n"), Set("n", "1")], "n=1", "1"),
+        (&[Wrap("n"), Remove("n"), Add("n", 1)], "n=1", "1"),
+    ];
+    for (steps, come_to, value) in rows {
+        let changes = folded(Some(&with), steps);
+        assert_eq!(shown(&changes), *come_to, "{steps:?}");
+        let after = changes.apply(&with).unwrap();
+        assert_eq!(after.get("n"), Some(&Entry::from_json(*value)), "{steps:?}");
+    }
+    // A list cannot be counted up, and is not.
+    let mut changes = folded(Some(&with), &[Wrap("n")]);
+    let error = changes.add(Some(&with), "n", 1).unwrap_err();
+    assert_eq!(
+        (error.kind(), shown(&changes).as_str()),
+        (ErrorKind::Deserialize, "n*1")
+    );
+    // On what another request has put there since, it is made of that.
+    let after = changes.apply(&data(&[("n", "6")])).unwrap();
+    assert_eq!(after.get("n"), Some(&Entry::from_json("[6]")));
+}
+
+#[test]
+fn an_update_that_changes_nothing_is_none() {
+    let with = data(&[("n", "5")]);
+    let same = || Apply::new(|there| Ok(there.unwrap().clone()));
+    let mut changes = Changes::default();
+    changes.update(Some(&with), "n", same()).unwrap();
+    assert!(changes.is_empty());
 }
 
 #[test]
@@ -470,6 +522,7 @@ fn any_step(clears: bool) -> impl Strategy<Value = Step<'static>> {
         4 => (key(), prop::sample::select(&TEXTS)).prop_map(|(key, text)| Step::Set(key, text)),
         3 => key().prop_map(Step::Remove),
         4 => (key(), -3_i64..4).prop_map(|(key, by)| Step::Add(key, by)),
+        3 => key().prop_map(Step::Wrap),
         u32::from(clears) => Just(Step::Clear),
     ]
 }
@@ -494,6 +547,10 @@ fn done_at_once(base: &Data, steps: &[Step<'_>]) -> Data {
             Step::Set(key, text) => data.insert(key, Entry::from_json(text)),
             Step::Remove(key) => drop(data.remove(key)),
             Step::Clear => data = Data::new(),
+            Step::Wrap(key) => {
+                let entry = wrapped(data.get(key));
+                data.insert(key, entry);
+            }
             Step::Add(key, by) => {
                 let there = data.get(key).map_or("0", |entry| entry.json().unwrap());
                 if let Ok(n) = there.parse::<i64>() {

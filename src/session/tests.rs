@@ -42,6 +42,7 @@ fn shown(changes: &Changes) -> String {
         Change::Set(entry) => format!("{key}={}", entry.json().unwrap()),
         Change::Remove => format!("{key}-"),
         Change::Add(by) => format!("{key}+{by}"),
+        Change::Apply(_) => format!("{key}*"),
     });
     clear
         .into_iter()

@@ -21,7 +21,7 @@ use std::future::{Future, poll_fn};
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::changes::Changes;
+use crate::changes::{Apply, Changes};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::{STUB_SECONDS, Timestamp};
 use crate::id::StorageKey;
@@ -46,6 +46,8 @@ pub async fn run<S: SessionStore>(store: &S) {
     an_update_changes_its_keys_alone(store).await;
     an_update_goes_on_top_of_what_others_wrote(store).await;
     increments_add_up(store).await;
+    a_function_is_applied_to_what_is_there(store).await;
+    what_must_be_unchanged_is_not_written_over(store).await;
     a_change_of_any_number_of_keys_is_one_update(store).await;
     a_clear_leaves_an_empty_record(store).await;
     a_touch_moves_the_expiry_alone(store).await;
@@ -55,6 +57,7 @@ pub async fn run<S: SessionStore>(store: &S) {
     a_replacement_deletes_and_creates(store).await;
     a_logout_wins(store).await;
     concurrent_updates_all_survive(store).await;
+    concurrent_functions_all_apply(store).await;
     one_of_many_renewals_wins(store).await;
 }
 
@@ -302,6 +305,106 @@ async fn increments_add_up(store: &impl SessionStore) {
         most.data().get("high"),
         Some(&Entry::from_json(i64::MAX.to_string()))
     );
+}
+
+async fn a_function_is_applied_to_what_is_there(store: &impl SessionStore) {
+    let key = key();
+    ok(store
+        .create(&key, &record(&[("list", "[1]"), ("n", "1")]))
+        .await);
+    let stale = live(store, &key).await;
+    let theirs = set(&[("list", "[1,2]"), ("new", "[7]"), ("theirs", "1")]);
+    ok(store.update(&key, Update::new(&theirs, NOW)).await);
+
+    // Together with a set, a removal and an increment, which it takes along.
+    let mut changes = set(&[("ours", "1")]);
+    for list in ["list", "new"] {
+        ok(changes.update(Some(stale.data()), list, append()));
+    }
+    ok(changes.add(Some(stale.data()), "n", 1));
+    changes.remove(Some(stale.data()), "absent");
+    let update = Update {
+        read: Some(&stale),
+        ..Update::new(&changes, NOW)
+    };
+    let updated = expect_live(ok(store.update(&key, update).await));
+    let expected = record(&[
+        ("list", "[1,2,0]"),
+        ("new", "[7,0]"),
+        ("n", "2"),
+        ("theirs", "1"),
+        ("ours", "1"),
+    ]);
+    for seen in [updated, live(store, &key).await] {
+        assert_eq!(seen.data(), expected.data());
+        assert_eq!(seen.version(), 3);
+    }
+
+    // Another request took it away, or made something else of it.
+    let read = live(store, &key).await;
+    let mut changes = Changes::default();
+    ok(changes.update(Some(read.data()), "list", append()));
+    let mut theirs = Changes::default();
+    theirs.remove(None, "list");
+    ok(store.update(&key, Update::new(&theirs, NOW)).await);
+    let update = Update {
+        read: Some(&read),
+        ..Update::new(&changes, NOW)
+    };
+    ok(store.update(&key, update).await);
+    let list = live(store, &key).await;
+    assert_eq!(list.data().get("list"), Some(&Entry::from_json("[0]")));
+    let theirs = set(&[("list", "\"no list\"")]);
+    ok(store.update(&key, Update::new(&theirs, NOW)).await);
+    let before = live(store, &key).await;
+    assert_eq!(
+        kind(store.update(&key, update).await),
+        ErrorKind::Deserialize
+    );
+    let after = live(store, &key).await;
+    assert_eq!(
+        (after.data(), after.version()),
+        (before.data(), before.version())
+    );
+}
+
+async fn what_must_be_unchanged_is_not_written_over(store: &impl SessionStore) {
+    let (key, new) = (key(), key());
+    ok(store.create(&key, &record(&[("a", "1")])).await);
+    let stale = live(store, &key).await;
+    ok(store
+        .touch(&key, TTL.plus(Duration::from_secs(1)), NOW)
+        .await);
+    let changes = set(&[("ours", "1")]);
+    let fresh = Update {
+        read: Some(&stale),
+        if_unchanged: true,
+        ..Update::new(&changes, NOW)
+    };
+    expect_live(ok(store.update(&key, fresh).await));
+
+    // The first write was one, so that the same read is stale now.
+    let before = live(store, &key).await;
+    assert_eq!(kind(store.update(&key, fresh).await), ErrorKind::Conflict);
+    let renewal = Renewal {
+        if_unchanged: true,
+        ..Renewal::new(&stale, &changes, TTL, NOW)
+    };
+    assert_eq!(
+        kind(store.renew(&key, &new, renewal).await),
+        ErrorKind::Conflict
+    );
+    assert_absent(store, &new).await;
+    let after = live(store, &key).await;
+    assert_eq!(
+        (after.data(), after.version()),
+        (before.data(), before.version())
+    );
+    let renewal = Renewal {
+        read: &after,
+        ..renewal
+    };
+    expect_live(ok(store.renew(&key, &new, renewal).await));
 }
 
 /// More than fits in one of DynamoDB's expressions, sums and removals among it.
@@ -597,6 +700,26 @@ async fn concurrent_updates_all_survive(store: &impl SessionStore) {
     assert_eq!(read.version(), 21);
 }
 
+async fn concurrent_functions_all_apply(store: &impl SessionStore) {
+    let key = key();
+    ok(store.create(&key, &record(&[("list", "[]")])).await);
+    let read = live(store, &key).await;
+    let mut changes = Changes::default();
+    ok(changes.update(Some(read.data()), "list", append()));
+    let update = Update {
+        read: Some(&read),
+        ..Update::new(&changes, NOW)
+    };
+    let updates = (0..10).map(|_| store.update(&key, update));
+    for updated in together(updates).await {
+        expect_live(ok(updated));
+    }
+    let read = live(store, &key).await;
+    let ten = Entry::from_json("[0,0,0,0,0,0,0,0,0,0]");
+    assert_eq!(read.data().get("list"), Some(&ten), "none is lost");
+    assert_eq!(read.version(), 11);
+}
+
 async fn one_of_many_renewals_wins(store: &impl SessionStore) {
     let old = key();
     ok(store.create(&old, &record(&[("a", "1")])).await);
@@ -666,6 +789,19 @@ fn set(entries: &[(&str, &str)]) -> Changes {
         changes.set(None, key, Entry::from_json(*json));
     }
     changes
+}
+
+/// Appends a zero to a list.
+fn append() -> Apply {
+    Apply::new(|there| {
+        let text = there.and_then(Entry::json).unwrap_or("[]");
+        let mut list: Vec<u8> = serde_json::from_str(text)
+            .map_err(|cause| Error::json(ErrorKind::Deserialize, "no list", &cause))?;
+        list.push(0);
+        let text = serde_json::to_string(&list)
+            .map_err(|cause| Error::json(ErrorKind::Serialize, "no JSON", &cause))?;
+        Ok(Entry::from_json(text))
+    })
 }
 
 fn add(entries: &[(&str, i64)]) -> Changes {

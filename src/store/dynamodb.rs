@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
+use aws_config::timeout::{TimeoutConfig, TimeoutConfigBuilder};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Region;
 use aws_sdk_dynamodb::error::SdkError;
@@ -69,12 +69,14 @@ pub struct DynamoDbStore {
     table: Arc<str>,
     layout: Layout,
     consistent_read: bool,
+    operation_timeout: Duration,
 }
 
 impl DynamoDbStore {
     /// A store in that table, through a client of one's own.
     ///
-    /// Give the client timeouts: the SDK has none but for the connection.
+    /// The client's own timeouts hold; the SDK by itself has none but for the connection. Give it
+    /// some, or set them here.
     ///
     /// # Errors
     ///
@@ -91,6 +93,7 @@ impl DynamoDbStore {
             table: table.into(),
             layout: LAYOUT,
             consistent_read: true,
+            operation_timeout: OPERATION_TIMEOUT,
         })
     }
 
@@ -120,6 +123,44 @@ impl DynamoDbStore {
     pub fn consistent_read(mut self, yes: bool) -> Self {
         self.consistent_read = yes;
         self
+    }
+
+    /// Default: 1 second. How long a connection may take to come about.
+    #[must_use]
+    pub fn connect_timeout(self, timeout: Duration) -> Self {
+        self.with_timeouts(|timeouts| timeouts.connect_timeout(timeout))
+    }
+
+    /// Default: 1 second. How long one attempt at a call may take before it is made again on
+    /// another connection: a connection that died while the environment was frozen costs this.
+    #[must_use]
+    pub fn attempt_timeout(self, timeout: Duration) -> Self {
+        self.with_timeouts(|timeouts| timeouts.operation_attempt_timeout(timeout))
+    }
+
+    /// Default: 3 seconds. How long an operation may take, with all its attempts. On Lambda it ends
+    /// 200 ms before the invocation's deadline in any case.
+    #[must_use]
+    pub fn operation_timeout(mut self, timeout: Duration) -> Self {
+        self.operation_timeout = timeout;
+        self.with_timeouts(|timeouts| timeouts.operation_timeout(timeout))
+    }
+
+    fn with_timeouts(
+        mut self,
+        set: impl FnOnce(TimeoutConfigBuilder) -> TimeoutConfigBuilder,
+    ) -> Self {
+        let config = self.client.config();
+        let timeouts = config
+            .timeout_config()
+            .map_or_else(TimeoutConfig::builder, |timeouts| timeouts.to_builder());
+        let config = config.to_builder().timeout_config(set(timeouts).build());
+        self.client = Client::from_conf(config.build());
+        self
+    }
+
+    fn patience(&self, deadline: Option<Instant>) -> Patience {
+        Patience::until(self.operation_timeout, deadline)
     }
 
     async fn connect(settings: TableSettings) -> Result<Self, Error> {
@@ -413,7 +454,7 @@ impl SessionStore for DynamoDbStore {
     }
 
     async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
-        let mut patience = Patience::until(update.until);
+        let mut patience = self.patience(update.until);
         let nothing = Data::new();
         let write = write_id()?;
         let stamp = Stamp {
@@ -474,7 +515,7 @@ impl SessionStore for DynamoDbStore {
         to: &StorageKey,
         renewal: Renewal<'_>,
     ) -> Result<Found, Error> {
-        let mut patience = Patience::until(renewal.until);
+        let mut patience = self.patience(renewal.until);
         let mut base = renewal.read.clone();
         loop {
             let record = renewal.apply(&base)?;
@@ -515,7 +556,7 @@ impl SessionStore for DynamoDbStore {
         to: &StorageKey,
         record: &Record,
     ) -> Result<bool, Error> {
-        let mut patience = Patience::until(None);
+        let mut patience = self.patience(None);
         let now = record.created();
         let record = record.clone().at_version(1);
         loop {
@@ -637,9 +678,9 @@ struct Patience {
 }
 
 impl Patience {
-    /// Until that moment, and for an operation's time at most.
-    fn until(deadline: Option<Instant>) -> Self {
-        let own = Instant::now() + OPERATION_TIMEOUT;
+    /// For that long, and not past that moment.
+    fn until(time: Duration, deadline: Option<Instant>) -> Self {
+        let own = Instant::now() + time;
         Self {
             until: deadline.map_or(own, |deadline| deadline.min(own)),
             backoff: FIRST_BACKOFF,

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -22,6 +23,10 @@ pub enum Answer {
     Reply(u16, String),
     /// Passes it on, and answers so whatever came back.
     ForwardThenReply(u16, String),
+    /// Passes it on after that time.
+    Delay(Duration),
+    /// Takes it, and never answers.
+    Hang,
 }
 
 impl Answer {
@@ -113,6 +118,11 @@ impl Proxy {
             Answer::Forward => None,
             Answer::Reply(status, body) => return reply(status, body),
             Answer::ForwardThenReply(status, body) => Some((status, body)),
+            Answer::Delay(time) => {
+                tokio::time::sleep(time).await;
+                None
+            }
+            Answer::Hang => std::future::pending().await,
         };
         let (mut parts, body) = request.into_parts();
         parts.uri = format!("{upstream}/").parse().unwrap();

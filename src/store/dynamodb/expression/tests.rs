@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::changes::Apply;
 use crate::store::dynamodb::item::LAYOUT;
 
 const NOW: Timestamp = Timestamp::from_epoch_seconds(1_700_000_000);
@@ -52,8 +53,13 @@ fn cleared(change: impl FnOnce(&mut Changes)) -> Changes {
     })
 }
 
+/// The expression of changes that need nothing of what was read, if they fit in one.
+fn fitting(changes: &Changes, ttl: Option<Timestamp>) -> Option<Expression> {
+    LAYOUT.update(changes, &Data::new(), stamp(ttl)).unwrap()
+}
+
 fn update(changes: &Changes, ttl: Option<Timestamp>) -> Expression {
-    let expression = LAYOUT.update(changes, stamp(ttl)).unwrap();
+    let expression = fitting(changes, ttl).unwrap();
     check(&expression);
     expression
 }
@@ -303,7 +309,7 @@ fn what_does_not_fit_in_one_expression_is_none() {
     ];
     for change in kinds {
         let many = |keys: usize| changes(|c| (0..keys).for_each(|key| change(c, &key.to_string())));
-        let fits = |keys: usize| LAYOUT.update(&many(keys), stamp(Some(TTL))).is_some();
+        let fits = |keys: usize| fitting(&many(keys), Some(TTL)).is_some();
         let most = (1..400).take_while(|keys| fits(*keys)).last().unwrap();
         assert!((20..300).contains(&most), "{most}");
         // What fits is within DynamoDB's limits, and nothing larger fits.
@@ -313,10 +319,10 @@ fn what_does_not_fit_in_one_expression_is_none() {
     }
     // Long keys are names, which do not count, and neither do values.
     let long = changes(|c| set(c, &"k".repeat(60_000), &"1".repeat(60_000)));
-    assert!(LAYOUT.update(&long, stamp(None)).is_some());
+    assert!(fitting(&long, None).is_some());
     // A clear is one value, however many keys follow it.
     let refilled = cleared(|c| (0..1_000).for_each(|key| set(c, &key.to_string(), "1")));
-    assert!(LAYOUT.update(&refilled, stamp(None)).is_some());
+    assert!(fitting(&refilled, None).is_some());
 }
 
 #[test]
@@ -392,7 +398,7 @@ proptest! {
         version in prop::option::of(0_u64..3),
     ) {
         let ttl = with_ttl.then_some(TTL);
-        if let Some(mut expression) = LAYOUT.update(&changes, stamp(ttl)) {
+        if let Some(mut expression) = fitting(&changes, ttl) {
             check(&expression);
             if let Some(version) = version {
                 expression.require_version(&LAYOUT, version);
@@ -403,7 +409,7 @@ proptest! {
 
     #[test]
     fn no_key_or_value_is_in_the_text(changes in any_changes()) {
-        let Some(expression) = LAYOUT.update(&changes, stamp(None)) else {
+        let Some(expression) = fitting(&changes, None) else {
             return Ok(());
         };
         // The text is that of other changes of the same kinds.
@@ -417,10 +423,11 @@ proptest! {
                     Change::Set(_) => set(plain, &key, "0"),
                     Change::Remove => plain.remove(None, &key),
                     Change::Add(_) => drop(plain.add(None, &key, 1)),
+                    Change::Apply(_) => unreachable!("none is among the random changes"),
                 }
             }
         });
-        let other = LAYOUT.update(&plain, stamp(None)).unwrap();
+        let other = fitting(&plain, None).unwrap();
         prop_assert_eq!(&expression.update, &other.update);
         prop_assert_eq!(&expression.condition, &other.condition);
         // And each key is the name of its placeholder.
@@ -430,4 +437,40 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn an_update_compares_and_sets_its_key_alone() {
+    let base = Data::from_iter([
+        ("list", Entry::from_json("[1]")),
+        ("n", Entry::from_json("1")),
+    ]);
+    let double = |there: Option<&Entry>| {
+        let text = there.map_or("0", |entry| entry.json().unwrap());
+        Ok(Entry::from_json(format!("[{text},{text}]")))
+    };
+    let mut changes = Changes::default();
+    for key in ["absent", "list", "n"] {
+        changes
+            .update(Some(&base), key, Apply::new(double))
+            .unwrap();
+    }
+    let expression = LAYOUT
+        .update(&changes, &base, stamp(None))
+        .unwrap()
+        .unwrap();
+    check(&expression);
+    let sets = ", #data.#k0 = :v0, #data.#k1 = :v1, #data.#k2 = :v2";
+    assert!(expression.update.ends_with(sets), "{}", expression.update);
+    let clauses = " AND attribute_not_exists(#data.#k0) AND #data.#k1 = :o1 AND #data.#k2 = :o2";
+    assert!(
+        expression.condition.ends_with(clauses),
+        "{}",
+        expression.condition
+    );
+    let value = |name: &str| expression.values[name].clone();
+    assert_eq!(value(":v0"), AttributeValue::S("[0,0]".into()));
+    assert_eq!(value(":v1"), AttributeValue::S("[[1],[1]]".into()));
+    assert_eq!(value(":o1"), AttributeValue::S("[1]".into()));
+    assert_eq!(value(":o2"), AttributeValue::N("1".into()));
 }

@@ -1,0 +1,358 @@
+//! Many requests at once on one session: nothing is lost, and a logout wins.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod support;
+
+use std::time::Duration;
+
+use lambda_http::{Context, Error, Request, RequestExt as _, service_fn};
+use lambda_sessions::{DynamoDbStore, ErrorKind, Session, SessionExt as _, SessionLayer};
+use support::{Answer, Clock, Proxy, Table, Visitor, minutes};
+use tokio::sync::Barrier;
+use tower::{Layer as _, ServiceExt as _};
+
+struct Bench {
+    sessions: SessionLayer<DynamoDbStore>,
+    proxy: Proxy,
+    table: Table,
+    clock: Clock,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let table = Table::new().await;
+        let proxy = Proxy::start(&table.endpoint).await;
+        let clock = Clock::new();
+        // Fifty requests on one busy machine may take longer than one request ever would.
+        let store = table
+            .store_at(&proxy.endpoint)
+            .operation_timeout(minutes(1));
+        let sessions = SessionLayer::new(store).clock(clock.reader());
+        Self {
+            sessions,
+            proxy,
+            table,
+            clock,
+        }
+    }
+
+    async fn guest(&self) -> Visitor {
+        let mut visitor = Visitor::new();
+        visitor.visit(&self.sessions, begin).await;
+        self.proxy.calls();
+        visitor
+    }
+
+    /// So many requests of one page at once, each of which has read its session before any writes.
+    async fn at_once<F>(&self, visitor: &Visitor, requests: usize, act: fn(Session, usize) -> F)
+    where
+        F: Future<Output = Result<(), lambda_sessions::Error>> + Send + 'static,
+    {
+        let all_have_read = std::sync::Arc::new(Barrier::new(requests));
+        let running: Vec<_> = (0..requests)
+            .map(|n| {
+                let (mut visitor, sessions) = (visitor.clone(), self.sessions.clone());
+                let all_have_read = all_have_read.clone();
+                tokio::spawn(async move {
+                    let handler = |_: Request, session: Session| {
+                        let all_have_read = all_have_read.clone();
+                        async move {
+                            all_have_read.wait().await;
+                            Ok(act(session, n).await.map(|()| "")?)
+                        }
+                    };
+                    visitor.visit(&sessions, handler).await.status
+                })
+            })
+            .collect();
+        for request in running {
+            assert_eq!(request.await.unwrap(), 200);
+        }
+    }
+
+    fn count(&self, operation: &str) -> usize {
+        self.proxy
+            .calls()
+            .iter()
+            .filter(|call| *call == operation)
+            .count()
+    }
+}
+
+async fn begin(_: Request, session: Session) -> Result<&'static str, Error> {
+    session.insert("n", 0)?;
+    session.insert("list", [0; 0])?;
+    Ok("")
+}
+
+async fn number(visitor: &mut Visitor, sessions: &SessionLayer<DynamoDbStore>) -> i64 {
+    let read = |_: Request, session: Session| async move {
+        Ok(session.get::<i64>("n")?.unwrap().to_string())
+    };
+    visitor.visit(sessions, read).await.body.parse().unwrap()
+}
+
+#[tokio::test]
+async fn fifty_keys_set_at_once_are_all_there_without_a_retry() {
+    let bench = Bench::new().await;
+    let mut ada = bench.guest().await;
+    bench
+        .at_once(&ada, 50, |session, n| async move {
+            session.insert(format!("k{n}"), n)
+        })
+        .await;
+    assert_eq!(bench.count("UpdateItem"), 50, "no retry");
+    let read = |_: Request, session: Session| async move {
+        for n in 0..50 {
+            assert_eq!(session.get(format!("k{n}"))?, Some(n));
+        }
+        Ok(session.keys().len().to_string())
+    };
+    assert_eq!(ada.visit(&bench.sessions, read).await.body, "52");
+}
+
+#[tokio::test]
+async fn fifty_increments_at_once_all_count() {
+    let bench = Bench::new().await;
+    let mut ada = bench.guest().await;
+    bench
+        .at_once(&ada, 50, |session, _| async move {
+            session.increment("n", 1).map(drop)
+        })
+        .await;
+    assert_eq!(bench.count("UpdateItem"), 50, "no conflict");
+    assert_eq!(number(&mut ada, &bench.sessions).await, 50);
+}
+
+#[tokio::test]
+async fn fifty_updates_at_once_all_apply() {
+    let bench = Bench::new().await;
+    let mut ada = bench.guest().await;
+    bench
+        .at_once(&ada, 50, |session, n| async move {
+            session.insert(format!("k{n}"), n)?;
+            session.increment("n", 1)?;
+            session.update("list", move |list: &mut Vec<usize>| list.push(n))
+        })
+        .await;
+    assert_eq!(
+        number(&mut ada, &bench.sessions).await,
+        50,
+        "what goes along counts once"
+    );
+    let read = |_: Request, session: Session| async move {
+        let mut list: Vec<usize> = session.get("list")?.unwrap();
+        list.sort_unstable();
+        assert_eq!(list, (0..50).collect::<Vec<_>>());
+        Ok(session.keys().len().to_string())
+    };
+    assert_eq!(ada.visit(&bench.sessions, read).await.body, "52");
+}
+
+/// Two requests each look at what the other one is about to change: one of them has to lose.
+#[tokio::test]
+async fn if_unchanged_lets_one_of_two_win() {
+    let bench = Bench::new().await;
+    let ada = bench.guest().await;
+    let both_have_read = &Barrier::new(2);
+    let withdraw = |from: &'static str, other: &'static str| {
+        move |_: Request, session: Session| async move {
+            // The rule: not both.
+            let allowed = !session.contains(other);
+            both_have_read.wait().await;
+            if allowed {
+                session.if_unchanged();
+                session.insert(from, true)?;
+            }
+            Ok("")
+        }
+    };
+    let (mut one, mut two) = (ada.clone(), ada.clone());
+    let (a, b) = tokio::join!(
+        one.visit(&bench.sessions, withdraw("a", "b")),
+        two.visit(&bench.sessions, withdraw("b", "a")),
+    );
+    let mut statuses = [a.status, b.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409]);
+    let data = bench.table.item().await["data"].as_m().unwrap().clone();
+    assert_eq!(data.len(), 3, "one of them: {:?}", data.keys());
+}
+
+#[tokio::test]
+async fn an_update_that_never_gets_through_is_a_conflict() {
+    let mut bench = Bench::new().await;
+    let store = bench.table.store_at(&bench.proxy.endpoint);
+    let store = store.operation_timeout(Duration::from_millis(500));
+    bench.sessions = SessionLayer::new(store).clock(bench.clock.reader());
+    let mut ada = bench.guest().await;
+    // Before each attempt another request puts something else there.
+    let direct = SessionLayer::new(bench.table.store()).clock(bench.clock.reader());
+    let mut other = ada.clone();
+    let changing = async {
+        loop {
+            let change = |_: Request, session: Session| async move {
+                session.update("list", |list: &mut Vec<u32>| list.push(1))?;
+                Ok("")
+            };
+            other.visit(&direct, change).await;
+        }
+    };
+    // The proxy holds the winner back: each attempt meets a list that has moved on.
+    bench
+        .proxy
+        .answer(|operation, before| match (operation, before) {
+            ("UpdateItem", _) => Answer::Delay(Duration::from_millis(100)),
+            _ => Answer::Forward,
+        });
+    let update = |_: Request, session: Session| async move {
+        session.update("list", |list: &mut Vec<u32>| list.push(2))?;
+        let error = session.save().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        // It is still pending, and is given up here.
+        session.remove("list");
+        session.insert("list", [0; 0])?;
+        Ok("gave up")
+    };
+    tokio::select! {
+        reply = ada.visit(&bench.sessions, update) => assert_eq!(reply.body, "gave up"),
+        () = changing => unreachable!(),
+    }
+}
+
+/// In both orders, for each kind of write: what comes after a logout is refused, and what comes
+/// before it goes with it.
+#[tokio::test]
+async fn a_logout_wins_over_every_write() {
+    let bench = Bench::new().await;
+    let sessions = &bench.sessions;
+    for kind in ["set", "increment", "update", "touch", "renew", "unread"] {
+        let logout = |_: Request, session: Session| async move {
+            session.destroy();
+            Ok("")
+        };
+        for logout_first in [true, false] {
+            let ada = bench.guest().await;
+            bench
+                .clock
+                .advance(minutes(if kind == "touch" { 61 } else { 0 }));
+            let act = move |session: &Session| -> Result<(), Error> {
+                match kind {
+                    "set" => session.insert("a", 1)?,
+                    "increment" => drop(session.increment("n", 1)?),
+                    "update" => session.update("list", |list: &mut Vec<u32>| list.push(1))?,
+                    "renew" => session.renew(),
+                    _ => {}
+                }
+                Ok(())
+            };
+            let status = if logout_first {
+                let leaver = &ada.clone();
+                let writes = |request: Request, session: Option<Session>| async move {
+                    leaver.clone().visit(sessions, logout).await;
+                    match session {
+                        Some(session) => act(&session)?,
+                        None => request.unread_session()?.remove("n"),
+                    }
+                    Ok::<_, Error>("")
+                };
+                let mut ada = ada.clone();
+                match kind {
+                    "unread" => {
+                        let unread = |request| writes(request, None);
+                        ada.visit_layered(sessions, unread).await.status
+                    }
+                    _ => {
+                        let read = |request, session| writes(request, Some(session));
+                        ada.visit(sessions, read).await.status
+                    }
+                }
+            } else {
+                let writer = &ada.clone();
+                let leaves = |_: Request, session: Session| async move {
+                    let mut writer = writer.clone();
+                    let write =
+                        |_: Request, session: Session| async move { act(&session).map(|()| "") };
+                    writer.visit(sessions, write).await;
+                    session.destroy();
+                    Ok("")
+                };
+                ada.clone().visit(sessions, leaves).await.status
+            };
+            let expected = match (kind, logout_first) {
+                // A read that could not touch, and a removal from nothing, have lost nothing.
+                ("touch" | "unread", true) => 200,
+                (_, true) => 409,
+                // Renewed in the meantime: a logout that did not log out is no success.
+                ("renew", false) => 409,
+                (_, false) => 200,
+            };
+            assert_eq!(status, expected, "{kind}, logout first: {logout_first}");
+            let left = bench.table.items().await;
+            let lives = left.iter().filter(|item| item.contains_key("data")).count();
+            let expected = usize::from((kind, logout_first) == ("renew", false));
+            assert_eq!(lives, expected, "{kind}, logout first: {logout_first}");
+            for item in left {
+                bench.table.delete(&item["id"]).await;
+            }
+        }
+    }
+}
+
+/// The deadline of the invocation holds whatever the store does: the answer still gets out.
+#[tokio::test]
+async fn nothing_is_asked_past_the_deadline() {
+    let bench = Bench::new().await;
+    let ada = bench.guest().await;
+    let cookie = format!("__Host-sid={}", ada.cookie().unwrap());
+    let visit = async |left: Duration, layered: bool| {
+        let count = |_: Request, session: Session| async move {
+            Ok::<_, Error>(session.increment("n", 1)?.to_string())
+        };
+        let request = |cookie: &str| {
+            let ends = std::time::SystemTime::now() + left;
+            let mut context = Context::default();
+            let ends = ends.duration_since(std::time::UNIX_EPOCH).unwrap();
+            context.deadline = ends.as_millis().try_into().unwrap();
+            let request = http::Request::get("/").header("cookie", cookie);
+            let request: Request = request.body(lambda_http::Body::Empty).unwrap();
+            request.with_lambda_context(context)
+        };
+        let response = if layered {
+            let inner = service_fn(move |request: Request| async move {
+                let session = request.session().await?;
+                let body = count(request, session).await?;
+                Ok::<_, Error>(http::Response::new(lambda_http::Body::from(body)))
+            });
+            bench.sessions.layer(inner).oneshot(request(&cookie)).await
+        } else {
+            bench.sessions.wrap(count).oneshot(request(&cookie)).await
+        };
+        response.unwrap().status().as_u16()
+    };
+    for layered in [false, true] {
+        assert_eq!(visit(Duration::from_secs(60), layered).await, 200);
+        bench.proxy.calls();
+        assert_eq!(
+            visit(Duration::from_millis(150), layered).await,
+            503,
+            "no time left"
+        );
+        assert_eq!(bench.proxy.calls().len(), 0, "nothing was asked");
+        for hanging in ["GetItem", "UpdateItem"] {
+            bench
+                .proxy
+                .answer(move |operation, _| match operation == hanging {
+                    true => Answer::Hang,
+                    false => Answer::Forward,
+                });
+            assert_eq!(
+                visit(Duration::from_millis(700), layered).await,
+                503,
+                "{hanging} hangs"
+            );
+        }
+        bench.proxy.answer(|_, _| Answer::Forward);
+    }
+}
