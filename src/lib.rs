@@ -46,7 +46,8 @@
 //!
 //! What was changed is written key by key: two requests that change different keys of one session
 //! both survive. [`increment`](Session::increment) is added up by DynamoDB, so that concurrent ones
-//! all count. A value equal to what is there is no change, and costs no write.
+//! all count, and [`update`](Session::update) is a function of the value as it is by then. For rules
+//! that span keys there is [`if_unchanged`](Session::if_unchanged). A value equal to what is there is no change, and costs no write.
 //!
 //! # Login and logout
 //!
