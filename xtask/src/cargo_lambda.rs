@@ -18,7 +18,7 @@ use crate::workspace::{Workspace, output};
 const VERSION: &str = "1.9.2";
 const WATCH: &str = "cargo lambda watch";
 /// The functions are compiled before, so that this is for starting them.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_secs(60);
 
 pub(crate) struct CargoLambda(PathBuf);
 
