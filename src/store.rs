@@ -84,8 +84,8 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Found, Error>> + Send;
 
     /// Moves the expiry of a live record to `ttl`, if that is later, and nothing else: the version
-    /// stays. Gives whether it did. Absent, expired, malformed, a stub, or touched further already:
-    /// `false`.
+    /// stays. Gives whether it expires at `ttl` now. Absent, expired, malformed, a stub, or touched
+    /// further already: `false`.
     fn touch(
         &self,
         key: &StorageKey,

@@ -495,8 +495,8 @@ impl SessionStore for DynamoDbStore {
         }
     }
 
-    /// Resending counts once: the second touch finds the expiry that the first has set, and loses
-    /// against it, which is no error. A touch whose outcome is unknown may as well have been lost.
+    /// Resending counts once: the second touch finds the expiry that the first has set, which is as
+    /// good as having set it. A touch whose outcome is unknown may as well have been lost.
     async fn touch(&self, key: &StorageKey, ttl: Timestamp, now: Timestamp) -> Result<bool, Error> {
         let touched = self
             .update_item(key, self.layout.touch(ttl, now))
@@ -504,7 +504,12 @@ impl SessionStore for DynamoDbStore {
             .await;
         let Err(error) = touched else { return Ok(true) };
         match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                match self.found(refused.item(), now)? {
+                    Found::Live(record) => Ok(record.ttl() == ttl),
+                    Found::Renewed | Found::Absent => Ok(false),
+                }
+            }
             _ => Err(Fault::of(error).of_write()),
         }
     }

@@ -84,7 +84,8 @@ impl SessionStore for MemoryStore {
         let mut slots = self.slots();
         let record = match Stored::found(slots.get(key), now) {
             Found::Live(record) if record.ttl() < ttl => record.clone().with_ttl(ttl),
-            _ => return Ok(false),
+            Found::Live(record) => return Ok(record.ttl() == ttl),
+            Found::Renewed | Found::Absent => return Ok(false),
         };
         slots.insert(key.clone(), Stored::Live(record));
         Ok(true)

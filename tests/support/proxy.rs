@@ -1,7 +1,6 @@
 //! A proxy on the wire in front of DynamoDB: it writes down every call by its `X-Amz-Target`, and
 //! answers in DynamoDB's place where a test tells it to.
 
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,6 +26,12 @@ pub enum Answer {
     Delay(Duration),
     /// Takes it, and never answers.
     Hang,
+    /// Takes it, and closes the connection.
+    Reset,
+    /// Passes it on, and never answers.
+    ForwardThenHang,
+    /// Passes it on, and closes the connection.
+    ForwardThenReset,
 }
 
 impl Answer {
@@ -74,7 +79,7 @@ impl Proxy {
                 let service = service_fn(move |request| {
                     let (proxy, client, upstream) =
                         (proxy.clone(), client.clone(), upstream.clone());
-                    async move { Ok::<_, Infallible>(proxy.pass(request, &client, &upstream).await) }
+                    async move { proxy.pass(request, &client, &upstream).await }
                 });
                 tokio::spawn(
                     hyper::server::conn::http1::Builder::new()
@@ -101,7 +106,7 @@ impl Proxy {
         request: Request<Incoming>,
         client: &Client<HttpConnector, Full<Bytes>>,
         upstream: &str,
-    ) -> Response<Full<Bytes>> {
+    ) -> Result<Response<Full<Bytes>>, Reset> {
         let target = request.headers()["x-amz-target"]
             .to_str()
             .unwrap()
@@ -114,31 +119,40 @@ impl Proxy {
             before
         };
         let script = Arc::clone(&self.script.lock().unwrap());
-        let reply = match script(&operation, before) {
-            Answer::Forward => None,
-            Answer::Reply(status, body) => return reply(status, body),
-            Answer::ForwardThenReply(status, body) => Some((status, body)),
-            Answer::Delay(time) => {
-                tokio::time::sleep(time).await;
-                None
-            }
+        let answer = script(&operation, before);
+        match &answer {
+            Answer::Reply(status, body) => return Ok(reply(*status, body.clone())),
+            Answer::Delay(time) => tokio::time::sleep(*time).await,
             Answer::Hang => std::future::pending().await,
-        };
+            Answer::Reset => return Err(Reset),
+            _ => {}
+        }
         let (mut parts, body) = request.into_parts();
         parts.uri = format!("{upstream}/").parse().unwrap();
         let body = Full::new(body.collect().await.unwrap().to_bytes());
-        let answer = client
-            .request(Request::from_parts(parts, body))
-            .await
-            .unwrap();
-        if let Some((status, body)) = reply {
-            return self::reply(status, body);
-        }
-        let (parts, body) = answer.into_parts();
+        let request = Request::from_parts(parts, body);
+        let (parts, body) = client.request(request).await.unwrap().into_parts();
         let body = Full::new(body.collect().await.unwrap().to_bytes());
-        Response::from_parts(parts, body)
+        match answer {
+            Answer::ForwardThenReply(status, body) => Ok(reply(status, body)),
+            Answer::ForwardThenHang => std::future::pending().await,
+            Answer::ForwardThenReset => Err(Reset),
+            _ => Ok(Response::from_parts(parts, body)),
+        }
     }
 }
+
+/// What makes the server close a connection without an answer.
+#[derive(Debug)]
+struct Reset;
+
+impl std::fmt::Display for Reset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("closed by the test")
+    }
+}
+
+impl std::error::Error for Reset {}
 
 fn reply(status: u16, body: String) -> Response<Full<Bytes>> {
     Response::builder()

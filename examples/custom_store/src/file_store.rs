@@ -118,11 +118,12 @@ impl SessionStore for FileStore {
     }
 
     async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
-        let (key, changes) = (key.clone(), update.changes.clone());
-        let (ttl, now) = (update.ttl, update.now);
+        let (key, changes, read) = (key.clone(), update.changes.clone(), update.read.cloned());
+        let (ttl, if_unchanged, now) = (update.ttl, update.if_unchanged, update.now);
         self.locked(move |files| {
             let mut update = Update::new(&changes, now);
-            update.ttl = ttl;
+            (update.read, update.ttl) = (read.as_ref(), ttl);
+            update.if_unchanged = if_unchanged;
             let slot = files.read(&key)?;
             let record = match Stored::found(slot.as_ref(), now) {
                 Found::Live(record) => update.apply(record)?,
@@ -140,7 +141,8 @@ impl SessionStore for FileStore {
             let slot = files.read(&key)?;
             let record = match Stored::found(slot.as_ref(), now) {
                 Found::Live(record) if record.ttl() < ttl => record.clone().with_ttl(ttl),
-                _ => return Ok(false),
+                Found::Live(record) => return Ok(record.ttl() == ttl),
+                Found::Renewed | Found::Absent => return Ok(false),
             };
             files.write(&key, &Stored::Live(record))?;
             Ok(true)
@@ -156,9 +158,10 @@ impl SessionStore for FileStore {
     ) -> Result<Found, Error> {
         let (from, to) = (from.clone(), to.clone());
         let (read, changes) = (renewal.read.clone(), renewal.changes.clone());
-        let (ttl, now) = (renewal.ttl, renewal.now);
+        let (ttl, if_unchanged, now) = (renewal.ttl, renewal.if_unchanged, renewal.now);
         self.locked(move |files| {
-            let renewal = Renewal::new(&read, &changes, ttl, now);
+            let mut renewal = Renewal::new(&read, &changes, ttl, now);
+            renewal.if_unchanged = if_unchanged;
             let slot = files.read(&from)?;
             let record = match Stored::found(slot.as_ref(), now) {
                 Found::Live(record) => renewal.apply(record)?,
