@@ -382,10 +382,11 @@ impl<S: SessionStore> Backend for Pipeline<S> {
 /// When an invocation has no time left for the store: before its deadline, so that the answer
 /// still gets out. A request that does not come from Lambda has none.
 fn deadline<B>(request: &http::Request<B>) -> Option<Instant> {
-    let context = request.lambda_context_ref()?;
-    // A context that was made by hand has a deadline of 0.
-    let deadline = UNIX_EPOCH + Duration::from_millis(Some(context.deadline).filter(|ms| *ms > 0)?);
-    let left = deadline.duration_since(system_clock()).unwrap_or_default();
+    let milliseconds = request.lambda_context_ref()?.deadline;
+    let deadline = UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))?;
+    // Lambda never begins an invocation whose deadline is over. `cargo lambda watch` says 600,000,
+    // as if that were a duration, and a context that was made by hand says 0.
+    let left = deadline.duration_since(system_clock()).ok()?;
     Instant::now().checked_add(left.saturating_sub(MARGIN))
 }
 

@@ -306,15 +306,13 @@ async fn nothing_is_asked_past_the_deadline() {
     let bench = Bench::new().await;
     let ada = bench.guest().await;
     let cookie = format!("__Host-sid={}", ada.cookie().unwrap());
-    let visit = async |left: Duration, layered: bool| {
+    let visit_until = async |deadline: u64, layered: bool| {
         let count = |_: Request, session: Session| async move {
             Ok::<_, Error>(session.increment("n", 1)?.to_string())
         };
         let request = |cookie: &str| {
-            let ends = std::time::SystemTime::now() + left;
             let mut context = Context::default();
-            let ends = ends.duration_since(std::time::UNIX_EPOCH).unwrap();
-            context.deadline = ends.as_millis().try_into().unwrap();
+            context.deadline = deadline;
             let request = http::Request::get("/").header("cookie", cookie);
             let request: Request = request.body(lambda_http::Body::Empty).unwrap();
             request.with_lambda_context(context)
@@ -331,8 +329,17 @@ async fn nothing_is_asked_past_the_deadline() {
         };
         response.unwrap().status().as_u16()
     };
+    let visit = async |left: Duration, layered: bool| {
+        let ends = std::time::SystemTime::now() + left;
+        let ends = ends.duration_since(std::time::UNIX_EPOCH).unwrap();
+        visit_until(ends.as_millis().try_into().unwrap(), layered).await
+    };
     for layered in [false, true] {
         assert_eq!(visit(Duration::from_secs(60), layered).await, 200);
+        // What `cargo lambda watch` sends, and a context made by hand: no deadline at all.
+        for milliseconds in [0, 600_000, u64::MAX] {
+            assert_eq!(visit_until(milliseconds, layered).await, 200);
+        }
         bench.proxy.calls();
         assert_eq!(
             visit(Duration::from_millis(150), layered).await,
