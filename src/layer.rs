@@ -79,6 +79,11 @@ impl<S: SessionStore> SessionLayer<S> {
         }
     }
 
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
     /// Default: `__Host-sid`; `sid` where a domain, a path or the lack of `Secure` forbids that
     /// prefix. The cookie's name.
     pub fn cookie_name(mut self, name: impl Into<String>) -> Self {

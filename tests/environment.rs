@@ -6,12 +6,15 @@ mod support;
 
 use std::process::Command;
 
-use lambda_http::{Error, Request};
+use lambda_http::{Error, Request, SnapStartResource as _};
 use lambda_sessions::{Session, SessionLayer};
-use support::{Table, Visitor};
+use support::{Proxy, Table, Visitor};
 
 /// Says so where this is the process that was started to call `from_env`.
 const CHILD: &str = "LAMBDA_SESSIONS_TEST_CHILD";
+
+/// Asks it to restore its store between its visits.
+const RESTORE: &str = "LAMBDA_SESSIONS_TEST_RESTORE";
 
 /// Calls `from_env` and visits twice; only in the process that is started for it.
 #[tokio::test]
@@ -30,6 +33,9 @@ async fn child() {
     let first = visitor.visit(&sessions, count).await;
     if let Some(id) = first.header("x-sessionid") {
         visitor.set_header("x-sessionid", id);
+    }
+    if std::env::var_os(RESTORE).is_some() {
+        sessions.store().after_restore().await.unwrap();
     }
     let second = visitor.visit(&sessions, count).await;
     let carrier = first.cookies.first().cloned().unwrap_or_default();
@@ -136,4 +142,22 @@ async fn no_region_and_every_wrong_value_fail_the_start_by_name() {
     ])
     .await;
     assert!(said.contains("`__Host-` wants `Secure`"), "{said}");
+}
+
+/// A copy of a SnapStart snapshot has connections of its own, and they are warm.
+#[tokio::test]
+async fn a_restore_connects_anew() {
+    let table = Table::new().await;
+    let proxy = Proxy::start(&table.endpoint).await;
+    let said = run(&[
+        ("SESSION_DYNAMODB_ENDPOINT", &proxy.endpoint),
+        ("SESSION_DYNAMODB_TABLE", &table.name),
+        ("AWS_REGION", "us-east-1"),
+        (RESTORE, "1"),
+    ])
+    .await;
+    assert!(said.starts_with("answers: 200 2 "), "{said}");
+    let (before, after) = (["GetItem", "PutItem"], ["GetItem", "GetItem", "UpdateItem"]);
+    assert_eq!(proxy.calls(), [&before[..], &after[..]].concat());
+    assert_eq!(proxy.connections(), 2);
 }

@@ -15,7 +15,7 @@ pub(crate) mod item;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use aws_config::BehaviorVersion;
@@ -32,6 +32,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Delete, Put, ReturnValue,
     ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
+use lambda_http::{BoxFuture, SnapStartResource};
 use uuid::Uuid;
 
 use crate::config::{TableSettings, Variables, is_table};
@@ -65,7 +66,10 @@ const LONGEST_BACKOFF: Duration = Duration::from_millis(400);
 /// Build one per process, before `run`, and clone it: clones share the client and its connections.
 #[derive(Clone)]
 pub struct DynamoDbStore {
-    client: Client,
+    /// Shared by all clones, so that a restore gives them all a new one.
+    client: Arc<RwLock<Client>>,
+    /// What `from_env` made the client of.
+    settings: Option<TableSettings>,
     table: Arc<str>,
     layout: Layout,
     consistent_read: bool,
@@ -89,7 +93,8 @@ impl DynamoDbStore {
             return Err(Error::new(ErrorKind::Misconfigured, reason));
         }
         Ok(Self {
-            client,
+            client: Arc::new(RwLock::new(client)),
+            settings: None,
             table: table.into(),
             layout: LAYOUT,
             consistent_read: true,
@@ -150,13 +155,21 @@ impl DynamoDbStore {
         mut self,
         set: impl FnOnce(TimeoutConfigBuilder) -> TimeoutConfigBuilder,
     ) -> Self {
-        let config = self.client.config();
-        let timeouts = config
+        let client = self.client();
+        let timeouts = client
+            .config()
             .timeout_config()
-            .map_or_else(TimeoutConfig::builder, |timeouts| timeouts.to_builder());
-        let config = config.to_builder().timeout_config(set(timeouts).build());
-        self.client = Client::from_conf(config.build());
+            .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+        let client = with_timeouts(&client, set(timeouts).build());
+        self.client = Arc::new(RwLock::new(client));
         self
+    }
+
+    /// The client as it is now. It is never held across a restore, and a poisoned lock guards
+    /// nothing broken: the client is replaced whole.
+    fn client(&self) -> Client {
+        let client = self.client.read().unwrap_or_else(PoisonError::into_inner);
+        client.clone()
     }
 
     fn patience(&self, deadline: Option<Instant>) -> Patience {
@@ -173,8 +186,8 @@ impl DynamoDbStore {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .timeout_config(timeouts)
             .retry_config(retries);
-        if let Some(region) = settings.region {
-            loader = loader.region(Region::new(region));
+        if let Some(region) = &settings.region {
+            loader = loader.region(Region::new(region.clone()));
         }
         let shared = loader.load().await;
         if shared.region().is_none() {
@@ -182,11 +195,13 @@ impl DynamoDbStore {
             return Err(Error::new(ErrorKind::Misconfigured, reason));
         }
         let mut config = aws_sdk_dynamodb::config::Builder::from(&shared);
-        if let Some(endpoint) = settings.endpoint {
+        if let Some(endpoint) = &settings.endpoint {
             config = config.endpoint_url(endpoint);
         }
-        let store = Self::new(Client::from_conf(config.build()), settings.table)?;
-        Ok(store.consistent_read(settings.consistent_read))
+        let mut store = Self::new(Client::from_conf(config.build()), settings.table.clone())?;
+        store.consistent_read = settings.consistent_read;
+        store.settings = Some(settings);
+        Ok(store)
     }
 
     /// Opens the connection by reading a key that no session has.
@@ -198,7 +213,7 @@ impl DynamoDbStore {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Item>, Error> {
-        self.client
+        self.client()
             .get_item()
             .table_name(&*self.table)
             .key(self.layout.id, AttributeValue::S(key.to_owned()))
@@ -230,7 +245,7 @@ impl DynamoDbStore {
         key: &StorageKey,
         expression: Expression,
     ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
-        self.client
+        self.client()
             .update_item()
             .table_name(&*self.table)
             .key(self.layout.id, AttributeValue::S(key.as_str().to_owned()))
@@ -371,7 +386,7 @@ impl DynamoDbStore {
         second: TransactWriteItem,
     ) -> Result<Transacted, Error> {
         let sent = self
-            .client
+            .client()
             .transact_write_items()
             .client_request_token(write_id()?)
             .transact_items(first)
@@ -434,7 +449,7 @@ impl SessionStore for DynamoDbStore {
         let item = self.layout.write(key, &record, record.created(), &write)?;
         let condition = self.layout.absent();
         let sent = self
-            .client
+            .client()
             .put_item()
             .table_name(&*self.table)
             .set_item(Some(item))
@@ -596,7 +611,7 @@ impl SessionStore for DynamoDbStore {
     async fn delete(&self, key: &StorageKey, now: Timestamp) -> Result<Found<()>, Error> {
         let condition = self.layout.ours();
         let sent = self
-            .client
+            .client()
             .delete_item()
             .table_name(&*self.table)
             .key(self.layout.id, AttributeValue::S(key.as_str().to_owned()))
@@ -615,6 +630,51 @@ impl SessionStore for DynamoDbStore {
             }
             _ => Err(Fault::of(error).of_write()),
         }
+    }
+}
+
+/// Gives a copy of the process connections of its own.
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use lambda_http::{Error, Request};
+/// use lambda_sessions::{Session, SessionLayer};
+///
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<(), Error> {
+///     let sessions = SessionLayer::from_env().await?;
+///     lambda_http::runtime(sessions.wrap(hello))
+///         .register_snapstart_resource(Arc::new(sessions.store().clone()))
+///         .run()
+///         .await
+/// }
+///
+/// async fn hello(_request: Request, session: Session) -> Result<String, Error> {
+///     Ok(format!("visit {}\n", session.increment("visits", 1)?))
+/// }
+/// ```
+///
+/// After a restore a store that was made by `from_env`, and all its clones, have a new client, with
+/// credentials of the restored environment and a connection that is warm. A client of your own is
+/// made again from its configuration; a connection that it had before, and that is dead now, costs
+/// one attempt.
+impl SnapStartResource for DynamoDbStore {
+    fn after_restore(&self) -> BoxFuture<'_, Result<(), lambda_http::Error>> {
+        Box::pin(async move {
+            let before = self.client();
+            let after = match &self.settings {
+                Some(settings) => {
+                    let timeouts = before.config().timeout_config().cloned();
+                    let fresh = Self::connect(settings.clone()).await?.client();
+                    timeouts.map_or(fresh.clone(), |timeouts| with_timeouts(&fresh, timeouts))
+                }
+                None => Client::from_conf(before.config().clone()),
+            };
+            *self.client.write().unwrap_or_else(PoisonError::into_inner) = after;
+            self.warm_up().await;
+            Ok(())
+        })
     }
 }
 
@@ -711,6 +771,11 @@ impl Patience {
 fn write_id() -> Result<String, Error> {
     let uuid: Uuid = uuid::Builder::from_random_bytes(random()?).into_uuid();
     Ok(uuid.to_string())
+}
+
+fn with_timeouts(client: &Client, timeouts: TimeoutConfig) -> Client {
+    let config = client.config().to_builder().timeout_config(timeouts);
+    Client::from_conf(config.build())
 }
 
 fn written_in_between() -> Error {

@@ -1,6 +1,7 @@
 //! A proxy on the wire in front of DynamoDB: it writes down every call by its `X-Amz-Target`, and
 //! answers in DynamoDB's place where a test tells it to.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -56,6 +57,7 @@ type Script = Arc<dyn Fn(&str, usize) -> Answer + Send + Sync>;
 pub struct Proxy {
     pub endpoint: String,
     calls: Arc<Mutex<Vec<String>>>,
+    connections: Arc<AtomicUsize>,
     script: Arc<Mutex<Script>>,
 }
 
@@ -67,6 +69,7 @@ impl Proxy {
         let proxy = Self {
             endpoint: format!("http://{}", listener.local_addr().unwrap()),
             calls: Arc::default(),
+            connections: Arc::default(),
             script: Arc::new(Mutex::new(forward)),
         };
         let serving = proxy.clone();
@@ -75,6 +78,7 @@ impl Proxy {
             let client = Client::builder(TokioExecutor::new()).build_http();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
+                serving.connections.fetch_add(1, Ordering::SeqCst);
                 let (proxy, client, upstream) = (serving.clone(), client.clone(), upstream.clone());
                 let service = service_fn(move |request| {
                     let (proxy, client, upstream) =
@@ -99,6 +103,11 @@ impl Proxy {
     /// The operations that were called since this was last asked, in order.
     pub fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.calls.lock().unwrap())
+    }
+
+    /// How many connections have come in.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     async fn pass(
