@@ -391,6 +391,16 @@ pub(crate) enum Outcome {
     Destroy,
 }
 
+impl Outcome {
+    /// Whether the data that the session shows are what is sent.
+    pub(crate) fn writes_data(self) -> bool {
+        match self {
+            Self::Keep | Self::Touch(_) => false,
+            Self::Create | Self::Update(_) | Self::Renew | Self::Replace | Self::Destroy => true,
+        }
+    }
+}
+
 /// Where a session stands in the store, as far as its request knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {

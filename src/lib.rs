@@ -188,7 +188,7 @@
 //! | `record` | what a store holds of a session |
 //! | `changes` | what a request changed, and what becomes of it |
 //! | `session` | the handle that handlers have |
-//! | `store` | the trait; `memory`, `dynamodb` with `item`, `expression`, `fault`; the suite |
+//! | `store` | the trait; `memory`; `dynamodb` with `connection`, `item`, `expression`, `sending`, `fault`; the suite |
 //! | `cookie`, `transport`, `response` | how the id travels, and what a response says of it |
 //! | `config` | settings, their defaults, the environment |
 //! | `service` | the pipeline: read the id, load, run the handler, decide, apply, write the cookie |

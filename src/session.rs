@@ -8,9 +8,16 @@
 //! 5. Once the request's outcome is decided the session is sealed: what cannot be stored any more
 //!    is refused, not forgotten.
 
+mod detached;
+mod pending;
+mod state;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -18,16 +25,16 @@ use std::time::{Instant, SystemTime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::changes::{Apply, Changes, Origin, Outcome, Wish, decide};
+use crate::changes::{Apply, Changes, Origin};
 use crate::config;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::{Expiry, Timestamp};
 use crate::id::SessionId;
 use crate::key::{self, AsKey, Takes};
-use crate::record::{Data, Entry, Found, Record};
+use crate::record::{Data, Found, Record};
+use crate::session::value::{parse, to_entry};
 
-/// serde_json reads no deeper than this, so no deeper is written.
-const MAX_DEPTH: usize = 127;
+pub(crate) use crate::session::pending::Pending;
 
 /// The session of one request. Cheap to clone; every clone is the same session.
 ///
@@ -145,11 +152,11 @@ impl Session {
     #[must_use]
     pub fn detached(values: impl Serialize) -> Self {
         let now = config::system_clock().into();
-        let data = match detached_data(&values) {
+        let data = match detached::data(&values) {
             Some(data) => data,
             None => panic!("a detached session is made of an object or of pairs"),
         };
-        let session = Self::new(None, false, Arc::new(Detached));
+        let session = Self::new(None, false, Arc::new(detached::Detached));
         let found = match data.is_empty() {
             true => Found::Absent,
             false => Found::Live(data),
@@ -552,45 +559,6 @@ impl Session {
         self.with(|state| (state.token, state.id.clone(), state.record.ttl()))
     }
 
-    /// Decides what is to be written, and takes it out to be written. After a commit nothing else
-    /// can be asked for; during a save, what is changed meanwhile goes on top.
-    pub(crate) fn take_pending(
-        &self,
-        scope: Scope,
-        now: Timestamp,
-        rules: &Expiry,
-    ) -> Result<Pending<'_>, Error> {
-        self.with(|state| {
-            if scope != Scope::Save && state.seal.is_none() {
-                let reason = "the session was used after its request's outcome was decided";
-                state.seal = Some(Error::new(ErrorKind::Misconfigured, reason));
-            }
-            let outcome = state.decide(scope, now, rules)?;
-            let (record, changes) = match (scope, outcome.writes_data()) {
-                (_, false) | (Scope::OnlyDestroy, _) => (state.record.clone(), Changes::default()),
-                (Scope::Commit, true) => state.give_up(),
-                (Scope::Save, true) => state.look_ahead()?,
-            };
-            let pending = Pending {
-                session: self,
-                outcome,
-                origin: state.origin,
-                id: state.id.clone(),
-                record,
-                changes,
-                if_unchanged: state.if_unchanged,
-                renew: state.renew,
-                settled: false,
-            };
-            if outcome.writes_data() {
-                state.destroy = false;
-                // Whatever gets a new id has been renewed.
-                state.renew &= matches!(outcome, Outcome::Update(_));
-            }
-            Ok(pending)
-        })
-    }
-
     fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
         f(&mut self.lock())
     }
@@ -628,292 +596,3 @@ impl Session {
         }
     }
 }
-
-/// Changes on their way to the store. If this is dropped before it is settled, as when the future
-/// of a save is cancelled, nobody knows whether they were written, and the session is sealed.
-#[derive(Debug)]
-pub(crate) struct Pending<'a> {
-    session: &'a Session,
-    pub(crate) outcome: Outcome,
-    pub(crate) origin: Origin,
-    /// Under which it is stored.
-    pub(crate) id: Option<SessionId>,
-    /// What was read.
-    pub(crate) record: Record,
-    pub(crate) changes: Changes,
-    pub(crate) if_unchanged: bool,
-    renew: bool,
-    settled: bool,
-}
-
-impl Pending<'_> {
-    /// It was written: `record` is stored now, under `id`.
-    pub(crate) fn stored(mut self, id: SessionId, record: Record, token: Token) {
-        self.settled = true;
-        self.session.with(|state| {
-            state.origin = Origin::Read(Found::Live(()));
-            state.id = Some(id);
-            state.changes.settle_on(record.data());
-            state.record = record;
-            state.tell(token);
-        });
-    }
-
-    /// Nothing was written but the expiry, or not even that.
-    pub(crate) fn kept(mut self, ttl: Option<Timestamp>) {
-        self.settled = true;
-        self.session.with(|state| {
-            if let Some(ttl) = ttl {
-                state.record = state.record.clone().with_ttl(ttl);
-                state.tell(Token::Issue);
-            }
-        });
-    }
-
-    /// Nothing is stored any more. What came meanwhile begins a new session.
-    pub(crate) fn destroyed(mut self, now: Timestamp, rules: &Expiry, token: Token) {
-        self.settled = true;
-        self.session.with(|state| {
-            state.origin = Origin::Read(Found::Absent);
-            state.id = None;
-            state.destroy = false;
-            state.record = Record::new(Data::new(), now, rules.ttl(now, now));
-            state.is_new = true;
-            state.tell(token);
-        });
-    }
-
-    /// It was not written, or nobody knows; gives the error back.
-    pub(crate) fn failed(mut self, error: Error) -> Error {
-        self.settled = true;
-        self.undo(error)
-    }
-
-    fn undo(&mut self, error: Error) -> Error {
-        let record = self.record.clone();
-        let sent = mem::take(&mut self.changes);
-        let destroyed = matches!(self.outcome, Outcome::Destroy | Outcome::Replace);
-        let wrote = self.outcome.writes_data();
-        let renew = self.renew;
-        self.session.with(|state| {
-            state.failure = Some(error.clone());
-            if error.kind() == ErrorKind::OutcomeUnknown {
-                state.seal = Some(error.clone());
-            }
-            if wrote {
-                state.record = record;
-                state.renew |= renew;
-                // What came meanwhile stands on what was sent, unless it destroyed that.
-                if !state.destroy {
-                    state.changes = sent.followed_by(mem::take(&mut state.changes));
-                    state.destroy = destroyed;
-                }
-            }
-        });
-        error
-    }
-}
-
-impl Drop for Pending<'_> {
-    fn drop(&mut self) {
-        if !self.settled && self.outcome != Outcome::Keep {
-            let reason = "the write was cancelled while it was under way";
-            self.undo(Error::new(ErrorKind::OutcomeUnknown, reason));
-        }
-    }
-}
-
-impl Outcome {
-    /// Whether the data that the session shows are what is sent.
-    pub(crate) fn writes_data(self) -> bool {
-        match self {
-            Self::Keep | Self::Touch(_) => false,
-            Self::Create | Self::Update(_) | Self::Renew | Self::Replace | Self::Destroy => true,
-        }
-    }
-}
-
-impl State {
-    /// What was read; nothing at all after a logout; `None` if nobody looked.
-    fn base_and_changes(&mut self) -> (Option<&Data>, &mut Changes) {
-        static EMPTY: Data = Data::new();
-        let base = match (self.destroy, self.origin) {
-            (true, _) => Some(&EMPTY),
-            (false, Origin::Unread) => None,
-            (false, Origin::Read(_)) => Some(self.record.data()),
-        };
-        (base, &mut self.changes)
-    }
-
-    fn base_or_empty(&self) -> &Data {
-        static EMPTY: Data = Data::new();
-        if self.destroy {
-            &EMPTY
-        } else {
-            self.record.data()
-        }
-    }
-
-    fn current(&self, key: &str) -> Result<Option<std::borrow::Cow<'_, Entry>>, Error> {
-        self.changes.current(self.base_or_empty(), key)
-    }
-
-    fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
-        let Some(entry) = self.current(key::checked(key)?)? else {
-            return Ok(None);
-        };
-        parse(&entry).map(Some)
-    }
-
-    fn add(&mut self, key: &str, by: i64) -> Result<Option<i64>, Error> {
-        let key = key::checked(key)?;
-        let (base, changes) = self.base_and_changes();
-        changes.add(base, key, by)
-    }
-
-    fn decide(&self, scope: Scope, now: Timestamp, rules: &Expiry) -> Result<Outcome, Error> {
-        let live = self.origin == Origin::Read(Found::Live(()));
-        let touch = match scope {
-            Scope::Save | Scope::Commit if live => {
-                rules.touch_due(self.record.created(), self.record.ttl(), now)
-            }
-            Scope::Save | Scope::Commit | Scope::OnlyDestroy => None,
-        };
-        let wish = match scope {
-            Scope::Commit => Wish {
-                destroy: self.destroy,
-                renew: self.renew,
-                change: !self.changes.is_empty(),
-            },
-            Scope::Save => Wish {
-                destroy: self.destroy,
-                renew: self.renew && !live,
-                change: !self.changes.is_empty(),
-            },
-            Scope::OnlyDestroy if self.destroy => Wish {
-                destroy: true,
-                renew: false,
-                change: false,
-            },
-            Scope::OnlyDestroy => return Ok(Outcome::Keep),
-        };
-        Ok(match decide(self.origin, wish, touch)? {
-            // A touch can wait for the end.
-            Outcome::Touch(_) if scope == Scope::Save => Outcome::Keep,
-            outcome => outcome,
-        })
-    }
-
-    /// Hands over what was read and what was changed. Nothing can be added to it any more.
-    fn give_up(&mut self) -> (Record, Changes) {
-        let nothing = Record::new(Data::new(), self.record.created(), self.record.ttl());
-        (
-            mem::replace(&mut self.record, nothing),
-            mem::take(&mut self.changes),
-        )
-    }
-
-    /// The same, but shows what is being written as if it were: what is changed meanwhile is a
-    /// change of that.
-    fn look_ahead(&mut self) -> Result<(Record, Changes), Error> {
-        let after = self.changes.apply(self.base_or_empty())?;
-        let record = self.record.clone();
-        self.record = record.clone().with_data(after);
-        Ok((record, mem::take(&mut self.changes)))
-    }
-
-    fn take_in(&mut self, found: Found, now: Timestamp, rules: &Expiry) {
-        let fresh = Record::new(Data::new(), now, rules.ttl(now, now));
-        let (origin, record) = match found {
-            Found::Live(record) => (Found::Live(()), record),
-            Found::Renewed => (Found::Renewed, fresh),
-            Found::Absent => (Found::Absent, fresh),
-        };
-        self.origin = Origin::Read(origin);
-        self.is_new = origin != Found::Live(());
-        if !self.destroy {
-            self.changes.settle_on(record.data());
-        }
-        self.record = record;
-    }
-
-    /// What a later write has to tell goes over what an earlier one had.
-    fn tell(&mut self, token: Token) {
-        if token != Token::Keep {
-            self.token = token;
-        }
-    }
-}
-
-/// The backend of a session that has no store.
-struct Detached;
-
-impl Backend for Detached {
-    fn load<'a>(&'a self, _: &'a Session) -> Boxed<'a> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn save<'a>(&'a self, session: &'a Session) -> Boxed<'a> {
-        Box::pin(async {
-            let now = config::system_clock().into();
-            let rules = Expiry::default();
-            let pending = session.take_pending(Scope::Save, now, &rules)?;
-            match pending.outcome {
-                Outcome::Keep | Outcome::Touch(_) => pending.kept(None),
-                Outcome::Destroy => pending.destroyed(now, &rules, Token::Remove),
-                Outcome::Create | Outcome::Update(_) | Outcome::Renew | Outcome::Replace => {
-                    let fresh = pending.id.clone().map_or_else(SessionId::generate, Ok);
-                    let record = session.with(|state| state.record.clone());
-                    pending.stored(fresh?, record, Token::Keep);
-                }
-            }
-            Ok(())
-        })
-    }
-}
-
-fn detached_data(values: &impl Serialize) -> Option<Data> {
-    let entry =
-        |(key, value): (String, serde_json::Value)| (key, Entry::from_json(value.to_string()));
-    match serde_json::to_value(values).ok()? {
-        serde_json::Value::Null => Some(Data::new()),
-        serde_json::Value::Object(members) => Some(members.into_iter().map(entry).collect()),
-        pairs => {
-            let pairs: Vec<(String, serde_json::Value)> = serde_json::from_value(pairs).ok()?;
-            Some(pairs.into_iter().map(entry).collect())
-        }
-    }
-}
-
-fn parse<T: DeserializeOwned>(entry: &Entry) -> Result<T, Error> {
-    let text = entry
-        .json()
-        .ok_or_else(|| Error::new(ErrorKind::Deserialize, "the stored value is no JSON"))?;
-    serde_json::from_str(text).map_err(|cause| {
-        let reason = "a stored value is not of the type that was asked for";
-        Error::json(ErrorKind::Deserialize, reason, &cause)
-    })
-}
-
-fn to_entry(value: &impl Serialize) -> Result<Entry, Error> {
-    let text = serde_json::to_string(value).map_err(|cause| {
-        let reason = "a value has no JSON form";
-        Error::json(ErrorKind::Serialize, reason, &cause)
-    })?;
-    // A text with no more brackets than that is no deeper either; only others are parsed.
-    let opened = text
-        .bytes()
-        .filter(|byte| matches!(byte, b'[' | b'{'))
-        .count();
-    if opened > MAX_DEPTH {
-        // As a `Value`: what serde_json skips it follows to any depth.
-        serde_json::from_str::<serde_json::Value>(&text).map_err(|cause| {
-            let reason = "a value nested deeper than 127 levels could not be read back";
-            Error::json(ErrorKind::Serialize, reason, &cause)
-        })?;
-    }
-    Ok(Entry::from_json(text))
-}
-
-#[cfg(test)]
-mod tests;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::changes::Change;
+use crate::changes::{Change, Outcome};
 use crate::key::Key;
+use crate::record::Entry;
 
 const NOW: Timestamp = Timestamp::from_epoch_seconds(1_000);
 const CREATED: Timestamp = Timestamp::from_epoch_seconds(900);

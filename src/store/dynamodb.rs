@@ -1,7 +1,8 @@
-//! Sessions in DynamoDB: the client, and all I/O.
+//! Sessions in DynamoDB.
 //!
 //! 1. One item per session, one client per process. What the items look like is in [`item`], what
-//!    is asked of DynamoDB in [`expression`], what its errors mean in [`fault`].
+//!    is asked of DynamoDB in [`expression`], how it is sent in [`sending`], what its errors mean in
+//!    [`fault`], where the client comes from in [`connection`].
 //! 2. Each operation is one call, where nothing goes wrong. Every write but a create is
 //!    conditional on the record being there and alive, and a condition that fails returns the item
 //!    it failed on, so that no second read is needed to know why.
@@ -9,30 +10,22 @@
 //!    that counts once.
 //! 4. Time bounds every retry: 3 seconds for an operation, resending included.
 
+mod connection;
 pub(crate) mod expression;
 pub(crate) mod fault;
 pub(crate) mod item;
+mod sending;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use aws_config::BehaviorVersion;
-use aws_config::retry::RetryConfig;
 use aws_config::timeout::{TimeoutConfig, TimeoutConfigBuilder};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Region;
-use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
-use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Delete, Put, ReturnValue,
-    ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
-use lambda_http::{BoxFuture, SnapStartResource};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use uuid::Uuid;
 
 use crate::config::{TableSettings, Variables, is_table};
@@ -42,9 +35,11 @@ use crate::id::{StorageKey, random};
 use crate::record::{Data, Found, Record};
 use crate::store::{Renewal, SessionStore, Update};
 
-use expression::{Expression, Stamp};
-use fault::{Fault, unknown};
+use connection::with_timeouts;
+use expression::Stamp;
+use fault::Fault;
 use item::{Item, LAYOUT, Layout};
+use sending::{Patience, Sent, Transacted, some};
 
 /// How long a connection may take to come about: Lambda and DynamoDB are in one Region, where it
 /// takes milliseconds.
@@ -176,149 +171,6 @@ impl DynamoDbStore {
         Patience::until(self.operation_timeout, deadline)
     }
 
-    async fn connect(settings: TableSettings) -> Result<Self, Error> {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(OPERATION_TIMEOUT)
-            .build();
-        let retries = RetryConfig::standard().with_initial_backoff(FIRST_BACKOFF);
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .timeout_config(timeouts)
-            .retry_config(retries);
-        if let Some(region) = &settings.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        let shared = loader.load().await;
-        if shared.region().is_none() {
-            let reason = "no AWS Region: set AWS_REGION or SESSION_DYNAMODB_REGION";
-            return Err(Error::new(ErrorKind::Misconfigured, reason));
-        }
-        let mut config = aws_sdk_dynamodb::config::Builder::from(&shared);
-        if let Some(endpoint) = &settings.endpoint {
-            config = config.endpoint_url(endpoint);
-        }
-        let mut store = Self::new(Client::from_conf(config.build()), settings.table.clone())?;
-        store.consistent_read = settings.consistent_read;
-        store.settings = Some(settings);
-        Ok(store)
-    }
-
-    /// Opens the connection by reading a key that no session has.
-    async fn warm_up(&self) {
-        let read = self.get("warm-up").await;
-        if let Err(error) = read {
-            tracing::warn!(%error, "the connection to DynamoDB could not be warmed up");
-        }
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Item>, Error> {
-        self.client()
-            .get_item()
-            .table_name(&*self.table)
-            .key(self.layout.id, AttributeValue::S(key.to_owned()))
-            .consistent_read(self.consistent_read)
-            .send()
-            .await
-            .map(|output| output.item)
-            .map_err(|error| Fault::of(error).of_read())
-    }
-
-    /// One attempt at an `UpdateItem`. The SDK's own retries are off: it would resend what may have
-    /// happened, and an increment would count twice.
-    async fn update_once(
-        &self,
-        key: &StorageKey,
-        expression: Expression,
-    ) -> Result<UpdateItemOutput, SdkError<UpdateItemError>> {
-        let once = aws_sdk_dynamodb::config::Builder::new().retry_config(RetryConfig::disabled());
-        self.update_item(key, expression)
-            .return_values(ReturnValue::AllNew)
-            .customize()
-            .config_override(once)
-            .send()
-            .await
-    }
-
-    fn update_item(
-        &self,
-        key: &StorageKey,
-        expression: Expression,
-    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
-        self.client()
-            .update_item()
-            .table_name(&*self.table)
-            .key(self.layout.id, AttributeValue::S(key.as_str().to_owned()))
-            .update_expression(expression.update)
-            .condition_expression(expression.condition)
-            .set_expression_attribute_names(Some(expression.names))
-            .set_expression_attribute_values(Some(expression.values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-    }
-
-    /// Sends an update until it is known whether it happened, or time is up.
-    ///
-    /// - An answer that proves that nothing happened is followed by the same request.
-    /// - After anything ambiguous, a record that was read is written with its `version` as a
-    ///   further condition. If that fails on an item that this very write stamped, the first one
-    ///   had happened. If it fails on another's, nobody can tell: a bare `write <> mine` would
-    ///   count twice there.
-    /// - Where nothing was read, the item is read once: it is ours, or nobody can tell.
-    async fn send_update(
-        &self,
-        key: &StorageKey,
-        expression: Expression,
-        write: &str,
-        read: Option<&Record>,
-        patience: &mut Patience,
-    ) -> Result<Sent, Error> {
-        let mut doubt: Option<Error> = None;
-        loop {
-            let mut request = expression.clone();
-            if let (Some(_), Some(read)) = (&doubt, read) {
-                request.require_version(&self.layout, read.version());
-            }
-            let error = match self.update_once(key, request).await {
-                Ok(output) => return Ok(Sent::Written(output.attributes.unwrap_or_default())),
-                Err(error) => error,
-            };
-            if let Some(UpdateItemError::ConditionalCheckFailedException(refused)) =
-                error.as_service_error()
-            {
-                let found = refused.item().cloned();
-                return match (doubt, found) {
-                    (Some(_), Some(item)) if self.layout.is_written_by(&item, write) => {
-                        Ok(Sent::Written(item))
-                    }
-                    (Some(cause), _) => Err(unknown(cause)),
-                    (None, found) => Ok(Sent::Refused(found)),
-                };
-            }
-            match Fault::of(error) {
-                Fault::Refused(error) => return Err(doubt.map_or(error, unknown)),
-                Fault::Again(error) => {
-                    if !patience.wait().await? {
-                        return Err(doubt.map_or(error, unknown));
-                    }
-                }
-                Fault::Ambiguous(error) => {
-                    let cause = doubt.get_or_insert(error).clone();
-                    if read.is_none() {
-                        return match self.get(key.as_str()).await {
-                            Ok(Some(item)) if self.layout.is_written_by(&item, write) => {
-                                Ok(Sent::Written(item))
-                            }
-                            _ => Err(unknown(cause)),
-                        };
-                    }
-                    if !patience.wait().await? {
-                        return Err(unknown(cause));
-                    }
-                }
-            }
-        }
-    }
-
     /// Writes the whole of `data`, for changes that do not fit in one expression. It depends on the
     /// version it was made from; if that has moved on, it is made again from what is there now.
     async fn update_whole(
@@ -374,65 +226,6 @@ impl DynamoDbStore {
                 Err(Error::new(ErrorKind::Corrupt, reason))
             }
         }
-    }
-
-    /// Two writes in one transaction.
-    ///
-    /// Resending counts once: the SDK resends with the same token, and DynamoDB answers a token it
-    /// has seen within ten minutes with the outcome it had.
-    async fn transact(
-        &self,
-        first: TransactWriteItem,
-        second: TransactWriteItem,
-    ) -> Result<Transacted, Error> {
-        let sent = self
-            .client()
-            .transact_write_items()
-            .client_request_token(write_id()?)
-            .transact_items(first)
-            .transact_items(second)
-            .send()
-            .await;
-        let error = match sent {
-            Ok(_) => return Ok(Transacted::Written),
-            Err(error) => error,
-        };
-        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
-            error.as_service_error()
-        else {
-            return match Fault::of(error) {
-                Fault::Again(error) => Ok(Transacted::Again(error)),
-                fault => Err(fault.of_write()),
-            };
-        };
-        judge(cancelled.cancellation_reasons())
-    }
-
-    fn put(&self, item: Item, condition: Expression) -> Result<TransactWriteItem, Error> {
-        let put = Put::builder()
-            .table_name(&*self.table)
-            .set_item(Some(item))
-            .condition_expression(condition.condition)
-            .set_expression_attribute_names(Some(condition.names))
-            .set_expression_attribute_values(some(condition.values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(incomplete)?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
-
-    fn delete_in_transaction(&self, key: &StorageKey) -> Result<TransactWriteItem, Error> {
-        let condition = self.layout.ours_or_absent();
-        let delete = Delete::builder()
-            .table_name(&*self.table)
-            .key(self.layout.id, AttributeValue::S(key.as_str().to_owned()))
-            .condition_expression(condition.condition)
-            .set_expression_attribute_names(Some(condition.names))
-            .set_expression_attribute_values(some(condition.values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(incomplete)?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 }
 
@@ -633,136 +426,12 @@ impl SessionStore for DynamoDbStore {
     }
 }
 
-/// Gives a copy of the process connections of its own.
-///
-/// ```no_run
-/// use std::sync::Arc;
-///
-/// use lambda_http::{Error, Request};
-/// use lambda_sessions::{Session, SessionLayer};
-///
-/// #[tokio::main(flavor = "current_thread")]
-/// async fn main() -> Result<(), Error> {
-///     let sessions = SessionLayer::from_env().await?;
-///     lambda_http::runtime(sessions.wrap(hello))
-///         .register_snapstart_resource(Arc::new(sessions.store().clone()))
-///         .run()
-///         .await
-/// }
-///
-/// async fn hello(_request: Request, session: Session) -> Result<String, Error> {
-///     Ok(format!("visit {}\n", session.increment("visits", 1)?))
-/// }
-/// ```
-///
-/// After a restore a store that was made by `from_env`, and all its clones, have a new client, with
-/// credentials of the restored environment and a connection that is warm. A client of your own is
-/// made again from its configuration; a connection that it had before, and that is dead now, costs
-/// one attempt.
-impl SnapStartResource for DynamoDbStore {
-    fn after_restore(&self) -> BoxFuture<'_, Result<(), lambda_http::Error>> {
-        Box::pin(async move {
-            let before = self.client();
-            let after = match &self.settings {
-                Some(settings) => {
-                    let timeouts = before.config().timeout_config().cloned();
-                    let fresh = Self::connect(settings.clone()).await?.client();
-                    timeouts.map_or(fresh.clone(), |timeouts| with_timeouts(&fresh, timeouts))
-                }
-                None => Client::from_conf(before.config().clone()),
-            };
-            *self.client.write().unwrap_or_else(PoisonError::into_inner) = after;
-            self.warm_up().await;
-            Ok(())
-        })
-    }
-}
-
 impl fmt::Debug for DynamoDbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DynamoDbStore")
             .field("table", &self.table)
             .field("consistent_read", &self.consistent_read)
             .finish_non_exhaustive()
-    }
-}
-
-/// What became of an update.
-enum Sent {
-    /// The item as it is now.
-    Written(Item),
-    /// The item that the condition failed on, if there was one.
-    Refused(Option<Item>),
-}
-
-/// What became of a transaction of two writes.
-enum Transacted {
-    Written,
-    /// Nothing happened, and it may succeed if it is sent again, with a new token.
-    Again(Error),
-    /// For each write, whether its condition failed, and the item that it failed on.
-    Refused([Option<Option<Item>>; 2]),
-}
-
-/// Reads why a transaction was cancelled: a condition that failed outweighs a conflict beside it.
-fn judge(reasons: &[CancellationReason]) -> Result<Transacted, Error> {
-    let refused = |n: usize| {
-        let reason = reasons.get(n)?;
-        (reason.code() == Some("ConditionalCheckFailed")).then(|| reason.item().cloned())
-    };
-    let refusals = [refused(0), refused(1)];
-    if refusals.iter().any(Option::is_some) {
-        return Ok(Transacted::Refused(refusals));
-    }
-    let other = reasons
-        .iter()
-        .find(|reason| !matches!(reason.code(), None | Some("None")));
-    let meta = aws_sdk_dynamodb::error::ErrorMetadata::builder()
-        .code(
-            other
-                .and_then(|reason| reason.code())
-                .unwrap_or("TransactionCanceledException"),
-        )
-        .message(
-            other
-                .and_then(|reason| reason.message())
-                .unwrap_or_default(),
-        )
-        .build();
-    // Cancelled is cancelled: nothing happened, whatever the reason.
-    match Fault::of_answer(400, &meta) {
-        Fault::Again(error) => Ok(Transacted::Again(error)),
-        Fault::Refused(error) | Fault::Ambiguous(error) => Err(error),
-    }
-}
-
-/// How long an operation goes on trying, and how long it waits in between.
-struct Patience {
-    until: Instant,
-    backoff: Duration,
-}
-
-impl Patience {
-    /// For that long, and not past that moment.
-    fn until(time: Duration, deadline: Option<Instant>) -> Self {
-        let own = Instant::now() + time;
-        Self {
-            until: deadline.map_or(own, |deadline| deadline.min(own)),
-            backoff: FIRST_BACKOFF,
-        }
-    }
-
-    /// Waits for a random part of the backoff, so that those who collided do not collide again.
-    /// `false` if time is up.
-    async fn wait(&mut self) -> Result<bool, Error> {
-        let share = f64::from(u16::from_le_bytes(random()?)) / f64::from(u16::MAX);
-        let pause = self.backoff.mul_f64(share);
-        self.backoff = (self.backoff * 2).min(LONGEST_BACKOFF);
-        if Instant::now() + pause >= self.until {
-            return Ok(false);
-        }
-        tokio::time::sleep(pause).await;
-        Ok(true)
     }
 }
 
@@ -773,11 +442,6 @@ fn write_id() -> Result<String, Error> {
     Ok(uuid.to_string())
 }
 
-fn with_timeouts(client: &Client, timeouts: TimeoutConfig) -> Client {
-    let config = client.config().to_builder().timeout_config(timeouts);
-    Client::from_conf(config.build())
-}
-
 fn written_in_between() -> Error {
     let reason = "another request wrote the session in between";
     Error::new(ErrorKind::Conflict, reason)
@@ -785,16 +449,6 @@ fn written_in_between() -> Error {
 
 fn key_is_taken() -> Error {
     Error::new(ErrorKind::Conflict, "a new session's key is taken")
-}
-
-fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> Error {
-    let reason = "the request could not be made";
-    Error::with_source(ErrorKind::Misconfigured, reason, error)
-}
-
-/// DynamoDB refuses an empty map of values.
-fn some(values: Item) -> Option<HashMap<String, AttributeValue>> {
-    (!values.is_empty()).then_some(values)
 }
 
 #[cfg(test)]

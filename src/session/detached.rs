@@ -1,0 +1,51 @@
+//! Sessions without a store, for people's own tests.
+
+use serde::Serialize;
+
+use crate::changes::Outcome;
+use crate::config::system_clock;
+use crate::expiry::Expiry;
+use crate::id::SessionId;
+use crate::record::{Data, Entry};
+use crate::session::{Backend, Boxed, Scope, Session, Token};
+
+/// The backend of a session that has no store.
+pub(super) struct Detached;
+
+impl Backend for Detached {
+    fn load<'a>(&'a self, _: &'a Session) -> Boxed<'a> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn save<'a>(&'a self, session: &'a Session) -> Boxed<'a> {
+        Box::pin(async {
+            let now = system_clock().into();
+            let rules = Expiry::default();
+            let pending = session.take_pending(Scope::Save, now, &rules)?;
+            match pending.outcome {
+                Outcome::Keep | Outcome::Touch(_) => pending.kept(None),
+                Outcome::Destroy => pending.destroyed(now, &rules, Token::Remove),
+                Outcome::Create | Outcome::Update(_) | Outcome::Renew | Outcome::Replace => {
+                    let fresh = pending.id.clone().map_or_else(SessionId::generate, Ok);
+                    let record = session.with(|state| state.record.clone());
+                    pending.stored(fresh?, record, Token::Keep);
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The values of an object, of pairs, or of nothing.
+pub(super) fn data(values: &impl Serialize) -> Option<Data> {
+    let entry =
+        |(key, value): (String, serde_json::Value)| (key, Entry::from_json(value.to_string()));
+    match serde_json::to_value(values).ok()? {
+        serde_json::Value::Null => Some(Data::new()),
+        serde_json::Value::Object(members) => Some(members.into_iter().map(entry).collect()),
+        pairs => {
+            let pairs: Vec<(String, serde_json::Value)> = serde_json::from_value(pairs).ok()?;
+            Some(pairs.into_iter().map(entry).collect())
+        }
+    }
+}

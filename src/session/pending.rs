@@ -1,0 +1,150 @@
+//! Changes on their way to the store.
+//!
+//! 1. What is to be written is taken out of the session, and put back if it was not written.
+//! 2. During a save the session shows what is being written as if it were. What is changed
+//!    meanwhile is a change of that, and goes on top.
+//! 3. A write that is dropped half-way may have happened: nobody knows, and the session says so.
+
+use std::mem;
+
+use crate::changes::{Changes, Origin, Outcome};
+use crate::error::{Error, ErrorKind};
+use crate::expiry::{Expiry, Timestamp};
+use crate::id::SessionId;
+use crate::record::{Data, Found, Record};
+use crate::session::{Scope, Session, Token};
+
+impl Session {
+    /// Decides what is to be written, and takes it out to be written. After a commit nothing else
+    /// can be asked for; during a save, what is changed meanwhile goes on top.
+    pub(crate) fn take_pending(
+        &self,
+        scope: Scope,
+        now: Timestamp,
+        rules: &Expiry,
+    ) -> Result<Pending<'_>, Error> {
+        self.with(|state| {
+            if scope != Scope::Save && state.seal.is_none() {
+                let reason = "the session was used after its request's outcome was decided";
+                state.seal = Some(Error::new(ErrorKind::Misconfigured, reason));
+            }
+            let outcome = state.decide(scope, now, rules)?;
+            let (record, changes) = match (scope, outcome.writes_data()) {
+                (_, false) | (Scope::OnlyDestroy, _) => (state.record.clone(), Changes::default()),
+                (Scope::Commit, true) => state.give_up(),
+                (Scope::Save, true) => state.look_ahead()?,
+            };
+            let pending = Pending {
+                session: self,
+                outcome,
+                origin: state.origin,
+                id: state.id.clone(),
+                record,
+                changes,
+                if_unchanged: state.if_unchanged,
+                renew: state.renew,
+                settled: false,
+            };
+            if outcome.writes_data() {
+                state.destroy = false;
+                // Whatever gets a new id has been renewed.
+                state.renew &= matches!(outcome, Outcome::Update(_));
+            }
+            Ok(pending)
+        })
+    }
+}
+
+/// Changes on their way to the store. If this is dropped before it is settled, as when the future
+/// of a save is cancelled, nobody knows whether they were written, and the session is sealed.
+#[derive(Debug)]
+pub(crate) struct Pending<'a> {
+    session: &'a Session,
+    pub(crate) outcome: Outcome,
+    pub(crate) origin: Origin,
+    /// Under which it is stored.
+    pub(crate) id: Option<SessionId>,
+    /// What was read.
+    pub(crate) record: Record,
+    pub(crate) changes: Changes,
+    pub(crate) if_unchanged: bool,
+    renew: bool,
+    settled: bool,
+}
+
+impl Pending<'_> {
+    /// It was written: `record` is stored now, under `id`.
+    pub(crate) fn stored(mut self, id: SessionId, record: Record, token: Token) {
+        self.settled = true;
+        self.session.with(|state| {
+            state.origin = Origin::Read(Found::Live(()));
+            state.id = Some(id);
+            state.changes.settle_on(record.data());
+            state.record = record;
+            state.tell(token);
+        });
+    }
+
+    /// Nothing was written but the expiry, or not even that.
+    pub(crate) fn kept(mut self, ttl: Option<Timestamp>) {
+        self.settled = true;
+        self.session.with(|state| {
+            if let Some(ttl) = ttl {
+                state.record = state.record.clone().with_ttl(ttl);
+                state.tell(Token::Issue);
+            }
+        });
+    }
+
+    /// Nothing is stored any more. What came meanwhile begins a new session.
+    pub(crate) fn destroyed(mut self, now: Timestamp, rules: &Expiry, token: Token) {
+        self.settled = true;
+        self.session.with(|state| {
+            state.origin = Origin::Read(Found::Absent);
+            state.id = None;
+            state.destroy = false;
+            state.record = Record::new(Data::new(), now, rules.ttl(now, now));
+            state.is_new = true;
+            state.tell(token);
+        });
+    }
+
+    /// It was not written, or nobody knows; gives the error back.
+    pub(crate) fn failed(mut self, error: Error) -> Error {
+        self.settled = true;
+        self.undo(error)
+    }
+
+    fn undo(&mut self, error: Error) -> Error {
+        let record = self.record.clone();
+        let sent = mem::take(&mut self.changes);
+        let destroyed = matches!(self.outcome, Outcome::Destroy | Outcome::Replace);
+        let wrote = self.outcome.writes_data();
+        let renew = self.renew;
+        self.session.with(|state| {
+            state.failure = Some(error.clone());
+            if error.kind() == ErrorKind::OutcomeUnknown {
+                state.seal = Some(error.clone());
+            }
+            if wrote {
+                state.record = record;
+                state.renew |= renew;
+                // What came meanwhile stands on what was sent, unless it destroyed that.
+                if !state.destroy {
+                    state.changes = sent.followed_by(mem::take(&mut state.changes));
+                    state.destroy = destroyed;
+                }
+            }
+        });
+        error
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if !self.settled && self.outcome != Outcome::Keep {
+            let reason = "the write was cancelled while it was under way";
+            self.undo(Error::new(ErrorKind::OutcomeUnknown, reason));
+        }
+    }
+}

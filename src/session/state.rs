@@ -1,0 +1,131 @@
+//! What a session knows, and what becomes of it.
+
+use std::borrow::Cow;
+use std::mem;
+
+use serde::de::DeserializeOwned;
+
+use crate::changes::{Changes, Origin, Outcome, Wish, decide};
+use crate::error::Error;
+use crate::expiry::{Expiry, Timestamp};
+use crate::key;
+use crate::record::{Data, Entry, Found, Record};
+use crate::session::value::parse;
+use crate::session::{Scope, State, Token};
+
+impl State {
+    /// What was read; nothing at all after a logout; `None` if nobody looked.
+    pub(super) fn base_and_changes(&mut self) -> (Option<&Data>, &mut Changes) {
+        static EMPTY: Data = Data::new();
+        let base = match (self.destroy, self.origin) {
+            (true, _) => Some(&EMPTY),
+            (false, Origin::Unread) => None,
+            (false, Origin::Read(_)) => Some(self.record.data()),
+        };
+        (base, &mut self.changes)
+    }
+
+    pub(super) fn base_or_empty(&self) -> &Data {
+        static EMPTY: Data = Data::new();
+        if self.destroy {
+            &EMPTY
+        } else {
+            self.record.data()
+        }
+    }
+
+    pub(super) fn current(&self, key: &str) -> Result<Option<Cow<'_, Entry>>, Error> {
+        self.changes.current(self.base_or_empty(), key)
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
+        let Some(entry) = self.current(key::checked(key)?)? else {
+            return Ok(None);
+        };
+        parse(&entry).map(Some)
+    }
+
+    pub(super) fn add(&mut self, key: &str, by: i64) -> Result<Option<i64>, Error> {
+        let key = key::checked(key)?;
+        let (base, changes) = self.base_and_changes();
+        changes.add(base, key, by)
+    }
+
+    pub(super) fn decide(
+        &self,
+        scope: Scope,
+        now: Timestamp,
+        rules: &Expiry,
+    ) -> Result<Outcome, Error> {
+        let live = self.origin == Origin::Read(Found::Live(()));
+        let touch = match scope {
+            Scope::Save | Scope::Commit if live => {
+                rules.touch_due(self.record.created(), self.record.ttl(), now)
+            }
+            Scope::Save | Scope::Commit | Scope::OnlyDestroy => None,
+        };
+        let wish = match scope {
+            Scope::Commit => Wish {
+                destroy: self.destroy,
+                renew: self.renew,
+                change: !self.changes.is_empty(),
+            },
+            Scope::Save => Wish {
+                destroy: self.destroy,
+                renew: self.renew && !live,
+                change: !self.changes.is_empty(),
+            },
+            Scope::OnlyDestroy if self.destroy => Wish {
+                destroy: true,
+                renew: false,
+                change: false,
+            },
+            Scope::OnlyDestroy => return Ok(Outcome::Keep),
+        };
+        Ok(match decide(self.origin, wish, touch)? {
+            // A touch can wait for the end.
+            Outcome::Touch(_) if scope == Scope::Save => Outcome::Keep,
+            outcome => outcome,
+        })
+    }
+
+    /// Hands over what was read and what was changed. Nothing can be added to it any more.
+    pub(super) fn give_up(&mut self) -> (Record, Changes) {
+        let nothing = Record::new(Data::new(), self.record.created(), self.record.ttl());
+        (
+            mem::replace(&mut self.record, nothing),
+            mem::take(&mut self.changes),
+        )
+    }
+
+    /// The same, but shows what is being written as if it were: what is changed meanwhile is a
+    /// change of that.
+    pub(super) fn look_ahead(&mut self) -> Result<(Record, Changes), Error> {
+        let after = self.changes.apply(self.base_or_empty())?;
+        let record = self.record.clone();
+        self.record = record.clone().with_data(after);
+        Ok((record, mem::take(&mut self.changes)))
+    }
+
+    pub(super) fn take_in(&mut self, found: Found, now: Timestamp, rules: &Expiry) {
+        let fresh = Record::new(Data::new(), now, rules.ttl(now, now));
+        let (origin, record) = match found {
+            Found::Live(record) => (Found::Live(()), record),
+            Found::Renewed => (Found::Renewed, fresh),
+            Found::Absent => (Found::Absent, fresh),
+        };
+        self.origin = Origin::Read(origin);
+        self.is_new = origin != Found::Live(());
+        if !self.destroy {
+            self.changes.settle_on(record.data());
+        }
+        self.record = record;
+    }
+
+    /// What a later write has to tell goes over what an earlier one had.
+    pub(super) fn tell(&mut self, token: Token) {
+        if token != Token::Keep {
+            self.token = token;
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Values as the JSON text that is stored.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, ErrorKind};
+use crate::record::Entry;
+
+/// serde_json reads no deeper than this, so no deeper is written.
+const MAX_DEPTH: usize = 127;
+
+pub(super) fn parse<T: DeserializeOwned>(entry: &Entry) -> Result<T, Error> {
+    let text = entry
+        .json()
+        .ok_or_else(|| Error::new(ErrorKind::Deserialize, "the stored value is no JSON"))?;
+    serde_json::from_str(text).map_err(|cause| {
+        let reason = "a stored value is not of the type that was asked for";
+        Error::json(ErrorKind::Deserialize, reason, &cause)
+    })
+}
+
+pub(super) fn to_entry(value: &impl Serialize) -> Result<Entry, Error> {
+    let text = serde_json::to_string(value).map_err(|cause| {
+        let reason = "a value has no JSON form";
+        Error::json(ErrorKind::Serialize, reason, &cause)
+    })?;
+    // A text with no more brackets than that is no deeper either; only others are parsed.
+    let opened = text
+        .bytes()
+        .filter(|byte| matches!(byte, b'[' | b'{'))
+        .count();
+    if opened > MAX_DEPTH {
+        // As a `Value`: what serde_json skips it follows to any depth.
+        serde_json::from_str::<serde_json::Value>(&text).map_err(|cause| {
+            let reason = "a value nested deeper than 127 levels could not be read back";
+            Error::json(ErrorKind::Serialize, reason, &cause)
+        })?;
+    }
+    Ok(Entry::from_json(text))
+}
