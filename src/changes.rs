@@ -445,8 +445,9 @@ pub(crate) fn decide(
         (Unread | Read(Live(())), false, _, false) => touch.map_or(Outcome::Keep, Outcome::Touch),
 
         // Nothing is stored, so there is nothing to renew. An empty session is never stored. A
-        // logout takes the stale cookie away.
-        (Read(Absent), _, _, true) => Outcome::Create,
+        // logout takes the stale cookie away, and makes sure of the record.
+        (Read(Absent), true, _, true) => Outcome::Replace,
+        (Read(Absent), false, _, true) => Outcome::Create,
         (Read(Absent), true, _, false) => Outcome::Destroy,
         (Read(Absent), false, _, false) => Outcome::Keep,
 

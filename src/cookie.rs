@@ -167,6 +167,12 @@ impl SessionCookie {
         header_value(&cookie)
     }
 
+    /// Whether a `Set-Cookie` header is of this name.
+    pub(crate) fn is_set_by(&self, header: &HeaderValue) -> bool {
+        let pair = header.as_bytes().split(|byte| *byte == b'=').next();
+        pair.is_some_and(|name| trim(name) == self.name.as_bytes())
+    }
+
     fn bare<'a>(&'a self, value: &'a str) -> Cookie<'a> {
         let settings = &self.settings;
         let mut cookie = Cookie::build((self.name.as_str(), value))

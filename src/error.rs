@@ -10,6 +10,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use lambda_http::lambda_runtime::Diagnostic;
+
 /// A session failed. Cheap to clone.
 ///
 /// ```
@@ -149,6 +151,16 @@ impl fmt::Display for ErrorKind {
             Self::Corrupt => "corrupt",
             Self::Misconfigured => "misconfigured",
         })
+    }
+}
+
+/// So that a handler may return it to Lambda's runtime as its own error.
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        Self {
+            error_type: format!("lambda_sessions::Error::{:?}", error.kind()),
+            error_message: error.to_string(),
+        }
     }
 }
 

@@ -72,9 +72,11 @@ impl From<SystemTime> for Timestamp {
 
 impl From<Timestamp> for SystemTime {
     fn from(timestamp: Timestamp) -> Self {
+        // Past what the system can tell: the end of the year 9999.
+        let latest = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
         UNIX_EPOCH
             .checked_add(Duration::from_secs(timestamp.0))
-            .unwrap_or(UNIX_EPOCH)
+            .unwrap_or(latest)
     }
 }
 

@@ -160,8 +160,9 @@ impl<S: SessionStore> SessionLayer<S> {
 
     /// Default: a tenth of the idle timeout, an hour at most. How stale the stored expiry may get
     /// before a request writes it anew, and sends the cookie again: a read costs no write before
-    /// that. A session may end so much before its idle timeout. Whole seconds; zero is valid, and
-    /// writes in every second in which the session is used.
+    /// that. A session may end so much before its idle timeout; with an interval as long as that it
+    /// is never prolonged. Whole seconds; zero is valid, and writes in every second in which the
+    /// session is used.
     pub fn touch_interval(mut self, interval: Duration) -> Self {
         self.settings.expiry.touch = Some(interval);
         self

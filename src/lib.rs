@@ -112,8 +112,8 @@
 //! # When it is written
 //!
 //! After the handler has returned `Ok` with a status below 500, and before the response leaves: it
-//! is sent only once DynamoDB has acknowledged the write. A handler that returns `Err`, answers 5xx
-//! or panics changes nothing, except that a logout is a logout. A session that is empty and was
+//! is sent only once DynamoDB has acknowledged the write. A handler that returns `Err` or answers 5xx
+//! changes nothing, except that a logout is a logout; one that panics changes nothing at all. A session that is empty and was
 //! never stored is not stored, and sets no cookie. [`save`](Session::save) writes earlier, before a
 //! side effect that must not happen otherwise.
 //!

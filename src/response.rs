@@ -8,7 +8,7 @@
 //! 3. The default answer to a session's failure carries no cookie and is never cached.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
@@ -40,6 +40,9 @@ pub(crate) fn finish(
     }
     if moved && !keeps_shared_caches_out(headers) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    } else if moved {
+        let said = joined(headers, &CACHE_CONTROL);
+        put(headers, CACHE_CONTROL, &said);
     } else if session.was_read() && !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
     }
@@ -79,21 +82,43 @@ pub(crate) fn default_on_error(error: &Error) -> Response<String> {
     response
 }
 
+/// One line with all that there is: of several, API Gateway's HTTP API and an ALB get the first.
 fn vary(headers: &mut HeaderMap, transport: &Transport) {
     let name = transport.varies_on();
-    let said = headers
-        .get_all(VARY)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+    let is_it = |said: &[u8]| said == b"*" || said.eq_ignore_ascii_case(name.as_str().as_bytes());
+    // `Cookie` as people write it; any other name as `http` has it.
+    let ours = match name {
+        http::header::COOKIE => "Cookie",
+        ref name => name.as_str(),
+    };
+    let mut line = joined(headers, &VARY);
+    if !line
+        .split(|byte| *byte == b',')
         .map(<[u8]>::trim_ascii)
-        .any(|said| said == b"*" || said.eq_ignore_ascii_case(name.as_str().as_bytes()));
-    if !said {
-        // `Cookie` as people write it; any other name as `http` has it.
-        let value = match name {
-            http::header::COOKIE => HeaderValue::from_static("Cookie"),
-            name => HeaderValue::from(name),
-        };
-        headers.append(VARY, value);
+        .any(is_it)
+    {
+        if !line.is_empty() {
+            line.extend_from_slice(b", ");
+        }
+        line.extend_from_slice(ours.as_bytes());
+    }
+    put(headers, VARY, &line);
+}
+
+/// The values of all lines of a header, as one.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Vec<u8> {
+    let lines: Vec<&[u8]> = headers
+        .get_all(name)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    lines.join(&b", "[..])
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, line: &[u8]) {
+    // Made of values and names of headers, it is one itself.
+    if let Ok(value) = HeaderValue::from_bytes(line) {
+        headers.insert(name, value);
     }
 }
 

@@ -1,7 +1,8 @@
 //! The pipeline: read the id, load, run the handler, decide, apply, write the cookie.
 //!
 //! 1. Nothing is written before the handler has returned, [`Session::save`] aside.
-//! 2. A handler that fails, panics, is dropped or answers 5xx commits nothing but a logout.
+//! 2. A handler that fails or answers 5xx commits nothing but a logout; one that panics or is
+//!    dropped commits nothing at all.
 //! 3. A load that failed never looks like an empty session: a wrapped handler is not called, and
 //!    nothing is written over the real data.
 //! 4. The response leaves only after its write was acknowledged. If the write failed, the answer
@@ -177,7 +178,7 @@ impl<S: SessionStore> Pipeline<S> {
                 }
                 Ok(found) => found,
                 Err(error) => {
-                    session.failed(&error);
+                    session.not_loaded(&error);
                     return Err(error);
                 }
             },
@@ -188,6 +189,7 @@ impl<S: SessionStore> Pipeline<S> {
 
     /// Decides, and applies.
     async fn write(&self, session: &Session, scope: Scope) -> Result<Timestamp, Error> {
+        let _one_at_a_time = session.writing().await;
         let now = self.settings.now();
         let pending = match session.take_pending(scope, now, &self.settings.expiry) {
             Ok(pending) => pending,
@@ -334,18 +336,17 @@ impl<S: SessionStore> Pipeline<S> {
         Ok(Done::Stored(new, record.at_version(1), Token::Issue))
     }
 
+    /// The record goes also where a read has found none: it may not have been consistent, or have
+    /// been read by a shorter lifetime than others go by.
     async fn destroy(&self, pending: &Pending<'_>, now: Timestamp) -> Result<Done, Error> {
-        match (&pending.id, pending.origin) {
-            (Some(id), Origin::Unread | Origin::Read(Found::Live(()))) => {
-                match self.store.delete(id.storage_key(), now).await? {
-                    Found::Live(()) | Found::Absent => Ok(Done::Destroyed),
-                    // The session goes on under an id that this client may not even know yet: a
-                    // logout that did not log out is no success.
-                    Found::Renewed => Err(gone("the session's id was renewed by another request")),
-                }
-            }
-            // Somebody looked: there is nothing to delete, and the stale cookie goes.
-            _ => Ok(Done::Destroyed),
+        let Some(id) = &pending.id else {
+            return Ok(Done::Destroyed);
+        };
+        match self.store.delete(id.storage_key(), now).await? {
+            Found::Live(()) | Found::Absent => Ok(Done::Destroyed),
+            // The session goes on under an id that this client may not even know yet: a logout
+            // that did not log out is no success.
+            Found::Renewed => Err(gone("the session's id was renewed by another request")),
         }
     }
 

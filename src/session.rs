@@ -76,6 +76,9 @@ struct Shared {
     presented_anything: bool,
     /// Held while the record is loaded, so that it is loaded once.
     loading: tokio::sync::Mutex<()>,
+    /// Held while something is written, so that a save waits for the one before it: what that one
+    /// leaves is what the next one changes.
+    writing: tokio::sync::Mutex<()>,
     state: Mutex<State>,
     backend: Arc<dyn Backend>,
 }
@@ -105,6 +108,9 @@ struct State {
     /// Whether a handler asked for what is stored.
     was_read: bool,
     token: Token,
+    /// Why the last load failed, until one succeeds: a session that could not be loaded is not
+    /// written.
+    not_loaded: Option<Error>,
     failure: Option<Error>,
     seal: Option<Error>,
 }
@@ -191,11 +197,12 @@ impl Session {
     /// [`Serialize`](ErrorKind::Serialize) if it has no JSON form, or is nested deeper than 127
     /// levels. [`InvalidKey`](ErrorKind::InvalidKey).
     pub fn insert<V: Serialize>(&self, key: impl Takes<V>, value: V) -> Result<(), Error> {
+        // Not under the lock: how a value is serialized is somebody else's code.
+        let entry = to_entry(&value);
         self.try_change(|state| {
             let key = key::checked(key.as_key())?;
-            let entry = to_entry(&value)?;
             let (base, changes) = state.base_and_changes();
-            changes.set(base, key, entry);
+            changes.set(base, key, entry?);
             Ok(())
         })
     }
@@ -280,8 +287,10 @@ impl Session {
     /// `T::default()`.
     ///
     /// `f` is run now, so that [`get`](Self::get) gives a forecast, and again whenever another
-    /// request has changed the key in between. It must not do anything else than change the value.
-    /// What other requests do to other keys is none of its business.
+    /// request has changed the key in between. It must not do anything else than change the value;
+    /// above all it must not use the session, for which it would wait for ever. What other requests
+    /// do to other keys is none of its business. If it changes nothing of the value that was read,
+    /// it is dropped, as if it had been applied right then.
     ///
     /// ```
     /// use lambda_sessions::{Error, Session};
@@ -344,7 +353,8 @@ impl Session {
     /// Logs out: the record goes at the end of the request, and so does the cookie. What is
     /// inserted after this begins a new session with a new id.
     ///
-    /// It holds even if the handler then fails.
+    /// It holds even if the handler then returns `Err` or answers 5xx. After a panic, or if the
+    /// request is dropped, nothing is written at all.
     pub fn destroy(&self) {
         self.change(|state| {
             state.changes = Changes::default();
@@ -361,10 +371,12 @@ impl Session {
     /// # Errors
     ///
     /// [`Unavailable`](ErrorKind::Unavailable), [`Throttled`](ErrorKind::Throttled),
+    /// [`Timeout`](ErrorKind::Timeout) (the invocation has no time left),
     /// [`Misconfigured`](ErrorKind::Misconfigured), [`Conflict`](ErrorKind::Conflict),
     /// [`TooLarge`](ErrorKind::TooLarge), [`Gone`](ErrorKind::Gone),
     /// [`Corrupt`](ErrorKind::Corrupt), [`Deserialize`](ErrorKind::Deserialize) (an increment met
-    /// another type): nothing was written, and the changes stay pending.
+    /// another type), [`Serialize`](ErrorKind::Serialize) (its sum is no `i64`): nothing was
+    /// written, and the changes stay pending.
     /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown): it may have been written, and the session is
     /// sealed.
     pub async fn save(&self) -> Result<(), Error> {
@@ -468,6 +480,7 @@ impl Session {
         Self(Arc::new(Shared {
             presented_anything,
             loading: tokio::sync::Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
             backend,
             state: Mutex::new(State {
                 // Without an id there is nothing to look for.
@@ -485,6 +498,7 @@ impl Session {
                 is_new: true,
                 was_read: false,
                 token: Token::Keep,
+                not_loaded: None,
                 failure: None,
                 seal: None,
             }),
@@ -510,6 +524,11 @@ impl Session {
         self.0.loading.lock().await
     }
 
+    /// Whoever holds this is the only one to write.
+    pub(crate) async fn writing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.writing.lock().await
+    }
+
     pub(crate) fn was_read(&self) -> bool {
         self.with(|state| state.was_read)
     }
@@ -525,6 +544,7 @@ impl Session {
     pub(crate) fn loaded(&self, found: Found, now: Timestamp, rules: &Expiry) {
         self.with(|state| {
             state.was_read = true;
+            state.not_loaded = None;
             state.take_in(found, now, rules);
         });
     }
@@ -541,6 +561,12 @@ impl Session {
     /// Remembers that something failed.
     pub(crate) fn failed(&self, error: &Error) {
         self.with(|state| state.failure = Some(error.clone()));
+    }
+
+    /// Remembers that it could not be loaded.
+    pub(crate) fn not_loaded(&self, error: &Error) {
+        self.failed(error);
+        self.with(|state| state.not_loaded = Some(error.clone()));
     }
 
     /// The last failure of any method of the session.

@@ -1,7 +1,10 @@
 //! How the id travels: in a cookie, or in a header of its own. Only the one that is configured is
 //! ever read or written.
 
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::{
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::cookie::{CookieSettings, Presented, SessionCookie, one_id};
@@ -40,10 +43,7 @@ impl Transport {
     /// Gives the client this id for so many seconds.
     pub(crate) fn issue(&self, headers: &mut HeaderMap, id: &SessionId, seconds: u64) {
         match self {
-            // Appended: the handler's own cookies stay.
-            Self::Cookie(cookie) => {
-                headers.append(SET_COOKIE, cookie.issue(id, seconds));
-            }
+            Self::Cookie(cookie) => add(headers, cookie, cookie.issue(id, seconds)),
             Self::Header(name) => {
                 let value = HeaderValue::from_str(id.expose()).expect("an id is base64url");
                 headers.insert(name, value);
@@ -54,9 +54,7 @@ impl Transport {
     /// Makes the client forget it. In a header, that is the empty value.
     pub(crate) fn remove(&self, headers: &mut HeaderMap) {
         match self {
-            Self::Cookie(cookie) => {
-                headers.append(SET_COOKIE, cookie.removal());
-            }
+            Self::Cookie(cookie) => add(headers, cookie, cookie.removal()),
             Self::Header(name) => {
                 headers.insert(name, HeaderValue::from_static(""));
             }
@@ -76,7 +74,36 @@ impl Transport {
 pub(crate) fn carrier(name: &str) -> Option<HeaderName> {
     HeaderName::try_from(name)
         .ok()
-        .filter(|name| name != COOKIE && name != SET_COOKIE)
+        .filter(|name| !NOT_OURS.contains(name))
+}
+
+/// Headers that mean something to HTTP itself, and would break the response.
+const NOT_OURS: [HeaderName; 11] = [
+    COOKIE,
+    SET_COOKIE,
+    HOST,
+    CONNECTION,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    CONTENT_ENCODING,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Adds the session's cookie to the handler's own, which all stay. It comes first: an ALB without
+/// multi-value headers keeps no other. Only one that a handler made of the same name comes before
+/// it, so that a browser goes by ours.
+fn add(headers: &mut HeaderMap, cookie: &SessionCookie, ours: HeaderValue) {
+    let theirs: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().cloned().collect();
+    headers.remove(SET_COOKIE);
+    let (same, others): (Vec<_>, Vec<_>) = theirs
+        .into_iter()
+        .partition(|theirs| cookie.is_set_by(theirs));
+    for cookie in same.into_iter().chain([ours]).chain(others) {
+        headers.append(SET_COOKIE, cookie);
+    }
 }
 
 #[cfg(test)]

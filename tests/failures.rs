@@ -5,6 +5,7 @@
 mod support;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::ScalarAttributeType;
 use lambda_http::{Error, Request};
@@ -31,7 +32,8 @@ impl Bench {
     async fn on(table: Table) -> Self {
         let proxy = Proxy::start(&table.endpoint).await;
         let clock = Clock::new();
-        let (sessions, errors) = watched(table.store_at(&proxy.endpoint));
+        let store = table.store_at(&proxy.endpoint);
+        let (sessions, errors) = watched(store.operation_timeout(Duration::from_millis(800)));
         let sessions = sessions.clock(clock.reader());
         Self {
             sessions,
@@ -560,4 +562,168 @@ async fn without_a_layer_there_is_no_session_and_it_says_so() {
     let error = request.unread_session().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert!(error.to_string().contains("SessionLayer"), "{error}");
+}
+
+/// What came after a lost acknowledgement proves nothing about what came before it.
+#[tokio::test]
+async fn a_lost_acknowledgement_and_then_a_refusal_is_no_refusal() {
+    let renew = |_: Request, session: Session| async move {
+        session.renew();
+        Ok("")
+    };
+    let replace = |_: Request, session: Session| async move {
+        session.destroy();
+        session.insert("visits", 1)?;
+        Ok("")
+    };
+    let logout = |_: Request, session: Session| async move {
+        session.destroy();
+        Ok("")
+    };
+    for step in ["create", "update", "renew", "replace", "delete"] {
+        // For a while: it is found out in the end what became of it, and the client gets its id.
+        let bench = Bench::new().await;
+        let mut ada = if step == "create" {
+            Visitor::new()
+        } else {
+            bench.guest().await
+        };
+        bench
+            .proxy
+            .answer(|operation, before| match (operation, before) {
+                ("GetItem", _) => Answer::Forward,
+                (_, 0) => Answer::lost(),
+                (_, 1 | 2) => Answer::error(400, "ThrottlingException"),
+                _ => Answer::Forward,
+            });
+        let reply = match step {
+            "create" | "update" => ada.visit(&bench.sessions, count).await,
+            "renew" => ada.visit(&bench.sessions, renew).await,
+            "replace" => ada.visit(&bench.sessions, replace).await,
+            _ => ada.visit(&bench.sessions, logout).await,
+        };
+        assert_eq!((reply.status, bench.kinds().len()), (200, 0), "{step}");
+        let expected = match step {
+            "create" | "renew" | "replace" => "Some(1)",
+            "update" => "Some(2)",
+            _ => "None",
+        };
+        assert_eq!(
+            ada.visit(&bench.sessions, peek).await.body,
+            expected,
+            "{step}"
+        );
+
+        // For good: it is unknown, and is said to be.
+        let bench = Bench::new().await;
+        let mut ada = if step == "create" {
+            Visitor::new()
+        } else {
+            bench.guest().await
+        };
+        bench
+            .proxy
+            .answer(|operation, before| match (operation, before) {
+                ("GetItem", _) => Answer::Forward,
+                (_, 0) => Answer::lost(),
+                _ => Answer::error(400, "ThrottlingException"),
+            });
+        let reply = match step {
+            "create" | "update" => ada.visit(&bench.sessions, count).await,
+            "renew" => ada.visit(&bench.sessions, renew).await,
+            "replace" => ada.visit(&bench.sessions, replace).await,
+            _ => ada.visit(&bench.sessions, logout).await,
+        };
+        assert_refused(&reply, 503, step);
+        assert_eq!(bench.kinds(), [ErrorKind::OutcomeUnknown], "{step}");
+    }
+}
+
+/// An attempt that was given up, and reaches DynamoDB after its own repetition, counts no more.
+#[tokio::test]
+async fn an_attempt_that_arrives_late_does_not_count_again() {
+    let bench = Bench::new().await;
+    let mut ada = bench.guest().await;
+    bench
+        .proxy
+        .answer(|operation, before| match (operation, before) {
+            ("UpdateItem", 0) => Answer::Late(Duration::from_millis(300)),
+            _ => Answer::Forward,
+        });
+    assert_eq!(ada.visit(&bench.sessions, count).await.status, 200);
+    assert_eq!(bench.proxy.calls(), ["GetItem", "UpdateItem", "UpdateItem"]);
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(ada.visit(&bench.sessions, peek).await.body, "Some(2)");
+}
+
+/// It was acknowledged, so it must not be sent again.
+#[tokio::test]
+async fn a_success_that_cannot_be_read_counts_once() {
+    let bench = Bench::new().await;
+    let mut ada = bench.guest().await;
+    bench.proxy.answer(|operation, _| match operation {
+        "UpdateItem" => Answer::ForwardThenReply(200, "{}".to_owned()),
+        _ => Answer::Forward,
+    });
+    let save = |_: Request, session: Session| async move {
+        session.increment("visits", 1)?;
+        let error = session.save().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+        Ok("")
+    };
+    assert_refused(
+        &ada.visit(&bench.sessions, save).await,
+        503,
+        "an odd answer",
+    );
+    bench.proxy.answer(|_, _| Answer::Forward);
+    assert_eq!(ada.visit(&bench.sessions, peek).await.body, "Some(2)");
+}
+
+/// A session that could not be loaded is not written, by whichever view of it.
+#[tokio::test]
+async fn after_a_failed_load_nothing_is_written_but_a_logout() {
+    let bench = Bench::new().await;
+    let mut ada = bench.guest().await;
+    let before = bench.table.item().await;
+    bench.proxy.answer(|operation, _| match operation {
+        "GetItem" => Answer::error(500, "InternalServerError"),
+        _ => Answer::Forward,
+    });
+    let write = |request: Request| async move {
+        request.unread_session()?.insert("visits", 777)?;
+        assert!(request.session().await.is_err());
+        Ok("fine")
+    };
+    assert_refused(
+        &ada.visit_layered(&bench.sessions, write).await,
+        503,
+        "a write",
+    );
+    assert_eq!(bench.table.item().await, before);
+    let logout = |request: Request| async move {
+        assert!(request.session().await.is_err());
+        request.unread_session()?.destroy();
+        Ok("")
+    };
+    assert_eq!(ada.visit_layered(&bench.sessions, logout).await.status, 200);
+    assert_eq!(bench.table.items().await.len(), 0);
+}
+
+/// A read that found nothing may have been wrong: the record goes all the same.
+#[tokio::test]
+async fn a_logout_deletes_what_its_read_did_not_see() {
+    let bench = Bench::new().await;
+    let mut ada = bench.guest().await;
+    bench.clock.advance(minutes(2));
+    // Dead for this layer, alive for the one that wrote it.
+    let shorter = bench.sessions.clone().lifetime(minutes(1));
+    let logout = |_: Request, session: Session| async move {
+        assert!(session.is_new());
+        session.destroy();
+        Ok("")
+    };
+    assert_eq!(ada.clone().visit(&shorter, logout).await.status, 200);
+    assert_eq!(bench.table.items().await.len(), 0);
+    assert_eq!(ada.visit(&bench.sessions, peek).await.body, "None");
 }

@@ -794,4 +794,16 @@ async fn handlers_borrow_and_clone() {
     {
     }
     concurrent(sessions.wrap(count));
+
+    // The session's own error may be the handler's.
+    async fn own_error(_: Request, session: Session) -> Result<String, lambda_sessions::Error> {
+        Ok(session.increment("visits", 1)?.to_string())
+    }
+    fn runs<S, E>(_: S)
+    where
+        S: lambda_http::Service<Request, Response = Response<Body>, Error = E, Future: Send>,
+        E: std::fmt::Debug + Into<lambda_http::lambda_runtime::Diagnostic>,
+    {
+    }
+    runs(sessions.wrap(own_error));
 }

@@ -29,6 +29,13 @@ impl Session {
                 state.seal = Some(Error::new(ErrorKind::Misconfigured, reason));
             }
             let outcome = state.decide(scope, now, rules)?;
+            // An outage must not let anything be saved over the real data; a logout may.
+            if let Some(error) = &state.not_loaded
+                && outcome.writes_data()
+                && outcome != Outcome::Destroy
+            {
+                return Err(error.clone());
+            }
             let (record, changes) = match (scope, outcome.writes_data()) {
                 (_, false) | (Scope::OnlyDestroy, _) => (state.record.clone(), Changes::default()),
                 (Scope::Commit, true) => state.give_up(),

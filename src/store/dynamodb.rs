@@ -6,8 +6,7 @@
 //! 2. Each operation is one call, where nothing goes wrong. Every write but a create is
 //!    conditional on the record being there and alive, and a condition that fails returns the item
 //!    it failed on, so that no second read is needed to know why.
-//! 3. The SDK resends blindly what may have happened already. For each write it is said below why
-//!    that counts once.
+//! 3. What is sent again counts once: how each write sees to that stands beside its sending.
 //! 4. Time bounds every retry: 3 seconds for an operation, resending included.
 
 mod connection;
@@ -22,10 +21,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::timeout::{TimeoutConfig, TimeoutConfigBuilder};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use uuid::Uuid;
 
 use crate::config::{TableSettings, Variables, is_table};
@@ -39,7 +35,7 @@ use connection::with_timeouts;
 use expression::Stamp;
 use fault::Fault;
 use item::{Item, LAYOUT, Layout};
-use sending::{Patience, Sent, Transacted, some};
+use sending::{Patience, Sent, Transacted};
 
 /// How long a connection may take to come about: Lambda and DynamoDB are in one Region, where it
 /// takes milliseconds.
@@ -219,12 +215,9 @@ impl DynamoDbStore {
 
     /// The record that a write of ours has just left.
     fn read_back(&self, item: &Item, now: Timestamp) -> Result<Found, Error> {
-        match self.layout.read(item, now)? {
+        match self.layout.read(item, now).map_err(|_| not_read_back())? {
             Found::Live(record) => Ok(Found::Live(record)),
-            Found::Renewed | Found::Absent => {
-                let reason = "DynamoDB answered a write with an item that is no session";
-                Err(Error::new(ErrorKind::Corrupt, reason))
-            }
+            Found::Renewed | Found::Absent => Err(not_read_back()),
         }
     }
 }
@@ -235,29 +228,15 @@ impl SessionStore for DynamoDbStore {
         self.found(item.as_ref(), now)
     }
 
-    /// Resending counts once: the second put fails on the item that the first has stamped.
     async fn create(&self, key: &StorageKey, record: &Record) -> Result<(), Error> {
         let write = write_id()?;
         let record = record.clone().at_version(1);
         let item = self.layout.write(key, &record, record.created(), &write)?;
-        let condition = self.layout.absent();
-        let sent = self
-            .client()
-            .put_item()
-            .table_name(&*self.table)
-            .set_item(Some(item))
-            .condition_expression(condition.condition)
-            .set_expression_attribute_names(Some(condition.names))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let Err(error) = sent else { return Ok(()) };
-        match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(taken)) => match taken.item() {
-                Some(item) if self.layout.is_written_by(item, &write) => Ok(()),
-                _ => Err(key_is_taken()),
-            },
-            _ => Err(Fault::of(error).of_write()),
+        let mut patience = self.patience(None);
+        let absent = self.layout.absent();
+        match self.send_new(item, absent, &write, &mut patience).await? {
+            Sent::Written(_) => Ok(()),
+            Sent::Refused(_) => Err(key_is_taken()),
         }
     }
 
@@ -330,35 +309,34 @@ impl SessionStore for DynamoDbStore {
     ) -> Result<Found, Error> {
         let mut patience = self.patience(renewal.until);
         let mut base = renewal.read.clone();
+        // Nobody else knows the new key: what stands there with this stamp is ours.
+        let write = write_id()?;
         loop {
             let record = renewal.apply(&base)?;
-            let item = self.layout.write(to, &record, renewal.now, &write_id()?)?;
+            let item = self.layout.write(to, &record, renewal.now, &write)?;
             let stub = self.layout.stub(from, renewal.stub_ttl());
             let unchanged = self.layout.unchanged(base.version(), renewal.now);
-            let transacted = self
-                .transact(
-                    self.put(item, self.layout.absent())?,
-                    self.put(stub, unchanged)?,
-                )
-                .await?;
-            let again = match transacted {
+            let writes = [
+                self.put(item, self.layout.absent())?,
+                self.put(stub, unchanged)?,
+            ];
+            let found = match self.transact(writes, &mut patience).await? {
                 Transacted::Written => return Ok(Found::Live(record)),
-                Transacted::Again(error) => error,
-                Transacted::Refused([Some(_), _]) => return Err(key_is_taken()),
-                Transacted::Refused([None, found]) => {
-                    match self.found(found.flatten().as_ref(), renewal.now)? {
-                        Found::Live(_) if renewal.if_unchanged => {
-                            return Err(written_in_between());
-                        }
-                        // Another request wrote since: its changes are copied too.
-                        Found::Live(newer) => base = newer,
-                        other => return Ok(other),
+                Transacted::Refused([Some(there), _]) => match there {
+                    Some(item) if self.layout.is_written_by(&item, &write) => {
+                        return self.read_back(&item, renewal.now);
                     }
-                    written_in_between()
-                }
+                    _ => return Err(key_is_taken()),
+                },
+                Transacted::Refused([None, found]) => found.flatten(),
             };
-            if !patience.wait().await? {
-                return Err(again);
+            base = match self.found(found.as_ref(), renewal.now)? {
+                // Another request wrote since: its changes are copied too.
+                Found::Live(newer) => newer,
+                other => return Ok(other),
+            };
+            if renewal.if_unchanged || !patience.wait().await? {
+                return Err(written_in_between());
             }
         }
     }
@@ -369,59 +347,35 @@ impl SessionStore for DynamoDbStore {
         to: &StorageKey,
         record: &Record,
     ) -> Result<bool, Error> {
-        let mut patience = self.patience(None);
         let now = record.created();
         let record = record.clone().at_version(1);
-        loop {
-            let item = self.layout.write(to, &record, now, &write_id()?)?;
-            let transacted = self
-                .transact(
-                    self.put(item, self.layout.absent())?,
-                    self.delete_in_transaction(from)?,
-                )
-                .await?;
-            let again = match transacted {
-                Transacted::Written => return Ok(true),
-                Transacted::Again(error) => error,
-                Transacted::Refused([Some(_), _]) => return Err(key_is_taken()),
-                Transacted::Refused([None, found]) => {
-                    return match self.found(found.flatten().as_ref(), now)? {
-                        Found::Renewed => Ok(false),
-                        // Not ours, so it stays.
-                        Found::Live(_) | Found::Absent => {
-                            self.create(to, &record).await.map(|()| true)
-                        }
-                    };
-                }
-            };
-            if !patience.wait().await? {
-                return Err(again);
+        let write = write_id()?;
+        let item = self.layout.write(to, &record, now, &write)?;
+        let writes = [
+            self.put(item, self.layout.absent())?,
+            self.delete_in_transaction(from)?,
+        ];
+        let found = match self.transact(writes, &mut self.patience(None)).await? {
+            Transacted::Written => return Ok(true),
+            Transacted::Refused([Some(there), _]) => {
+                let ours = there.is_some_and(|item| self.layout.is_written_by(&item, &write));
+                return ours.then_some(true).ok_or_else(key_is_taken);
             }
+            Transacted::Refused([None, found]) => found.flatten(),
+        };
+        match self.found(found.as_ref(), now)? {
+            Found::Renewed => Ok(false),
+            // Not ours, so it stays.
+            Found::Live(_) | Found::Absent => self.create(to, &record).await.map(|()| true),
         }
     }
 
-    /// Resending counts once: what is gone stays gone, and a second delete finds nothing.
     async fn delete(&self, key: &StorageKey, now: Timestamp) -> Result<Found<()>, Error> {
-        let condition = self.layout.ours();
-        let sent = self
-            .client()
-            .delete_item()
-            .table_name(&*self.table)
-            .key(self.layout.id, AttributeValue::S(key.as_str().to_owned()))
-            .condition_expression(condition.condition)
-            .set_expression_attribute_names(Some(condition.names))
-            .set_expression_attribute_values(some(condition.values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let Err(error) = sent else {
-            return Ok(Found::Live(()));
-        };
-        match error.as_service_error() {
-            Some(DeleteItemError::ConditionalCheckFailedException(refused)) => {
-                Ok(self.found(refused.item(), now)?.map(drop))
-            }
-            _ => Err(Fault::of(error).of_write()),
+        let mut patience = self.patience(None);
+        let ours = self.layout.ours();
+        match self.send_delete(key, ours, &mut patience).await? {
+            Sent::Written(_) => Ok(Found::Live(())),
+            Sent::Refused(item) => Ok(self.found(item.as_ref(), now)?.map(drop)),
         }
     }
 }
@@ -440,6 +394,12 @@ impl fmt::Debug for DynamoDbStore {
 fn write_id() -> Result<String, Error> {
     let uuid: Uuid = uuid::Builder::from_random_bytes(random()?).into_uuid();
     Ok(uuid.to_string())
+}
+
+/// The write was acknowledged, so it must not be sent again; but what it left is not known.
+fn not_read_back() -> Error {
+    let reason = "DynamoDB answered a write with an item that is no session";
+    Error::new(ErrorKind::OutcomeUnknown, reason)
 }
 
 fn written_in_between() -> Error {

@@ -29,6 +29,8 @@ pub enum Answer {
     Hang,
     /// Takes it, and closes the connection.
     Reset,
+    /// Says that it failed, and passes it on after that time all the same.
+    Late(Duration),
     /// Passes it on, and never answers.
     ForwardThenHang,
     /// Passes it on, and closes the connection.
@@ -140,6 +142,14 @@ impl Proxy {
         parts.uri = format!("{upstream}/").parse().unwrap();
         let body = Full::new(body.collect().await.unwrap().to_bytes());
         let request = Request::from_parts(parts, body);
+        if let Answer::Late(time) = answer {
+            let client = client.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(time).await;
+                client.request(request).await
+            });
+            return Ok(reply(500, error_body("InternalServerError")));
+        }
         let (parts, body) = client.request(request).await.unwrap().into_parts();
         let body = Full::new(body.collect().await.unwrap().to_bytes());
         match answer {

@@ -59,6 +59,8 @@ impl Layout {
     ) -> Result<Option<Expression>, Error> {
         let mut expression = self.stamped(stamp);
         expression.require_live(self, stamp.now);
+        // An attempt that arrives after its own repetition must not count again.
+        expression.require("(attribute_not_exists(#write) OR #write <> :write)");
         if changes.is_cleared() {
             let empty = Data::new();
             // After a clear all changes are sets, which nothing can make fail.

@@ -14,6 +14,9 @@ const STAMPED: &str = "SET #version = if_not_exists(#version, :zero) + :one, #wr
 const OURS: &str = "attribute_type(#data, :map) AND attribute_type(#created, :number) \
                     AND (attribute_not_exists(#format) OR #format = :format)";
 
+/// A live record that this very write has not stamped yet.
+const FRESH: &str = "#ttl > :now AND (attribute_not_exists(#write) OR #write <> :write)";
+
 fn stamp(ttl: Option<Timestamp>) -> Stamp<'static> {
     Stamp {
         now: NOW,
@@ -109,7 +112,7 @@ fn one_set() {
     let changes = changes(|c| set(c, "na.me", "\"ada\""));
     let expression = update(&changes, None);
     assert_eq!(expression.update, format!("{STAMPED}, #data.#k0 = :v0"));
-    assert_eq!(expression.condition, format!("{OURS} AND #ttl > :now"));
+    assert_eq!(expression.condition, format!("{OURS} AND {FRESH}"));
     let names = [
         ("#k0", "na.me"),
         ("#data", "data"),
@@ -142,7 +145,7 @@ fn one_removal() {
     let changes = changes(|c| c.remove(None, "k"));
     let expression = update(&changes, None);
     assert_eq!(expression.update, format!("{STAMPED} REMOVE #data.#k0"));
-    assert_eq!(expression.condition, format!("{OURS} AND #ttl > :now"));
+    assert_eq!(expression.condition, format!("{OURS} AND {FRESH}"));
     assert_eq!(expression.names["#k0"], "k");
 }
 
@@ -157,7 +160,7 @@ fn one_increment() {
     assert_eq!(
         expression.condition,
         format!(
-            "{OURS} AND #ttl > :now \
+            "{OURS} AND {FRESH} \
              AND (attribute_not_exists(#data.#k0) OR #data.#k0 BETWEEN :l0 AND :h0)"
         )
     );
@@ -194,7 +197,7 @@ fn a_mixture_with_an_expiry() {
 fn a_clear_replaces_data_whole() {
     let expression = update(&cleared(|_| ()), None);
     assert_eq!(expression.update, format!("{STAMPED}, #data = :data"));
-    assert_eq!(expression.condition, format!("{OURS} AND #ttl > :now"));
+    assert_eq!(expression.condition, format!("{OURS} AND {FRESH}"));
     assert_eq!(expression.values[":data"], m([]));
 
     let refilled = cleared(|c| {
