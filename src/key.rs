@@ -3,6 +3,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use serde::{Serialize, Serializer};
+
 use crate::error::{Error, ErrorKind};
 
 /// How many bytes a key may have: what DynamoDB allows an attribute's name
@@ -17,8 +19,8 @@ const MAX_KEY_BYTES: usize = 65_535;
 /// const CART: Key<Vec<u32>> = Key::new("cart");
 ///
 /// # fn main() -> Result<(), lambda_sessions::Error> {
-/// let session = Session::detached(());
-/// session.insert(CART, vec![17, 4])?;
+/// let session = Session::detached([(CART, [17])]);
+/// session.update(CART, |cart| cart.push(4))?;
 /// assert_eq!(session.get(CART)?, Some(vec![17, 4]));
 /// # Ok(())
 /// # }
@@ -57,6 +59,14 @@ impl<T> Copy for Key<T> {}
 impl<T> fmt::Debug for Key<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key<{}>", std::any::type_name::<T>())
+    }
+}
+
+/// By its name, so that [`Session::detached([(KEY, value)])`](crate::Session::detached) is made of
+/// pairs.
+impl<T> Serialize for Key<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
     }
 }
 

@@ -110,8 +110,8 @@ impl<S: SessionStore> SessionLayer<S> {
         self
     }
 
-    /// Default: `true`. Whether the cookie goes over HTTPS alone. Browsers make an exception for
-    /// `http://localhost`, so local development needs no `false`.
+    /// Default: `true`. Whether the cookie goes over HTTPS alone. Chrome, Firefox and curl make an
+    /// exception for `http://localhost`, so local development needs no `false` there; Safari does.
     pub fn secure(mut self, yes: bool) -> Self {
         self.settings.cookie.secure = yes;
         self
@@ -144,7 +144,9 @@ impl<S: SessionStore> SessionLayer<S> {
         self
     }
 
-    /// Default: 14 days. How long a session lives that nobody uses. Whole seconds; one at least.
+    /// Default: 14 days. How long a session lives that nobody uses. Whole seconds; one at least. It may
+    /// end earlier by the [touch interval](Self::touch_interval), also for a client that writes: only
+    /// a touch moves the expiry.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.settings.expiry.idle = timeout;
         self
@@ -187,7 +189,26 @@ impl<S: SessionStore> SessionLayer<S> {
     /// `Cache-Control: no-store`. What a client gets when its session fails.
     ///
     /// It answers when a load or a save fails, and when a handler returns `Err` after a method of
-    /// its session failed. The response carries no cookie, whatever the handler had set.
+    /// its session failed. Nothing is added to this answer, and it carries no cookie, whatever the
+    /// handler had set.
+    ///
+    /// ```
+    /// use lambda_http::http::Response;
+    /// use lambda_sessions::{ErrorKind, MemoryStore, SessionLayer};
+    ///
+    /// let sessions = SessionLayer::new(MemoryStore::new()).on_error(|error| {
+    ///     let status = match error.kind() {
+    ///         ErrorKind::Gone | ErrorKind::Conflict => 409,
+    ///         _ => 503,
+    ///     };
+    ///     let mut response = Response::new(r#"{"error":"session"}"#.to_owned());
+    ///     *response.status_mut() = status.try_into().expect("a status");
+    ///     let no_store = lambda_http::http::HeaderValue::from_static("no-store");
+    ///     response.headers_mut().insert("cache-control", no_store);
+    ///     response
+    /// });
+    /// # let _ = sessions;
+    /// ```
     pub fn on_error(
         mut self,
         answer: impl Fn(&Error) -> Response<String> + Send + Sync + 'static,

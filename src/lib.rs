@@ -32,16 +32,18 @@
 //!
 //! const CART: Key<Vec<u32>> = Key::new("cart");
 //!
+//! const ADDED: Key<i64> = Key::new("added"); // counters are `i64`
+//!
 //! fn add(session: &Session, article: u32) -> Result<usize, Error> {
-//!     let mut cart = session.get(CART)?.unwrap_or_default();
-//!     cart.push(article);
-//!     session.insert(CART, &cart)?;
+//!     session.update(CART, move |cart| cart.push(article))?;
+//!     session.increment(ADDED, 1)?;
+//!     session.insert("last", article)?;
 //!     session.remove("coupon");
-//!     Ok(cart.len())
+//!     Ok(session.get(CART)?.unwrap_or_default().len())
 //! }
 //! # let session = Session::detached([("coupon", "X")]);
 //! # assert_eq!(add(&session, 7).unwrap(), 1);
-//! # assert_eq!(session.keys(), ["cart"]);
+//! # assert_eq!(session.keys(), ["added", "cart", "last"]);
 //! ```
 //!
 //! What was changed is written key by key: two requests that change different keys of one session
@@ -121,7 +123,8 @@
 //!
 //! An outage is not a logout: a load that fails calls no handler, clears no cookie and writes
 //! nothing. The client gets 503, or whatever [`on_error`](SessionLayer::on_error) makes of the
-//! [`Error`]. A session that another request destroyed or renewed in the meantime is not brought
+//! [`Error`]. Failures are logged with `tracing`: install a subscriber, or a wrong table name is a 503
+//! and nothing else. A session that another request destroyed or renewed in the meantime is not brought
 //! back: the late request is answered with 409.
 //!
 //! # What it costs
@@ -133,7 +136,7 @@
 //! | reads | `GetItem` |
 //! | reads when a [touch](SessionLayer::touch_interval) is due | `GetItem`, `UpdateItem` |
 //! | reads and changes any number of keys | `GetItem`, `UpdateItem` |
-//! | only writes ([`unread_session`](SessionExt::unread_session)) | `UpdateItem` |
+//! | only writes (with the layer: [`unread_session`](SessionExt::unread_session)) | `UpdateItem` |
 //! | starts a session | `PutItem` |
 //! | renews the id | `GetItem`, `TransactWriteItems` |
 //! | destroys it and starts anew | `GetItem`, `TransactWriteItems` |
@@ -145,9 +148,32 @@
 //!
 //! # Other services
 //!
-//! A [`SessionLayer`] is a [`tower_layer::Layer`] for any `http` service too. Nothing is loaded
-//! there until a handler asks: with [`request.session().await?`](SessionExt::session), or with
-//! [`Session`] as an argument of an axum handler (feature `axum`).
+//! A [`SessionLayer`] is a `tower` layer for any `http` service too. Nothing is loaded there until a
+//! handler asks, with [`request.session().await?`](SessionExt::session):
+//!
+//! ```no_run
+//! use lambda_http::tower::Layer as _;
+//! use lambda_http::{Body, Error, Request, Response, run, service_fn};
+//! use lambda_sessions::{SessionExt as _, SessionLayer};
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Error> {
+//!     let sessions = SessionLayer::from_env().await?;
+//!     run(sessions.layer(service_fn(hello))).await
+//! }
+//!
+//! async fn hello(request: Request) -> Result<Response<Body>, Error> {
+//!     if request.uri().path() == "/static" {
+//!         return Ok(Response::new("costs nothing\n".into()));
+//!     }
+//!     let session = request.session().await?;
+//!     let visits = session.increment("visits", 1)?;
+//!     Ok(Response::new(format!("visit {visits}\n").into()))
+//! }
+//! ```
+//!
+//! In axum it is `Router::layer(sessions)`, and [`Session`] is an argument of the handlers that want
+//! it (feature `axum`).
 //!
 //! # Testing
 //!
@@ -164,6 +190,43 @@
 //!
 //! assert_eq!(greet(&Session::detached([("name", "ada")])), "hello ada");
 //! assert_eq!(greet(&Session::detached(())), "hello stranger");
+//! ```
+//!
+//! A whole application, and the end of its sessions:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+//! use std::time::{Duration, UNIX_EPOCH};
+//!
+//! use lambda_http::{Body, Error, Request, Service as _};
+//! use lambda_sessions::{MemoryStore, Session, SessionLayer};
+//!
+//! async fn count(_: Request, session: Session) -> Result<String, Error> {
+//!     Ok(session.increment("visits", 1)?.to_string())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Error> {
+//! let now = Arc::new(AtomicU64::new(2_000_000_000));
+//! let clock = Arc::clone(&now);
+//! let mut service = SessionLayer::new(MemoryStore::new())
+//!     .idle_timeout(Duration::from_secs(30 * 60))
+//!     .clock(move || UNIX_EPOCH + Duration::from_secs(clock.load(SeqCst)))
+//!     .wrap(count);
+//!
+//! let first = service.call(Request::new(Body::Empty)).await?;
+//! let set_cookie = first.headers()["set-cookie"].to_str()?;
+//! let cookie = set_cookie.split(';').next().unwrap(); // what the client sends back
+//! let again = || lambda_http::http::Request::builder().header("cookie", cookie).body(Body::Empty);
+//!
+//! let second = service.call(again()?).await?;
+//! assert_eq!(second.body(), &Body::from("2"));
+//! now.fetch_add(30 * 60, SeqCst);
+//! let afresh = service.call(again()?).await?;
+//! assert_eq!(afresh.body(), &Body::from("1"));
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # Features

@@ -45,17 +45,17 @@ pub(crate) use crate::session::pending::Pending;
 /// ```
 /// use lambda_sessions::{Error, Session};
 ///
-/// fn add_to_cart(session: &Session, article: u32) -> Result<usize, Error> {
-///     let mut cart: Vec<u32> = session.get("cart")?.unwrap_or_default();
-///     cart.push(article);
-///     session.insert("cart", &cart)?;
-///     Ok(cart.len())
+/// fn rename(session: &Session, name: &str) -> Result<Option<String>, Error> {
+///     let before = session.get("name")?;
+///     session.insert("name", name)?;
+///     session.increment("renamed", 1)?;
+///     Ok(before)
 /// }
 ///
 /// # fn main() -> Result<(), Error> {
-/// let session = Session::detached([("cart", vec![17])]);
-/// assert_eq!(add_to_cart(&session, 4)?, 2);
-/// assert_eq!(session.get::<Vec<u32>>("cart")?, Some(vec![17, 4]));
+/// let session = Session::detached([("name", "ada")]);
+/// assert_eq!(rename(&session, "grace")?.as_deref(), Some("ada"));
+/// assert_eq!(session.keys(), ["name", "renamed"]);
 /// # Ok(())
 /// # }
 /// ```
@@ -342,7 +342,8 @@ impl Session {
     }
 
     /// Gives the session a new id at the end of the request, with the same data; the old one is
-    /// dead at once. Call it at login and at every change of privilege: it is the defence against
+    /// dead at once: a request that still brings it reads an empty session, what it writes is
+    /// answered with 409, and its cookie is left alone. Call it at login and at every change of privilege: it is the defence against
     /// [session fixation][owasp].
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#renew-the-session-id-after-any-privilege-level-change
@@ -350,8 +351,8 @@ impl Session {
         self.change(|state| state.renew = true);
     }
 
-    /// Logs out: the record goes at the end of the request, and so does the cookie. What is
-    /// inserted after this begins a new session with a new id.
+    /// Logs out: the record goes at the end of the request, and so does the cookie. From here on the
+    /// session is empty, and what is inserted begins a new one with a new id.
     ///
     /// It holds even if the handler then returns `Err` or answers 5xx. After a panic, or if the
     /// request is dropped, nothing is written at all.

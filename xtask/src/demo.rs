@@ -22,12 +22,14 @@ impl Demo {
         };
         let mut options = options.iter();
         while let Some(option) = options.next() {
+            if !["--example", "--port"].contains(option) {
+                bail!("demo has no option {option}; it has --example and --port");
+            }
             let value = options.next().copied();
             let value = value.with_context(|| format!("{option} needs a value"))?;
             match *option {
                 "--example" => demo.example = known(value)?,
-                "--port" => demo.port = value.parse().context("--port needs a number")?,
-                other => bail!("demo has no option {other}"),
+                _ => demo.port = value.parse().context("--port needs a number")?,
             }
         }
         Ok(demo)
