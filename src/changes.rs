@@ -9,6 +9,8 @@
 //!    known (after a set, a removal or a clear).
 //! 4. What is to be done is one [`Outcome`], decided in one `match`: [`decide`].
 
+mod outcome;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,8 +19,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind};
-use crate::expiry::Timestamp;
-use crate::record::{Data, Entry, Found};
+use crate::record::{Data, Entry};
+
+pub(crate) use outcome::{Origin, Outcome, Wish, decide, gone};
 
 /// The changes of one request: at most one for each key.
 #[derive(Clone, Default)]
@@ -370,99 +373,6 @@ impl fmt::Debug for Change {
             Self::Apply(_) => "Apply",
         })
     }
-}
-
-/// What becomes of a session at the end of its request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Nothing is written.
-    Keep,
-    /// Unchanged, but its expiry had become stale: that alone is written.
-    Touch(Timestamp),
-    /// There was none; one is stored under a new id.
-    Create,
-    /// Some keys are changed, under the same id. A stale expiry is moved along.
-    Update(Option<Timestamp>),
-    /// The same session, its changes included, goes on under a new id.
-    Renew,
-    /// The old one was destroyed, and then a new one was begun.
-    Replace,
-    /// It goes, and so does the cookie.
-    Destroy,
-}
-
-impl Outcome {
-    /// Whether the data that the session shows are what is sent.
-    pub(crate) fn writes_data(self) -> bool {
-        match self {
-            Self::Keep | Self::Touch(_) => false,
-            Self::Create | Self::Update(_) | Self::Renew | Self::Replace | Self::Destroy => true,
-        }
-    }
-}
-
-/// Where a session stands in the store, as far as its request knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// An id was presented, and nobody looked.
-    Unread,
-    /// Somebody looked, or there was no id to look for.
-    Read(Found<()>),
-}
-
-/// What the handler asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wish {
-    pub(crate) destroy: bool,
-    pub(crate) renew: bool,
-    pub(crate) change: bool,
-}
-
-/// The one place where it is decided what is written.
-///
-/// # Errors
-///
-/// [`Gone`](ErrorKind::Gone) for changes to a session whose id was renewed: the login that renewed
-/// it must not be hurt by a late request, so nothing is written and no cookie is sent.
-pub(crate) fn decide(
-    origin: Origin,
-    wish: Wish,
-    touch: Option<Timestamp>,
-) -> Result<Outcome, Error> {
-    use Found::{Absent, Live, Renewed};
-    use Origin::{Read, Unread};
-
-    let Wish {
-        destroy,
-        renew,
-        change,
-    } = wish;
-    Ok(match (origin, destroy, renew, change) {
-        (Unread | Read(Live(())), true, _, true) => Outcome::Replace,
-        (Unread | Read(Live(())), true, _, false) => Outcome::Destroy,
-        (Read(Live(())), false, true, _) => Outcome::Renew,
-        (Unread | Read(Live(())), false, _, true) => Outcome::Update(touch),
-        (Unread | Read(Live(())), false, _, false) => touch.map_or(Outcome::Keep, Outcome::Touch),
-
-        // Nothing is stored, so there is nothing to renew. An empty session is never stored. A
-        // logout takes the stale cookie away, and makes sure of the record.
-        (Read(Absent), true, _, true) => Outcome::Replace,
-        (Read(Absent), false, _, true) => Outcome::Create,
-        (Read(Absent), true, _, false) => Outcome::Destroy,
-        (Read(Absent), false, _, false) => Outcome::Keep,
-
-        // A second login with the same old id begins afresh; nothing else may write.
-        (Read(Renewed), false, true, true) => Outcome::Create,
-        (Read(Renewed), false, _, false) => Outcome::Keep,
-        (Read(Renewed), true, _, _) | (Read(Renewed), false, false, true) => {
-            return Err(gone("the session's id was renewed by another request"));
-        }
-    })
-}
-
-/// The error of a write that found no session to write to.
-pub(crate) fn gone(reason: &'static str) -> Error {
-    Error::new(ErrorKind::Gone, reason)
 }
 
 fn integer(n: i64) -> Entry {

@@ -254,9 +254,10 @@
 //! | `store` | the trait; `memory`; `dynamodb` with `connection`, `item`, `expression`, `sending`, `fault`; the suite |
 //! | `cookie`, `transport`, `response` | how the id travels, and what a response says of it |
 //! | `config` | settings, their defaults, the environment |
-//! | `service` | the pipeline: read the id, load, run the handler, decide, apply, write the cookie |
+//! | `service`, `budget` | the pipeline: read the id, load, run the handler, decide, apply, write the cookie; the time it has |
 //! | `layer`, `tower`, `request`, `extract` | how an application gets at it |
 
+mod budget;
 mod changes;
 mod config;
 mod cookie;

@@ -11,13 +11,14 @@
 //!    the clock: when it loads, and again when it commits.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::Instant;
 
 use http::Response;
-use lambda_http::{Body, IntoResponse, Request, RequestExt as _};
+use lambda_http::{Body, IntoResponse, Request};
 
+use crate::budget::{Lost, deadline, within};
 use crate::changes::{Origin, Outcome, gone};
-use crate::config::{Settings, system_clock};
+use crate::config::Settings;
 use crate::cookie::Presented;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
@@ -28,9 +29,6 @@ use crate::response;
 use crate::session::{Backend, Boxed, Pending, Scope, Session, Token};
 use crate::store::{Renewal, SessionStore, Update};
 use crate::transport::Transport;
-
-/// What is left of an invocation's time when the store is not asked any more.
-const MARGIN: Duration = Duration::from_millis(200);
 
 /// One store and the rules by which its sessions live.
 #[derive(Debug)]
@@ -377,53 +375,6 @@ impl<S: SessionStore> Backend for Pipeline<S> {
 
     fn save<'a>(&'a self, session: &'a Session) -> Boxed<'a> {
         Box::pin(async { self.write(session, Scope::Save).await.map(drop) })
-    }
-}
-
-/// When an invocation has no time left for the store: before its deadline, so that the answer
-/// still gets out. A request that does not come from Lambda has none.
-fn deadline<B>(request: &http::Request<B>) -> Option<Instant> {
-    let milliseconds = request.lambda_context_ref()?.deadline;
-    let deadline = UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))?;
-    // Lambda never begins an invocation whose deadline is over. `cargo lambda watch` says 600,000,
-    // as if that were a duration, and a context that was made by hand says 0.
-    let left = deadline.duration_since(system_clock()).ok()?;
-    Instant::now().checked_add(left.saturating_sub(MARGIN))
-}
-
-/// Waits for the store until the deadline, and no longer.
-async fn within<T>(
-    deadline: Option<Instant>,
-    lost: Lost,
-    asking: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    let Some(deadline) = deadline else {
-        return asking.await;
-    };
-    if deadline <= Instant::now() {
-        let reason = "the invocation has no time left to ask the store";
-        return Err(Error::new(ErrorKind::Timeout, reason));
-    }
-    let answered = tokio::time::timeout_at(deadline.into(), asking).await;
-    answered.unwrap_or_else(|_| {
-        let reason = "the invocation's time ran out before the store answered";
-        Err(Error::new(lost.kind(), reason))
-    })
-}
-
-/// What it means that an answer did not come.
-#[derive(Clone, Copy, Debug)]
-enum Lost {
-    Read,
-    Write,
-}
-
-impl Lost {
-    fn kind(self) -> ErrorKind {
-        match self {
-            Self::Read => ErrorKind::Timeout,
-            Self::Write => ErrorKind::OutcomeUnknown,
-        }
     }
 }
 
