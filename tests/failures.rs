@@ -567,76 +567,54 @@ async fn without_a_layer_there_is_no_session_and_it_says_so() {
 /// What came after a lost acknowledgement proves nothing about what came before it.
 #[tokio::test]
 async fn a_lost_acknowledgement_and_then_a_refusal_is_no_refusal() {
-    let renew = |_: Request, session: Session| async move {
-        session.renew();
-        Ok("")
-    };
-    let replace = |_: Request, session: Session| async move {
-        session.destroy();
-        session.insert("visits", 1)?;
-        Ok("")
-    };
-    let logout = |_: Request, session: Session| async move {
-        session.destroy();
-        Ok("")
-    };
     for step in ["create", "update", "renew", "replace", "delete"] {
         // For a while: it is found out in the end what became of it, and the client gets its id.
-        let bench = Bench::new().await;
-        let mut ada = if step == "create" {
-            Visitor::new()
-        } else {
-            bench.guest().await
-        };
-        bench
-            .proxy
-            .answer(|operation, before| match (operation, before) {
-                ("GetItem", _) => Answer::Forward,
-                (_, 0) => Answer::lost(),
-                (_, 1 | 2) => Answer::error(400, "ThrottlingException"),
-                _ => Answer::Forward,
-            });
-        let reply = match step {
-            "create" | "update" => ada.visit(&bench.sessions, count).await,
-            "renew" => ada.visit(&bench.sessions, renew).await,
-            "replace" => ada.visit(&bench.sessions, replace).await,
-            _ => ada.visit(&bench.sessions, logout).await,
-        };
+        let (bench, mut ada, reply) = lost_and_then_throttled(step, 2).await;
         assert_eq!((reply.status, bench.kinds().len()), (200, 0), "{step}");
         let expected = match step {
             "create" | "renew" | "replace" => "Some(1)",
             "update" => "Some(2)",
             _ => "None",
         };
-        assert_eq!(
-            ada.visit(&bench.sessions, peek).await.body,
-            expected,
-            "{step}"
-        );
+        let body = ada.visit(&bench.sessions, peek).await.body;
+        assert_eq!(body, expected, "{step}");
 
         // For good: it is unknown, and is said to be.
-        let bench = Bench::new().await;
-        let mut ada = if step == "create" {
-            Visitor::new()
-        } else {
-            bench.guest().await
-        };
-        bench
-            .proxy
-            .answer(|operation, before| match (operation, before) {
-                ("GetItem", _) => Answer::Forward,
-                (_, 0) => Answer::lost(),
-                _ => Answer::error(400, "ThrottlingException"),
-            });
-        let reply = match step {
-            "create" | "update" => ada.visit(&bench.sessions, count).await,
-            "renew" => ada.visit(&bench.sessions, renew).await,
-            "replace" => ada.visit(&bench.sessions, replace).await,
-            _ => ada.visit(&bench.sessions, logout).await,
-        };
+        let (bench, _, reply) = lost_and_then_throttled(step, usize::MAX).await;
         assert_refused(&reply, 503, step);
         assert_eq!(bench.kinds(), [ErrorKind::OutcomeUnknown], "{step}");
     }
+}
+
+/// A step whose first acknowledgement is lost, and which is throttled so often after that.
+async fn lost_and_then_throttled(step: &str, times: usize) -> (Bench, Visitor, Reply) {
+    let bench = Bench::new().await;
+    let mut ada = match step {
+        "create" => Visitor::new(),
+        _ => bench.guest().await,
+    };
+    bench
+        .proxy
+        .answer(move |operation, before| match (operation, before) {
+            ("GetItem", _) => Answer::Forward,
+            (_, 0) => Answer::lost(),
+            (_, n) if n <= times => Answer::error(400, "ThrottlingException"),
+            _ => Answer::Forward,
+        });
+    let act = |_: Request, session: Session| async move {
+        match step {
+            "create" | "update" => drop(session.increment("visits", 1)?),
+            "renew" => session.renew(),
+            "replace" => {
+                session.destroy();
+                session.insert("visits", 1)?;
+            }
+            _ => session.destroy(),
+        }
+        Ok("")
+    };
+    let reply = ada.visit(&bench.sessions, act).await;
+    (bench, ada, reply)
 }
 
 /// An attempt that was given up, and reaches DynamoDB after its own repetition, counts no more.

@@ -12,6 +12,7 @@
 //!
 //! `LAMBDA_SESSIONS_HISTORY_SEEDS` is how many seeds are tried (default 3), and
 //! `LAMBDA_SESSIONS_HISTORY_SEED` which comes first (default 1). A failure names its seed.
+//! The order in which requests meet is the scheduler's: a failing seed may want a few runs.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
