@@ -150,6 +150,18 @@ impl Changes {
         Ok(after)
     }
 
+    /// Whether the data are as these changes would leave them, as far as that can be told: what
+    /// counts, or is a function of what was there, may have been done once or twice.
+    pub(crate) fn are_in(&self, data: &Data) -> bool {
+        let nothing_else = !self.cleared || data.len() == self.by_key.len();
+        nothing_else
+            && self.iter().all(|(key, change)| match change {
+                Change::Set(entry) => data.get(key) == Some(entry),
+                Change::Remove => data.get(key).is_none(),
+                Change::Add(_) | Change::Apply(_) => false,
+            })
+    }
+
     /// The entry of a key as it would be after the changes.
     ///
     /// # Errors

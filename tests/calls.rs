@@ -7,16 +7,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use lambda_http::{Error, Request};
-use lambda_sessions::{DynamoDbStore, Session, SessionExt as _, SessionLayer};
-use support::{Clock, Proxy, Table, Visitor, minutes};
-
-/// A table behind the counting proxy, and a layer on it.
-struct Bench {
-    proxy: Proxy,
-    sessions: SessionLayer<DynamoDbStore>,
-    clock: Clock,
-    table: Table,
-}
+use lambda_sessions::{Session, SessionExt as _};
+use support::{Bench, Visitor, minutes};
 
 /// The two ways to a session.
 #[derive(Clone, Copy, Debug)]
@@ -25,79 +17,56 @@ enum Way {
     Layered,
 }
 
-impl Bench {
-    async fn new() -> Self {
-        let table = Table::new().await;
-        let proxy = Proxy::start(&table.endpoint).await;
-        let clock = Clock::new();
-        let sessions = SessionLayer::new(table.store_at(&proxy.endpoint)).clock(clock.reader());
-        Self {
-            proxy,
-            sessions,
-            clock,
-            table,
+/// Begins a session with some data in it.
+async fn begin(_: Request, session: Session) -> Result<String, Error> {
+    for key in ["a", "b", "c", "n"] {
+        session.insert(key, 1)?;
+    }
+    Ok(String::new())
+}
+
+/// The calls that a handler costs, which does this with its session.
+async fn calls_of<F>(
+    bench: &Bench,
+    way: Way,
+    visitor: &mut Visitor,
+    act: impl Fn(Session) -> F + Clone + Send + Sync,
+) -> Vec<String>
+where
+    F: Future<Output = Result<(), Error>> + Send,
+{
+    let act = &act;
+    let reply = match way {
+        Way::Wrapped => {
+            let handler = move |_, session| async move { act(session).await.map(|()| "") };
+            visitor.visit(&bench.sessions, handler).await
         }
-    }
+        Way::Layered => {
+            let handler = move |request: Request| async move {
+                let session = request.session().await?;
+                act(session).await.map(|()| "")
+            };
+            visitor.visit_layered(&bench.sessions, handler).await
+        }
+    };
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    bench.proxy.calls()
+}
 
-    /// Someone who has a session with some data in it.
-    async fn guest(&self) -> Visitor {
-        let mut visitor = Visitor::new();
-        let reply = visitor
-            .visit(&self.sessions, |_, session| async move {
-                for key in ["a", "b", "c", "n"] {
-                    session.insert(key, 1)?;
-                }
-                Ok("")
-            })
-            .await;
-        assert_eq!((reply.status, visitor.cookie().is_some()), (200, true));
-        self.proxy.calls();
-        visitor
-    }
-
-    /// The calls that a handler costs, which does this with its session.
-    async fn calls<F>(
-        &self,
-        way: Way,
-        visitor: &mut Visitor,
-        act: impl Fn(Session) -> F + Clone + Send + Sync,
-    ) -> Vec<String>
-    where
-        F: Future<Output = Result<(), Error>> + Send,
-    {
-        let act = &act;
-        let reply = match way {
-            Way::Wrapped => {
-                let handler = move |_, session| async move { act(session).await.map(|()| "") };
-                visitor.visit(&self.sessions, handler).await
-            }
-            Way::Layered => {
-                let handler = move |request: Request| async move {
-                    let session = request.session().await?;
-                    act(session).await.map(|()| "")
-                };
-                visitor.visit_layered(&self.sessions, handler).await
-            }
-        };
-        assert_eq!(reply.status, 200, "{}", reply.body);
-        self.proxy.calls()
-    }
-
-    /// The calls that a handler behind the layer costs which does not read its session.
-    async fn calls_unread<F>(
-        &self,
-        visitor: &mut Visitor,
-        act: impl Fn(Request) -> F + Send + Sync,
-    ) -> Vec<String>
-    where
-        F: Future<Output = Result<(), Error>> + Send,
-    {
-        let act = &act;
-        let handler = move |request| async move { act(request).await.map(|()| "") };
-        let reply = visitor.visit_layered(&self.sessions, handler).await;
-        assert_eq!(reply.status, 200, "{}", reply.body);
-        self.proxy.calls()
-    }
+/// The calls that a handler behind the layer costs which does not read its session.
+async fn calls_unread<F>(
+    bench: &Bench,
+    visitor: &mut Visitor,
+    act: impl Fn(Request) -> F + Send + Sync,
+) -> Vec<String>
+where
+    F: Future<Output = Result<(), Error>> + Send,
+{
+    let act = &act;
+    let handler = move |request| async move { act(request).await.map(|()| "") };
+    let reply = visitor.visit_layered(&bench.sessions, handler).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    bench.proxy.calls()
 }
 
 const WAYS: [Way; 2] = [Way::Wrapped, Way::Layered];
@@ -106,8 +75,8 @@ const NONE: [&str; 0] = [];
 #[tokio::test]
 async fn with_a_cookie_and_never_asking_none() {
     let bench = Bench::new().await;
-    let mut visitor = bench.guest().await;
-    let calls = bench.calls_unread(&mut visitor, |_| async { Ok(()) }).await;
+    let mut visitor = bench.guest(begin).await;
+    let calls = calls_unread(&bench, &mut visitor, |_| async { Ok(()) }).await;
     assert_eq!(calls, NONE);
 }
 
@@ -123,7 +92,11 @@ async fn without_a_cookie_reading_none() {
             session.renew();
             Ok(())
         };
-        assert_eq!(bench.calls(way, &mut visitor, read).await, NONE, "{way:?}");
+        assert_eq!(
+            calls_of(&bench, way, &mut visitor, read).await,
+            NONE,
+            "{way:?}"
+        );
         assert_eq!(visitor.cookie(), None, "{way:?}");
     }
 }
@@ -146,7 +119,7 @@ async fn with_what_cannot_be_an_id_none() {
                 Ok(())
             };
             assert_eq!(
-                bench.calls(way, &mut visitor, read).await,
+                calls_of(&bench, way, &mut visitor, read).await,
                 NONE,
                 "{way:?} {cookie}"
             );
@@ -158,7 +131,7 @@ async fn with_what_cannot_be_an_id_none() {
 async fn reading_and_changing_nothing_one_read() {
     let bench = Bench::new().await;
     for way in WAYS {
-        let mut visitor = bench.guest().await;
+        let mut visitor = bench.guest(begin).await;
         let read = |session: Session| async move {
             assert_eq!(session.get("n")?, Some(1));
             session.insert("n", 1)?;
@@ -167,7 +140,7 @@ async fn reading_and_changing_nothing_one_read() {
             Ok(())
         };
         assert_eq!(
-            bench.calls(way, &mut visitor, read).await,
+            calls_of(&bench, way, &mut visitor, read).await,
             ["GetItem"],
             "{way:?}"
         );
@@ -178,19 +151,19 @@ async fn reading_and_changing_nothing_one_read() {
 async fn reading_when_a_touch_is_due_two() {
     let bench = Bench::new().await;
     for way in WAYS {
-        let mut visitor = bench.guest().await;
+        let mut visitor = bench.guest(begin).await;
         bench.clock.advance(minutes(60) - Duration::from_secs(1));
         let read = |_| async { Ok(()) };
         assert_eq!(
-            bench.calls(way, &mut visitor, read).await,
+            calls_of(&bench, way, &mut visitor, read).await,
             ["GetItem"],
             "{way:?}: not yet"
         );
         bench.clock.advance(Duration::from_secs(1));
-        let calls = bench.calls(way, &mut visitor, read).await;
+        let calls = calls_of(&bench, way, &mut visitor, read).await;
         assert_eq!(calls, ["GetItem", "UpdateItem"], "{way:?}: due");
         assert_eq!(
-            bench.calls(way, &mut visitor, read).await,
+            calls_of(&bench, way, &mut visitor, read).await,
             ["GetItem"],
             "{way:?}: done"
         );
@@ -201,7 +174,7 @@ async fn reading_when_a_touch_is_due_two() {
 async fn reading_and_changing_any_number_of_keys_two() {
     let bench = Bench::new().await;
     for way in WAYS {
-        let mut visitor = bench.guest().await;
+        let mut visitor = bench.guest(begin).await;
         let change = |session: Session| async move {
             for n in 0..100 {
                 session.insert(format!("key {n}"), n)?;
@@ -210,14 +183,14 @@ async fn reading_and_changing_any_number_of_keys_two() {
             session.increment("n", 1)?;
             Ok(())
         };
-        let calls = bench.calls(way, &mut visitor, change).await;
+        let calls = calls_of(&bench, way, &mut visitor, change).await;
         assert_eq!(calls, ["GetItem", "UpdateItem"], "{way:?}");
         let clear = |session: Session| async move {
             session.clear();
             session.insert("z", 1)?;
             Ok(())
         };
-        let calls = bench.calls(way, &mut visitor, clear).await;
+        let calls = calls_of(&bench, way, &mut visitor, clear).await;
         assert_eq!(calls, ["GetItem", "UpdateItem"], "{way:?}");
     }
 }
@@ -226,21 +199,21 @@ async fn reading_and_changing_any_number_of_keys_two() {
 #[tokio::test]
 async fn changing_a_thousand_keys_two() {
     let bench = Bench::new().await;
-    let mut visitor = bench.guest().await;
+    let mut visitor = bench.guest(begin).await;
     let change = |session: Session| async move {
         for n in 0..1000 {
             session.insert(format!("key {n}"), n)?;
         }
         Ok(())
     };
-    let calls = bench.calls(Way::Wrapped, &mut visitor, change).await;
+    let calls = calls_of(&bench, Way::Wrapped, &mut visitor, change).await;
     assert_eq!(calls, ["GetItem", "UpdateItem"]);
 }
 
 #[tokio::test]
 async fn only_writing_one_write() {
     let bench = Bench::new().await;
-    let mut visitor = bench.guest().await;
+    let mut visitor = bench.guest(begin).await;
     let write = |request: Request| async move {
         let session = request.unread_session()?;
         session.insert("a", 2)?;
@@ -249,7 +222,7 @@ async fn only_writing_one_write() {
         Ok(())
     };
     assert_eq!(
-        bench.calls_unread(&mut visitor, write).await,
+        calls_unread(&bench, &mut visitor, write).await,
         ["UpdateItem"]
     );
     let logout = |request: Request| async move {
@@ -257,7 +230,7 @@ async fn only_writing_one_write() {
         Ok(())
     };
     assert_eq!(
-        bench.calls_unread(&mut visitor, logout).await,
+        calls_unread(&bench, &mut visitor, logout).await,
         ["DeleteItem"]
     );
     assert_eq!(bench.table.items().await.len(), 0);
@@ -274,14 +247,14 @@ async fn starting_a_session_one_write() {
             Ok(())
         };
         assert_eq!(
-            bench.calls(way, &mut visitor, start).await,
+            calls_of(&bench, way, &mut visitor, start).await,
             ["PutItem"],
             "{way:?}"
         );
     }
     let start = |request: Request| async move { Ok(request.unread_session()?.insert("a", 1)?) };
     assert_eq!(
-        bench.calls_unread(&mut Visitor::new(), start).await,
+        calls_unread(&bench, &mut Visitor::new(), start).await,
         ["PutItem"]
     );
 }
@@ -290,13 +263,13 @@ async fn starting_a_session_one_write() {
 async fn renewing_a_read_and_one_transaction() {
     let bench = Bench::new().await;
     for way in WAYS {
-        let mut visitor = bench.guest().await;
+        let mut visitor = bench.guest(begin).await;
         let login = |session: Session| async move {
             session.renew();
             session.insert("user", "ada")?;
             Ok(())
         };
-        let calls = bench.calls(way, &mut visitor, login).await;
+        let calls = calls_of(&bench, way, &mut visitor, login).await;
         assert_eq!(calls, ["GetItem", "TransactWriteItems"], "{way:?}");
     }
 }
@@ -305,13 +278,13 @@ async fn renewing_a_read_and_one_transaction() {
 async fn destroying_and_starting_anew_a_read_and_one_transaction() {
     let bench = Bench::new().await;
     for way in WAYS {
-        let mut visitor = bench.guest().await;
+        let mut visitor = bench.guest(begin).await;
         let anew = |session: Session| async move {
             session.destroy();
             session.insert("flash", "bye")?;
             Ok(())
         };
-        let calls = bench.calls(way, &mut visitor, anew).await;
+        let calls = calls_of(&bench, way, &mut visitor, anew).await;
         assert_eq!(calls, ["GetItem", "TransactWriteItems"], "{way:?}");
     }
 }
@@ -320,14 +293,14 @@ async fn destroying_and_starting_anew_a_read_and_one_transaction() {
 async fn logging_out_one_deletion_and_the_read() {
     let bench = Bench::new().await;
     for way in WAYS {
-        let mut visitor = bench.guest().await;
+        let mut visitor = bench.guest(begin).await;
         let logout = |session: Session| async move {
             session.insert("a", 2)?;
             session.destroy();
             session.renew();
             Ok(())
         };
-        let calls = bench.calls(way, &mut visitor, logout).await;
+        let calls = calls_of(&bench, way, &mut visitor, logout).await;
         assert_eq!(calls, ["GetItem", "DeleteItem"], "{way:?}");
         assert_eq!(visitor.cookie(), None, "{way:?}");
     }
@@ -345,7 +318,7 @@ async fn saving_in_between_costs_a_write_of_its_own_and_the_end_none() {
             Ok(())
         };
         assert_eq!(
-            bench.calls(way, &mut visitor, save).await,
+            calls_of(&bench, way, &mut visitor, save).await,
             ["PutItem"],
             "{way:?}"
         );
@@ -357,7 +330,7 @@ async fn saving_in_between_costs_a_write_of_its_own_and_the_end_none() {
             session.insert("b", 1)?;
             Ok(())
         };
-        let calls = bench.calls(way, &mut visitor, save).await;
+        let calls = calls_of(&bench, way, &mut visitor, save).await;
         assert_eq!(
             calls,
             ["GetItem", "UpdateItem", "TransactWriteItems"],
@@ -369,7 +342,7 @@ async fn saving_in_between_costs_a_write_of_its_own_and_the_end_none() {
 #[tokio::test]
 async fn asking_twice_reads_once() {
     let bench = Bench::new().await;
-    let mut visitor = bench.guest().await;
+    let mut visitor = bench.guest(begin).await;
     let ask = |request: Request| async move {
         let (one, other) = tokio::join!(request.session(), request.session());
         one?.insert("a", 2)?;
@@ -378,7 +351,7 @@ async fn asking_twice_reads_once() {
         Ok(())
     };
     assert_eq!(
-        bench.calls_unread(&mut visitor, ask).await,
+        calls_unread(&bench, &mut visitor, ask).await,
         ["GetItem", "UpdateItem"]
     );
 }
@@ -389,7 +362,7 @@ async fn nested_layers_load_and_commit_once() {
     use tower::Layer as _;
 
     let bench = Bench::new().await;
-    let mut visitor = bench.guest().await;
+    let mut visitor = bench.guest(begin).await;
     let wrapped = bench
         .sessions
         .wrap(|request: Request, session: Session| async move {

@@ -8,82 +8,41 @@ use std::time::Duration;
 
 use lambda_http::{Context, Error, Request, RequestExt as _, service_fn};
 use lambda_sessions::{DynamoDbStore, ErrorKind, Session, SessionExt as _, SessionLayer};
-use support::{Answer, Clock, Proxy, Table, Visitor, minutes};
+use support::{Answer, Bench, Visitor, logout, minutes};
 use tokio::sync::Barrier;
 use tower::{Layer as _, ServiceExt as _};
 
-struct Bench {
-    sessions: SessionLayer<DynamoDbStore>,
-    proxy: Proxy,
-    table: Table,
-    clock: Clock,
-}
-
-impl Bench {
-    async fn new() -> Self {
-        let table = Table::new().await;
-        let proxy = Proxy::start(&table.endpoint).await;
-        let clock = Clock::new();
-        // Fifty requests on one busy machine may take longer than one request ever would.
-        let store = table
-            .store_at(&proxy.endpoint)
-            .operation_timeout(minutes(1));
-        let sessions = SessionLayer::new(store).clock(clock.reader());
-        Self {
-            sessions,
-            proxy,
-            table,
-            clock,
-        }
-    }
-
-    async fn guest(&self) -> Visitor {
-        let mut visitor = Visitor::new();
-        visitor.visit(&self.sessions, begin).await;
-        self.proxy.calls();
-        visitor
-    }
-
-    /// So many requests of one page at once, each of which has read its session before any writes.
-    async fn at_once<F>(&self, visitor: &Visitor, requests: usize, act: fn(Session, usize) -> F)
-    where
-        F: Future<Output = Result<(), lambda_sessions::Error>> + Send + 'static,
-    {
-        let all_have_read = std::sync::Arc::new(Barrier::new(requests));
-        let running: Vec<_> = (0..requests)
-            .map(|n| {
-                let (mut visitor, sessions) = (visitor.clone(), self.sessions.clone());
-                let all_have_read = all_have_read.clone();
-                tokio::spawn(async move {
-                    let handler = |_: Request, session: Session| {
-                        let all_have_read = all_have_read.clone();
-                        async move {
-                            all_have_read.wait().await;
-                            Ok(act(session, n).await.map(|()| "")?)
-                        }
-                    };
-                    visitor.visit(&sessions, handler).await.status
-                })
+/// So many requests of one page at once, each of which has read its session before any writes.
+async fn at_once<F>(bench: &Bench, visitor: &Visitor, requests: usize, act: fn(Session, usize) -> F)
+where
+    F: Future<Output = Result<(), lambda_sessions::Error>> + Send + 'static,
+{
+    let all_have_read = std::sync::Arc::new(Barrier::new(requests));
+    let running: Vec<_> = (0..requests)
+        .map(|n| {
+            let (mut visitor, sessions) = (visitor.clone(), bench.sessions.clone());
+            let all_have_read = all_have_read.clone();
+            tokio::spawn(async move {
+                let handler = |_: Request, session: Session| {
+                    let all_have_read = all_have_read.clone();
+                    async move {
+                        all_have_read.wait().await;
+                        Ok(act(session, n).await.map(|()| "")?)
+                    }
+                };
+                visitor.visit(&sessions, handler).await.status
             })
-            .collect();
-        for request in running {
-            assert_eq!(request.await.unwrap(), 200);
-        }
-    }
-
-    fn count(&self, operation: &str) -> usize {
-        self.proxy
-            .calls()
-            .iter()
-            .filter(|call| *call == operation)
-            .count()
+        })
+        .collect();
+    for request in running {
+        assert_eq!(request.await.unwrap(), 200);
     }
 }
 
-async fn begin(_: Request, session: Session) -> Result<&'static str, Error> {
+async fn begin(_: Request, session: Session) -> Result<String, Error> {
     session.insert("n", 0)?;
     session.insert("list", [0; 0])?;
-    Ok("")
+    Ok(String::new())
 }
 
 async fn number(visitor: &mut Visitor, sessions: &SessionLayer<DynamoDbStore>) -> i64 {
@@ -96,12 +55,11 @@ async fn number(visitor: &mut Visitor, sessions: &SessionLayer<DynamoDbStore>) -
 #[tokio::test]
 async fn fifty_keys_set_at_once_are_all_there_without_a_retry() {
     let bench = Bench::new().await;
-    let mut ada = bench.guest().await;
-    bench
-        .at_once(&ada, 50, |session, n| async move {
-            session.insert(format!("k{n}"), n)
-        })
-        .await;
+    let mut ada = bench.guest(begin).await;
+    at_once(&bench, &ada, 50, |session, n| async move {
+        session.insert(format!("k{n}"), n)
+    })
+    .await;
     assert_eq!(bench.count("UpdateItem"), 50, "no retry");
     let read = |_: Request, session: Session| async move {
         for n in 0..50 {
@@ -115,12 +73,11 @@ async fn fifty_keys_set_at_once_are_all_there_without_a_retry() {
 #[tokio::test]
 async fn fifty_increments_at_once_all_count() {
     let bench = Bench::new().await;
-    let mut ada = bench.guest().await;
-    bench
-        .at_once(&ada, 50, |session, _| async move {
-            session.increment("n", 1).map(drop)
-        })
-        .await;
+    let mut ada = bench.guest(begin).await;
+    at_once(&bench, &ada, 50, |session, _| async move {
+        session.increment("n", 1).map(drop)
+    })
+    .await;
     assert_eq!(bench.count("UpdateItem"), 50, "no conflict");
     assert_eq!(number(&mut ada, &bench.sessions).await, 50);
 }
@@ -128,14 +85,13 @@ async fn fifty_increments_at_once_all_count() {
 #[tokio::test]
 async fn fifty_updates_at_once_all_apply() {
     let bench = Bench::new().await;
-    let mut ada = bench.guest().await;
-    bench
-        .at_once(&ada, 50, |session, n| async move {
-            session.insert(format!("k{n}"), n)?;
-            session.increment("n", 1)?;
-            session.update("list", move |list: &mut Vec<usize>| list.push(n))
-        })
-        .await;
+    let mut ada = bench.guest(begin).await;
+    at_once(&bench, &ada, 50, |session, n| async move {
+        session.insert(format!("k{n}"), n)?;
+        session.increment("n", 1)?;
+        session.update("list", move |list: &mut Vec<usize>| list.push(n))
+    })
+    .await;
     assert_eq!(
         number(&mut ada, &bench.sessions).await,
         50,
@@ -154,7 +110,7 @@ async fn fifty_updates_at_once_all_apply() {
 #[tokio::test]
 async fn if_unchanged_lets_one_of_two_win() {
     let bench = Bench::new().await;
-    let ada = bench.guest().await;
+    let ada = bench.guest(begin).await;
     let both_have_read = &Barrier::new(2);
     let withdraw = |from: &'static str, other: &'static str| {
         move |_: Request, session: Session| async move {
@@ -182,13 +138,10 @@ async fn if_unchanged_lets_one_of_two_win() {
 
 #[tokio::test]
 async fn an_update_that_never_gets_through_is_a_conflict() {
-    let mut bench = Bench::new().await;
-    let store = bench.table.store_at(&bench.proxy.endpoint);
-    let store = store.operation_timeout(Duration::from_millis(500));
-    bench.sessions = SessionLayer::new(store).clock(bench.clock.reader());
-    let mut ada = bench.guest().await;
+    let bench = Bench::new().await.giving_up_after(100);
+    let mut ada = bench.guest(begin).await;
     // Before each attempt another request puts something else there.
-    let direct = SessionLayer::new(bench.table.store()).clock(bench.clock.reader());
+    let direct = bench.elsewhere();
     let mut other = ada.clone();
     let changing = async {
         loop {
@@ -203,7 +156,7 @@ async fn an_update_that_never_gets_through_is_a_conflict() {
     bench
         .proxy
         .answer(|operation, before| match (operation, before) {
-            ("UpdateItem", _) => Answer::Delay(Duration::from_millis(100)),
+            ("UpdateItem", _) => Answer::Delay(Duration::from_millis(20)),
             _ => Answer::Forward,
         });
     let update = |_: Request, session: Session| async move {
@@ -232,82 +185,132 @@ async fn an_update_that_never_gets_through_is_a_conflict() {
     }
 }
 
-/// In both orders, for each kind of write: what comes after a logout is refused, and what comes
-/// before it goes with it.
+const WRITES: [&str; 6] = ["set", "increment", "update", "touch", "renew", "unread"];
+
+/// One of them, begun by a request that has read the session.
+fn write(kind: &str, session: &Session) -> Result<(), Error> {
+    match kind {
+        "set" => session.insert("a", 1)?,
+        "increment" => drop(session.increment("n", 1)?),
+        "update" => session.update("list", |list: &mut Vec<u32>| list.push(1))?,
+        "renew" => session.renew(),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The write is made by a request during which that happens.
+async fn visit_during<F>(
+    sessions: &SessionLayer<DynamoDbStore>,
+    mut ada: Visitor,
+    kind: &'static str,
+    during: impl Fn() -> F + Clone + Send + Sync,
+) -> u64
+where
+    F: Future<Output = ()> + Send,
+{
+    let during = &during;
+    let reply = match kind {
+        "unread" => {
+            let unread = move |request: Request| async move {
+                during().await;
+                request.unread_session()?.remove("n");
+                Ok("")
+            };
+            ada.visit_layered(sessions, unread).await
+        }
+        _ => {
+            let read = move |_: Request, session: Session| async move {
+                during().await;
+                write(kind, &session).map(|()| "")
+            };
+            ada.visit(sessions, read).await
+        }
+    };
+    reply.status
+}
+
+/// In both orders, for each kind of write, within one instance of a function and between two: what
+/// comes after a logout is refused, and what comes before it goes with it.
 #[tokio::test]
 async fn a_logout_wins_over_every_write() {
     let bench = Bench::new().await;
-    let sessions = &bench.sessions;
-    for kind in ["set", "increment", "update", "touch", "renew", "unread"] {
-        let logout = |_: Request, session: Session| async move {
-            session.destroy();
-            Ok("")
-        };
-        for logout_first in [true, false] {
-            let ada = bench.guest().await;
-            bench
-                .clock
-                .advance(minutes(if kind == "touch" { 61 } else { 0 }));
-            let act = move |session: &Session| -> Result<(), Error> {
-                match kind {
-                    "set" => session.insert("a", 1)?,
-                    "increment" => drop(session.increment("n", 1)?),
-                    "update" => session.update("list", |list: &mut Vec<u32>| list.push(1))?,
-                    "renew" => session.renew(),
-                    _ => {}
-                }
-                Ok(())
-            };
-            let status = if logout_first {
-                let leaver = &ada.clone();
-                let writes = |request: Request, session: Option<Session>| async move {
-                    leaver.clone().visit(sessions, logout).await;
-                    match session {
-                        Some(session) => act(&session)?,
-                        None => request.unread_session()?.remove("n"),
-                    }
-                    Ok::<_, Error>("")
+    let instances = [bench.sessions.clone(), bench.elsewhere()];
+    for kind in WRITES {
+        for (one, other) in [(0, 0), (0, 1), (1, 0)] {
+            let (here, there) = (&instances[one], &instances[other]);
+            for logout_first in [true, false] {
+                let ada = bench.guest(begin).await;
+                bench
+                    .clock
+                    .advance(minutes(if kind == "touch" { 61 } else { 0 }));
+                let status = if logout_first {
+                    let leaver = &ada;
+                    let leaves = || async move {
+                        let left = leaver.clone().visit(there, logout).await;
+                        assert_eq!(left.status, 200);
+                    };
+                    visit_during(here, ada.clone(), kind, leaves).await
+                } else {
+                    let writer = &ada;
+                    let leaves = |_: Request, session: Session| async move {
+                        let nothing = || async {};
+                        visit_during(there, writer.clone(), kind, nothing).await;
+                        session.destroy();
+                        Ok("")
+                    };
+                    ada.clone().visit(here, leaves).await.status
                 };
-                let mut ada = ada.clone();
-                match kind {
-                    "unread" => {
-                        let unread = |request| writes(request, None);
-                        ada.visit_layered(sessions, unread).await.status
-                    }
-                    _ => {
-                        let read = |request, session| writes(request, Some(session));
-                        ada.visit(sessions, read).await.status
-                    }
-                }
-            } else {
-                let writer = &ada.clone();
-                let leaves = |_: Request, session: Session| async move {
-                    let mut writer = writer.clone();
-                    let write =
-                        |_: Request, session: Session| async move { act(&session).map(|()| "") };
-                    writer.visit(sessions, write).await;
-                    session.destroy();
-                    Ok("")
+                let expected = match (kind, logout_first) {
+                    // A read that could not touch, and a removal from nothing, have lost nothing.
+                    ("touch" | "unread", true) => 200,
+                    (_, true) => 409,
+                    // Renewed in the meantime: a logout that did not log out is no success.
+                    ("renew", false) => 409,
+                    (_, false) => 200,
                 };
-                ada.clone().visit(sessions, leaves).await.status
-            };
-            let expected = match (kind, logout_first) {
-                // A read that could not touch, and a removal from nothing, have lost nothing.
-                ("touch" | "unread", true) => 200,
-                (_, true) => 409,
-                // Renewed in the meantime: a logout that did not log out is no success.
-                ("renew", false) => 409,
-                (_, false) => 200,
-            };
-            assert_eq!(status, expected, "{kind}, logout first: {logout_first}");
-            let left = bench.table.items().await;
-            let lives = left.iter().filter(|item| item.contains_key("data")).count();
-            let expected = usize::from((kind, logout_first) == ("renew", false));
-            assert_eq!(lives, expected, "{kind}, logout first: {logout_first}");
-            for item in left {
-                bench.table.delete(&item["id"]).await;
+                let what = format!("{kind}, instances {one} {other}, logout first: {logout_first}");
+                assert_eq!(status, expected, "{what}");
+                let left = bench.table.items().await;
+                let lives = left.iter().filter(|item| item.contains_key("data")).count();
+                let expected = usize::from((kind, logout_first) == ("renew", false));
+                assert_eq!(lives, expected, "{what}");
+                for item in left {
+                    bench.table.delete(&item["id"]).await;
+                }
             }
         }
+    }
+}
+
+/// The logout comes while the write is on its way already, and overtakes it.
+#[tokio::test]
+async fn a_logout_overtakes_a_write_on_the_wire() {
+    let bench = Bench::new().await;
+    for kind in WRITES {
+        let ada = bench.guest(begin).await;
+        bench
+            .clock
+            .advance(minutes(if kind == "touch" { 61 } else { 0 }));
+        let (leaver, elsewhere) = (ada.clone(), bench.elsewhere());
+        bench.proxy.answer(move |operation, before| {
+            let (leaver, elsewhere) = (leaver.clone(), elsewhere.clone());
+            match (operation, before) {
+                ("UpdateItem" | "TransactWriteItems", 0) => Answer::Forward.after(move || {
+                    let (mut leaver, elsewhere) = (leaver.clone(), elsewhere.clone());
+                    async move { drop(leaver.visit(&elsewhere, logout).await) }
+                }),
+                _ => Answer::Forward,
+            }
+        });
+        let status = visit_during(&bench.sessions, ada, kind, || async {}).await;
+        let expected = match kind {
+            "touch" | "unread" => 200,
+            _ => 409,
+        };
+        assert_eq!(status, expected, "{kind}");
+        assert_eq!(bench.table.items().await, [], "{kind}");
+        bench.proxy.answer(|_, _| Answer::Forward);
     }
 }
 
@@ -315,7 +318,7 @@ async fn a_logout_wins_over_every_write() {
 #[tokio::test]
 async fn nothing_is_asked_past_the_deadline() {
     let bench = Bench::new().await;
-    let ada = bench.guest().await;
+    let ada = bench.guest(begin).await;
     let cookie = format!("__Host-sid={}", ada.cookie().unwrap());
     let visit_until = async |deadline: u64, layered: bool| {
         let count = |_: Request, session: Session| async move {

@@ -4,98 +4,14 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
 use aws_sdk_dynamodb::types::ScalarAttributeType;
 use lambda_http::{Error, Request};
-use lambda_sessions::{
-    DynamoDbStore, ErrorKind, Session, SessionExt as _, SessionLayer, SessionStore,
-};
-use support::{Answer, Clock, Proxy, Reply, Table, Visitor, minutes};
-
-/// Sessions whose errors are written down.
-struct Bench {
-    sessions: SessionLayer<DynamoDbStore>,
-    errors: Arc<Mutex<Vec<lambda_sessions::Error>>>,
-    proxy: Proxy,
-    table: Table,
-    clock: Clock,
-}
-
-impl Bench {
-    async fn new() -> Self {
-        let table = Table::new().await;
-        Self::on(table).await
-    }
-
-    async fn on(table: Table) -> Self {
-        let proxy = Proxy::start(&table.endpoint).await;
-        let clock = Clock::new();
-        let store = table.store_at(&proxy.endpoint);
-        let (sessions, errors) = watched(store.operation_timeout(Duration::from_millis(800)));
-        let sessions = sessions.clock(clock.reader());
-        Self {
-            sessions,
-            errors,
-            proxy,
-            table,
-            clock,
-        }
-    }
-
-    async fn guest(&self) -> Visitor {
-        let mut visitor = Visitor::new();
-        let reply = visitor.visit(&self.sessions, count).await;
-        assert_eq!((reply.status, reply.body.as_str()), (200, "1"));
-        self.proxy.calls();
-        visitor
-    }
-
-    fn kinds(&self) -> Vec<ErrorKind> {
-        self.errors
-            .lock()
-            .unwrap()
-            .drain(..)
-            .map(|error| error.kind())
-            .collect()
-    }
-}
-
-type Watched<S> = (SessionLayer<S>, Arc<Mutex<Vec<lambda_sessions::Error>>>);
-
-fn watched<S: SessionStore>(store: S) -> Watched<S> {
-    let errors: Arc<Mutex<Vec<lambda_sessions::Error>>> = Arc::default();
-    let seen = Arc::clone(&errors);
-    let sessions = SessionLayer::new(store).on_error(move |error| {
-        seen.lock().unwrap().push(error.clone());
-        let status = match error.kind() {
-            ErrorKind::Gone | ErrorKind::Conflict => 409,
-            _ => 503,
-        };
-        http::Response::builder()
-            .status(status)
-            .body(String::new())
-            .unwrap()
-    });
-    (sessions, errors)
-}
-
-async fn count(_: Request, session: Session) -> Result<String, Error> {
-    Ok(session.increment("visits", 1)?.to_string())
-}
-
-async fn peek(_: Request, session: Session) -> Result<String, Error> {
-    Ok(format!("{:?}", session.get::<i64>("visits")?))
-}
-
-fn assert_refused(reply: &Reply, status: u64, what: &str) {
-    assert_eq!((reply.status, reply.cookies.len()), (status, 0), "{what}");
-}
+use lambda_sessions::{ErrorKind, Session, SessionExt as _};
+use support::{Answer, Bench, Table, Visitor, assert_refused, count, minutes, peek, watched};
 
 #[tokio::test]
 async fn an_unknown_id_is_never_adopted() {
-    let bench = Bench::new().await;
+    let bench = Bench::impatient().await;
     let planted = "A".repeat(43);
     let mut visitor = Visitor::with_cookie("__Host-sid", &planted);
     assert_eq!(visitor.visit(&bench.sessions, count).await.body, "1");
@@ -105,7 +21,7 @@ async fn an_unknown_id_is_never_adopted() {
 
 #[tokio::test]
 async fn a_malformed_cookie_begins_afresh() {
-    let bench = Bench::new().await;
+    let bench = Bench::impatient().await;
     for cookie in [
         "",
         "x",
@@ -127,8 +43,8 @@ async fn a_malformed_cookie_begins_afresh() {
 
 #[tokio::test]
 async fn a_value_of_another_type_stays_as_it_is() {
-    let bench = Bench::new().await;
-    let mut ada = bench.guest().await;
+    let bench = Bench::impatient().await;
+    let mut ada = bench.guest(count).await;
     let ask = |_: Request, session: Session| async move {
         let error = session.get::<String>("visits").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Deserialize);
@@ -142,8 +58,8 @@ async fn a_value_of_another_type_stays_as_it_is() {
 /// An increment without a read learns the type from DynamoDB's refusal.
 #[tokio::test]
 async fn an_increment_of_what_is_no_number_is_refused_by_the_store() {
-    let bench = Bench::new().await;
-    let mut ada = bench.guest().await;
+    let bench = Bench::impatient().await;
+    let mut ada = bench.guest(count).await;
     let name = |_: Request, session: Session| async move {
         Ok(session.insert("name", "ada").map(|()| "")?)
     };
@@ -166,8 +82,8 @@ async fn an_increment_of_what_is_no_number_is_refused_by_the_store() {
 
 #[tokio::test]
 async fn too_large_a_session_is_refused_before_anything_is_sent() {
-    let bench = Bench::new().await;
-    let mut ada = bench.guest().await;
+    let bench = Bench::impatient().await;
+    let mut ada = bench.guest(count).await;
     let before = bench.table.item().await;
     let grow = |_: Request, session: Session| async move {
         session.insert("blob", "x".repeat(70_000))?;
@@ -223,7 +139,9 @@ async fn too_large_a_session_is_refused_before_anything_is_sent() {
 
 #[tokio::test]
 async fn a_missing_table_is_misconfigured() {
-    let bench = Bench::on(Table::named_only().await).await;
+    let bench = Bench::on(Table::named_only().await)
+        .await
+        .giving_up_after(800);
     let mut visitor = Visitor::with_cookie("__Host-sid", &"A".repeat(43));
     assert_refused(&visitor.visit(&bench.sessions, count).await, 503, "a read");
     assert_refused(
@@ -231,8 +149,7 @@ async fn a_missing_table_is_misconfigured() {
         503,
         "a create",
     );
-    let errors: Vec<_> = bench.errors.lock().unwrap().drain(..).collect();
-    for error in errors {
+    for error in bench.errors() {
         assert_eq!(error.kind(), ErrorKind::Misconfigured);
         assert!(
             error.to_string().contains("table does not exist"),
@@ -245,7 +162,7 @@ async fn a_missing_table_is_misconfigured() {
 async fn a_table_with_another_key_is_misconfigured() {
     let table = Table::named_only().await;
     table.create("pk", ScalarAttributeType::S).await;
-    let bench = Bench::on(table).await;
+    let bench = Bench::on(table).await.giving_up_after(800);
     let mut visitor = Visitor::with_cookie("__Host-sid", &"A".repeat(43));
     assert_refused(&visitor.visit(&bench.sessions, count).await, 503, "a read");
     assert_refused(
@@ -278,8 +195,8 @@ async fn a_load_that_fails_is_not_a_logout() {
         (503, "ServiceUnavailable", ErrorKind::Unavailable),
         (400, "ValidationException", ErrorKind::Misconfigured),
     ];
-    let bench = Bench::new().await;
-    let mut ada = bench.guest().await;
+    let bench = Bench::impatient().await;
+    let mut ada = bench.guest(count).await;
     let before = (bench.table.item().await, ada.cookie().map(str::to_owned));
     for (status, name, kind) in cases {
         bench.proxy.answer(move |operation, _| match operation {
@@ -332,8 +249,8 @@ async fn a_load_that_fails_is_not_a_logout() {
 
 #[tokio::test]
 async fn an_answer_that_is_nonsense_is_unavailable() {
-    let bench = Bench::new().await;
-    let mut ada = bench.guest().await;
+    let bench = Bench::impatient().await;
+    let mut ada = bench.guest(count).await;
     for (status, body) in [
         (200, "<html>"),
         (200, "{\"Item\": 3}"),
@@ -386,8 +303,8 @@ async fn a_save_that_is_refused_sends_no_success_and_no_cookie() {
         ("ThrottlingException", 400, ErrorKind::Throttled),
         ("InternalServerError", 500, ErrorKind::OutcomeUnknown),
     ] {
-        let bench = Bench::new().await;
-        let mut ada = bench.guest().await;
+        let bench = Bench::impatient().await;
+        let mut ada = bench.guest(count).await;
         let before = bench.table.items().await;
         bench.proxy.answer(move |operation, _| match operation {
             "GetItem" => Answer::Forward,
@@ -430,128 +347,6 @@ async fn a_save_that_is_refused_sends_no_success_and_no_cookie() {
     }
 }
 
-/// A retried write counts once: the acknowledgement is lost, and the write is there.
-#[tokio::test]
-async fn a_write_whose_acknowledgement_is_lost_counts_once() {
-    let bench = Bench::new().await;
-    let lose_the_first = |operation: &str, before: usize| match (operation, before) {
-        ("GetItem", _) => Answer::Forward,
-        (_, 0) => Answer::lost(),
-        _ => Answer::Forward,
-    };
-    bench.proxy.answer(lose_the_first);
-    let mut ada = Visitor::new();
-    assert_eq!(ada.visit(&bench.sessions, count).await.body, "1");
-    assert_eq!(bench.proxy.calls(), ["PutItem", "PutItem"]);
-    assert!(ada.cookie().is_some());
-
-    bench.proxy.answer(lose_the_first);
-    assert_eq!(ada.visit(&bench.sessions, count).await.status, 200);
-    assert_eq!(bench.proxy.calls(), ["GetItem", "UpdateItem", "UpdateItem"]);
-    assert_eq!(
-        ada.visit(&bench.sessions, peek).await.body,
-        "Some(2)",
-        "not 3"
-    );
-
-    bench.proxy.answer(lose_the_first);
-    let unread = |request: Request| async move {
-        Ok(request
-            .unread_session()?
-            .increment("visits", 1)
-            .map(|()| "")?)
-    };
-    assert_eq!(ada.visit_layered(&bench.sessions, unread).await.status, 200);
-    assert_eq!(bench.proxy.calls(), ["UpdateItem", "GetItem"]);
-    assert_eq!(ada.visit(&bench.sessions, peek).await.body, "Some(3)");
-
-    bench.proxy.answer(lose_the_first);
-    let login = |_: Request, session: Session| async move {
-        session.renew();
-        session.increment("visits", 1)?;
-        Ok("")
-    };
-    assert_eq!(ada.visit(&bench.sessions, login).await.status, 200);
-    let calls = bench.proxy.calls();
-    assert_eq!(
-        calls,
-        ["GetItem", "TransactWriteItems", "TransactWriteItems"]
-    );
-    assert_eq!(ada.visit(&bench.sessions, peek).await.body, "Some(4)");
-
-    bench.clock.advance(minutes(61));
-    bench.proxy.answer(lose_the_first);
-    assert_eq!(
-        ada.visit(&bench.sessions, peek).await.status,
-        200,
-        "a touch"
-    );
-
-    bench.proxy.answer(lose_the_first);
-    let logout = |_: Request, session: Session| async move {
-        session.destroy();
-        Ok("")
-    };
-    assert_eq!(ada.visit(&bench.sessions, logout).await.status, 200);
-    assert_eq!(ada.cookie(), None);
-    let records = bench.table.items().await;
-    assert!(
-        records.iter().all(|item| item.contains_key("renewed")),
-        "only the stub is left"
-    );
-}
-
-/// With another writer in between nobody can tell whether the first attempt happened, and that is
-/// what is said.
-#[tokio::test]
-async fn an_outcome_that_cannot_be_known_is_unknown() {
-    let bench = Bench::new().await;
-    let mut ada = bench.guest().await;
-    let direct = SessionLayer::new(bench.table.store()).clock(bench.clock.reader());
-    let other = ada.clone();
-    bench
-        .proxy
-        .answer(|operation, before| match (operation, before) {
-            ("UpdateItem", 0) => Answer::lost(),
-            // The resent write arrives after another request has written.
-            ("UpdateItem", 1) => Answer::error(500, "InternalServerError"),
-            _ => Answer::Forward,
-        });
-    let (sessions, proxy) = (&bench.sessions, &bench.proxy);
-    let slow = |_: Request, session: Session| async move {
-        session.increment("visits", 1)?;
-        Ok("")
-    };
-    // The other request writes while the first one waits between its attempts.
-    let mut visiting = ada.clone();
-    let writes = async {
-        let mut other = other;
-        loop {
-            if bench.table.item().await["version"].as_n().unwrap() == "2" {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        other.visit(&direct, count).await
-    };
-    let (reply, _) = tokio::join!(visiting.visit(sessions, slow), writes);
-    let calls = proxy.calls();
-    assert_eq!(&calls[..2], ["GetItem", "UpdateItem"], "{calls:?}");
-    match reply.status {
-        // The resent write came before the other's: it was recognized.
-        200 => assert!(bench.kinds().is_empty()),
-        _ => {
-            assert_refused(&reply, 503, "unknown");
-            assert_eq!(bench.kinds(), [ErrorKind::OutcomeUnknown]);
-        }
-    }
-    assert_eq!(
-        ada.visit(&direct, peek).await.body,
-        "Some(3)",
-        "counted once each"
-    );
-}
-
 #[tokio::test]
 async fn without_a_layer_there_is_no_session_and_it_says_so() {
     let request: Request = lambda_http::http::Request::new(lambda_http::Body::Empty);
@@ -564,105 +359,11 @@ async fn without_a_layer_there_is_no_session_and_it_says_so() {
     assert!(error.to_string().contains("SessionLayer"), "{error}");
 }
 
-/// What came after a lost acknowledgement proves nothing about what came before it.
-#[tokio::test]
-async fn a_lost_acknowledgement_and_then_a_refusal_is_no_refusal() {
-    for step in ["create", "update", "renew", "replace", "delete"] {
-        // For a while: it is found out in the end what became of it, and the client gets its id.
-        let (bench, mut ada, reply) = lost_and_then_throttled(step, 2).await;
-        assert_eq!((reply.status, bench.kinds().len()), (200, 0), "{step}");
-        let expected = match step {
-            "create" | "renew" | "replace" => "Some(1)",
-            "update" => "Some(2)",
-            _ => "None",
-        };
-        let body = ada.visit(&bench.sessions, peek).await.body;
-        assert_eq!(body, expected, "{step}");
-
-        // For good: it is unknown, and is said to be.
-        let (bench, _, reply) = lost_and_then_throttled(step, usize::MAX).await;
-        assert_refused(&reply, 503, step);
-        assert_eq!(bench.kinds(), [ErrorKind::OutcomeUnknown], "{step}");
-    }
-}
-
-/// A step whose first acknowledgement is lost, and which is throttled so often after that.
-async fn lost_and_then_throttled(step: &str, times: usize) -> (Bench, Visitor, Reply) {
-    let bench = Bench::new().await;
-    let mut ada = match step {
-        "create" => Visitor::new(),
-        _ => bench.guest().await,
-    };
-    bench
-        .proxy
-        .answer(move |operation, before| match (operation, before) {
-            ("GetItem", _) => Answer::Forward,
-            (_, 0) => Answer::lost(),
-            (_, n) if n <= times => Answer::error(400, "ThrottlingException"),
-            _ => Answer::Forward,
-        });
-    let act = |_: Request, session: Session| async move {
-        match step {
-            "create" | "update" => drop(session.increment("visits", 1)?),
-            "renew" => session.renew(),
-            "replace" => {
-                session.destroy();
-                session.insert("visits", 1)?;
-            }
-            _ => session.destroy(),
-        }
-        Ok("")
-    };
-    let reply = ada.visit(&bench.sessions, act).await;
-    (bench, ada, reply)
-}
-
-/// An attempt that was given up, and reaches DynamoDB after its own repetition, counts no more.
-#[tokio::test]
-async fn an_attempt_that_arrives_late_does_not_count_again() {
-    let bench = Bench::new().await;
-    let mut ada = bench.guest().await;
-    bench
-        .proxy
-        .answer(|operation, before| match (operation, before) {
-            ("UpdateItem", 0) => Answer::Late(Duration::from_millis(300)),
-            _ => Answer::Forward,
-        });
-    assert_eq!(ada.visit(&bench.sessions, count).await.status, 200);
-    assert_eq!(bench.proxy.calls(), ["GetItem", "UpdateItem", "UpdateItem"]);
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    assert_eq!(ada.visit(&bench.sessions, peek).await.body, "Some(2)");
-}
-
-/// It was acknowledged, so it must not be sent again.
-#[tokio::test]
-async fn a_success_that_cannot_be_read_counts_once() {
-    let bench = Bench::new().await;
-    let mut ada = bench.guest().await;
-    bench.proxy.answer(|operation, _| match operation {
-        "UpdateItem" => Answer::ForwardThenReply(200, "{}".to_owned()),
-        _ => Answer::Forward,
-    });
-    let save = |_: Request, session: Session| async move {
-        session.increment("visits", 1)?;
-        let error = session.save().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
-        Ok("")
-    };
-    assert_refused(
-        &ada.visit(&bench.sessions, save).await,
-        503,
-        "an odd answer",
-    );
-    bench.proxy.answer(|_, _| Answer::Forward);
-    assert_eq!(ada.visit(&bench.sessions, peek).await.body, "Some(2)");
-}
-
 /// A session that could not be loaded is not written, by whichever view of it.
 #[tokio::test]
 async fn after_a_failed_load_nothing_is_written_but_a_logout() {
-    let bench = Bench::new().await;
-    let mut ada = bench.guest().await;
+    let bench = Bench::impatient().await;
+    let mut ada = bench.guest(count).await;
     let before = bench.table.item().await;
     bench.proxy.answer(|operation, _| match operation {
         "GetItem" => Answer::error(500, "InternalServerError"),
@@ -691,8 +392,8 @@ async fn after_a_failed_load_nothing_is_written_but_a_logout() {
 /// A read that found nothing may have been wrong: the record goes all the same.
 #[tokio::test]
 async fn a_logout_deletes_what_its_read_did_not_see() {
-    let bench = Bench::new().await;
-    let mut ada = bench.guest().await;
+    let bench = Bench::impatient().await;
+    let mut ada = bench.guest(count).await;
     bench.clock.advance(minutes(2));
     // Dead for this layer, alive for the one that wrote it.
     let shorter = bench.sessions.clone().lifetime(minutes(1));

@@ -1,8 +1,8 @@
 //! Sessions in DynamoDB.
 //!
 //! 1. One item per session, one client per process. What the items look like is in [`item`], what
-//!    is asked of DynamoDB in [`expression`], how it is sent in [`sending`], what its errors mean in
-//!    [`fault`], where the client comes from in [`connection`].
+//!    is asked of DynamoDB in [`expression`], how it is sent in [`sending`] and sent again in
+//!    [`retry`], what its errors mean in [`fault`], where the client comes from in [`connection`].
 //! 2. Each operation is one call, where nothing goes wrong. Every write but a create is
 //!    conditional on the record being there and alive, and a condition that fails returns the item
 //!    it failed on, so that no second read is needed to know why.
@@ -13,15 +13,15 @@ mod connection;
 pub(crate) mod expression;
 pub(crate) mod fault;
 pub(crate) mod item;
+mod retry;
 mod sending;
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aws_config::timeout::{TimeoutConfig, TimeoutConfigBuilder};
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use uuid::Uuid;
 
 use crate::config::{TableSettings, Variables, is_table};
@@ -31,11 +31,11 @@ use crate::id::{StorageKey, random};
 use crate::record::{Data, Found, Record};
 use crate::store::{Renewal, SessionStore, Update};
 
-use connection::with_timeouts;
+use connection::Connection;
 use expression::Stamp;
-use fault::Fault;
 use item::{Item, LAYOUT, Layout};
-use sending::{Patience, Sent, Transacted};
+use retry::{Doubt, Patience};
+use sending::{Sent, Transacted};
 
 /// How long a connection may take to come about: Lambda and DynamoDB are in one Region, where it
 /// takes milliseconds.
@@ -44,9 +44,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long an operation may take, retries included.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
-/// Before the first retry, at most; doubled for each further one. The SDK's own base is a second.
-const FIRST_BACKOFF: Duration = Duration::from_millis(25);
-const LONGEST_BACKOFF: Duration = Duration::from_millis(400);
 
 /// Sessions in a DynamoDB table: one item per session, one call per operation.
 ///
@@ -57,21 +54,20 @@ const LONGEST_BACKOFF: Duration = Duration::from_millis(400);
 /// Build one per process, before `run`, and clone it: clones share the client and its connections.
 #[derive(Clone)]
 pub struct DynamoDbStore {
-    /// Shared by all clones, so that a restore gives them all a new one.
-    client: Arc<RwLock<Client>>,
-    /// What `from_env` made the client of.
-    settings: Option<TableSettings>,
+    connection: Arc<Connection>,
     table: Arc<str>,
     layout: Layout,
     consistent_read: bool,
+    attempt_timeout: Duration,
     operation_timeout: Duration,
 }
 
 impl DynamoDbStore {
-    /// A store in that table, through a client of one's own.
+    /// A store in that table, through a client of one's own, whose connections it shares.
     ///
-    /// The client's own timeouts hold; the SDK by itself has none but for the connection. Give it
-    /// some, or set them here.
+    /// The timeouts that the client is configured with hold; where it has none for an attempt or
+    /// an operation, those of [`from_env`](Self::from_env) do. Its retries are switched off: the
+    /// store sends again by itself, since it knows which write may be repeated and how.
     ///
     /// # Errors
     ///
@@ -83,13 +79,16 @@ impl DynamoDbStore {
             let reason = "a table's name has 3 to 255 letters, digits, `_`, `-` and `.`";
             return Err(Error::new(ErrorKind::Misconfigured, reason));
         }
+        let timeouts = client.config().timeout_config();
+        let attempt = timeouts.and_then(TimeoutConfig::operation_attempt_timeout);
+        let operation = timeouts.and_then(TimeoutConfig::operation_timeout);
         Ok(Self {
-            client: Arc::new(RwLock::new(client)),
-            settings: None,
+            attempt_timeout: attempt.unwrap_or(ATTEMPT_TIMEOUT),
+            operation_timeout: operation.unwrap_or(OPERATION_TIMEOUT),
+            connection: Connection::new(client, None).into(),
             table: table.into(),
             layout: LAYOUT,
             consistent_read: true,
-            operation_timeout: OPERATION_TIMEOUT,
         })
     }
 
@@ -121,50 +120,52 @@ impl DynamoDbStore {
         self
     }
 
-    /// Default: 1 second. How long a connection may take to come about.
+    /// Default: 1 second. How long a connection may take to come about. The connections are new
+    /// ones.
     #[must_use]
-    pub fn connect_timeout(self, timeout: Duration) -> Self {
-        self.with_timeouts(|timeouts| timeouts.connect_timeout(timeout))
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connection = Arc::new(self.connection.with_connect_timeout(timeout));
+        self
     }
 
     /// Default: 1 second. How long one attempt at a call may take before it is made again on
     /// another connection: a connection that died while the environment was frozen costs this.
     #[must_use]
-    pub fn attempt_timeout(self, timeout: Duration) -> Self {
-        self.with_timeouts(|timeouts| timeouts.operation_attempt_timeout(timeout))
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = timeout;
+        self
     }
 
     /// Default: 3 seconds. How long an operation may take, with all its attempts. On Lambda it ends
     /// 200 ms before the invocation's deadline in any case.
+    ///
+    /// A change that other requests keep overtaking, such as an
+    /// [`update`](crate::Session::update), is a new operation each time. It is tried until that
+    /// deadline; where there is none, ten times as long as one operation.
     #[must_use]
     pub fn operation_timeout(mut self, timeout: Duration) -> Self {
         self.operation_timeout = timeout;
-        self.with_timeouts(|timeouts| timeouts.operation_timeout(timeout))
-    }
-
-    fn with_timeouts(
-        mut self,
-        set: impl FnOnce(TimeoutConfigBuilder) -> TimeoutConfigBuilder,
-    ) -> Self {
-        let client = self.client();
-        let timeouts = client
-            .config()
-            .timeout_config()
-            .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
-        let client = with_timeouts(&client, set(timeouts).build());
-        self.client = Arc::new(RwLock::new(client));
         self
     }
 
-    /// The client as it is now. It is never held across a restore, and a poisoned lock guards
-    /// nothing broken: the client is replaced whole.
     fn client(&self) -> Client {
-        let client = self.client.read().unwrap_or_else(PoisonError::into_inner);
-        client.clone()
+        self.connection.client()
     }
 
     fn patience(&self, deadline: Option<Instant>) -> Patience {
-        Patience::until(self.operation_timeout, deadline)
+        Patience::new(self.operation_timeout, deadline)
+    }
+
+    /// What stands there.
+    async fn look(
+        &self,
+        key: &StorageKey,
+        now: Timestamp,
+        consistent: bool,
+        patience: &mut Patience,
+    ) -> Result<Found, Error> {
+        let item = self.get(key.as_str(), consistent, patience).await?;
+        self.found(item.as_ref(), now)
     }
 
     /// Writes the whole of `data`, for changes that do not fit in one expression. It depends on the
@@ -173,11 +174,12 @@ impl DynamoDbStore {
         &self,
         key: &StorageKey,
         update: Update<'_>,
+        doubt: &mut Doubt,
         patience: &mut Patience,
     ) -> Result<Found, Error> {
         let mut base = match update.read {
             Some(record) => record.clone(),
-            None => match self.load(key, update.now).await? {
+            None => match self.look(key, update.now, true, patience).await? {
                 Found::Live(record) => record,
                 other => return Ok(other),
             },
@@ -192,8 +194,12 @@ impl DynamoDbStore {
                 ttl: update.ttl,
             };
             let expression = self.layout.whole(&data, base.version(), stamp);
+            let of_base = Update {
+                read: Some(&base),
+                ..update
+            };
             let sent = self
-                .send_update(key, expression, &write, Some(&base), patience)
+                .send_update(key, expression, &write, of_base, doubt, patience)
                 .await?;
             let newer = match sent {
                 Sent::Written(item) => return self.read_back(&item, update.now),
@@ -203,7 +209,7 @@ impl DynamoDbStore {
                 Found::Live(record) => record,
                 other => return Ok(other),
             };
-            if update.if_unchanged || !patience.wait().await? {
+            if update.if_unchanged || !patience.after_a_race().await? {
                 return Err(written_in_between());
             }
         }
@@ -223,9 +229,16 @@ impl DynamoDbStore {
 }
 
 impl SessionStore for DynamoDbStore {
+    /// An eventually consistent read may miss a session that was begun, renewed or touched a moment
+    /// ago. Nobody is taken for logged out on its word alone: what it did not find is looked for
+    /// again, consistently.
     async fn load(&self, key: &StorageKey, now: Timestamp) -> Result<Found, Error> {
-        let item = self.get(key.as_str()).await?;
-        self.found(item.as_ref(), now)
+        let mut patience = self.patience(None);
+        let consistent = self.consistent_read;
+        match self.look(key, now, consistent, &mut patience).await? {
+            Found::Absent if !consistent => self.look(key, now, true, &mut patience).await,
+            found => Ok(found),
+        }
     }
 
     async fn create(&self, key: &StorageKey, record: &Record) -> Result<(), Error> {
@@ -242,6 +255,16 @@ impl SessionStore for DynamoDbStore {
 
     async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
         let mut patience = self.patience(update.until);
+        let mut doubt = Doubt::default();
+        let mut latest: Option<Record> = None;
+        if update.read.is_none() && self.connection.was_quiet() {
+            // The connection may have died. It would be the write that finds out, and of one that
+            // nothing was read for nobody could tell whether it happened: a read goes first.
+            match self.look(key, update.now, true, &mut patience).await? {
+                Found::Live(record) => latest = Some(record),
+                other => return Ok(other),
+            }
+        }
         let nothing = Data::new();
         let write = write_id()?;
         let stamp = Stamp {
@@ -249,55 +272,52 @@ impl SessionStore for DynamoDbStore {
             write: &write,
             ttl: update.ttl,
         };
-        let mut newer: Option<Record> = None;
         loop {
-            let read = newer.as_ref().or(update.read);
-            let base = read.map_or(&nothing, Record::data);
+            let of_base = Update {
+                read: latest.as_ref().or(update.read),
+                ..update
+            };
+            let base = of_base.read.map_or(&nothing, Record::data);
             item::check_room(update.changes, base)?;
             let Some(mut expression) = self.layout.update(update.changes, base, stamp)? else {
-                return self.update_whole(key, update, &mut patience).await;
+                return self
+                    .update_whole(key, of_base, &mut doubt, &mut patience)
+                    .await;
             };
             if let (true, Some(read)) = (update.if_unchanged, update.read) {
                 expression.require_version(&self.layout, read.version());
             }
             let sent = self
-                .send_update(key, expression, &write, read, &mut patience)
+                .send_update(key, expression, &write, of_base, &mut doubt, &mut patience)
                 .await?;
             let item = match sent {
                 Sent::Written(item) => return self.read_back(&item, update.now),
                 Sent::Refused(None) => return Ok(Found::Absent),
                 Sent::Refused(Some(item)) => item,
             };
-            match self.layout.read(&item, update.now)? {
-                Found::Live(record) => newer = Some(record),
+            latest = match self.layout.read(&item, update.now)? {
+                Found::Live(record) => Some(record),
                 other => return Ok(other),
-            }
+            };
             let refusal = self.layout.refusal(update.changes, &item);
             // Another request changed a key that is a function of what it was. It is made again
             // of what it is now, for as long as there is time.
             let again = refusal.kind() == ErrorKind::Conflict && !update.if_unchanged;
-            if !again || !patience.wait().await? {
+            if !again || !patience.after_a_race().await? {
                 return Err(refusal);
             }
         }
     }
 
-    /// Resending counts once: the second touch finds the expiry that the first has set, which is as
-    /// good as having set it. A touch whose outcome is unknown may as well have been lost.
     async fn touch(&self, key: &StorageKey, ttl: Timestamp, now: Timestamp) -> Result<bool, Error> {
-        let touched = self
-            .update_item(key, self.layout.touch(ttl, now))
-            .send()
-            .await;
-        let Err(error) = touched else { return Ok(true) };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                match self.found(refused.item(), now)? {
-                    Found::Live(record) => Ok(record.ttl() == ttl),
-                    Found::Renewed | Found::Absent => Ok(false),
-                }
-            }
-            _ => Err(Fault::of(error).of_write()),
+        let mut patience = self.patience(None);
+        let later = self.layout.touch(ttl, now);
+        match self.send_touch(key, later, &mut patience).await? {
+            Sent::Written(_) => Ok(true),
+            Sent::Refused(item) => match self.found(item.as_ref(), now)? {
+                Found::Live(record) => Ok(record.ttl() == ttl),
+                Found::Renewed | Found::Absent => Ok(false),
+            },
         }
     }
 
@@ -335,7 +355,7 @@ impl SessionStore for DynamoDbStore {
                 Found::Live(newer) => newer,
                 other => return Ok(other),
             };
-            if renewal.if_unchanged || !patience.wait().await? {
+            if renewal.if_unchanged || !patience.after_a_race().await? {
                 return Err(written_in_between());
             }
         }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_dynamodb::types::{
@@ -100,18 +99,17 @@ impl Table {
     }
 }
 
-/// The SDK's client as `from_env` sets it up, with credentials that no emulator checks.
+/// A client with credentials that no emulator checks. An attempt may take longer than by default:
+/// the machine may be a busy one.
 pub fn client(endpoint: &str) -> Client {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_secs(5))
-        .operation_timeout(Duration::from_secs(15))
         .build();
     let config = Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "tests"))
-        .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(5)))
         .timeout_config(timeouts)
         .endpoint_url(endpoint)
         .build();

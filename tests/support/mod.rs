@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, unreachable_pub)] // each test file uses a part of it
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)] // as in any test
 
+mod bench;
 mod dynamodb;
 mod proxy;
 mod visitor;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub use bench::{Bench, assert_refused, count, logout, peek, watched};
 pub use dynamodb::{Item, Table};
 pub use proxy::{Answer, Proxy};
 pub use visitor::{Reply, Visitor};

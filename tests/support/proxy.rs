@@ -1,17 +1,22 @@
 //! A proxy on the wire in front of DynamoDB: it writes down every call by its `X-Amz-Target`, and
-//! answers in DynamoDB's place where a test tells it to.
+//! does with it what a test tells it to.
 
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderValue;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 /// What the proxy does with a call.
@@ -35,7 +40,17 @@ pub enum Answer {
     ForwardThenHang,
     /// Passes it on, and closes the connection.
     ForwardThenReset,
+    /// Answers a read that is not strongly consistent with the item as it was before its last
+    /// write. Needs [`Proxy::keep_copies`]; passes anything else on.
+    Stale,
+    /// Has something else happen first.
+    Meanwhile(Happening, Box<Answer>),
+    /// Passes on another request.
+    Edit(Arc<dyn Fn(&mut Value) + Send + Sync>),
 }
+
+/// What a test does while a call waits in the proxy.
+pub type Happening = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 impl Answer {
     /// DynamoDB's error of that name.
@@ -46,6 +61,14 @@ impl Answer {
     /// The call succeeds, and its acknowledgement is lost on the way.
     pub fn lost() -> Self {
         Self::ForwardThenReply(500, error_body("InternalServerError"))
+    }
+
+    /// This, once that has happened.
+    pub fn after<F>(self, happening: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self::Meanwhile(Arc::new(move || Box::pin(happening())), Box::new(self))
     }
 }
 
@@ -58,9 +81,12 @@ type Script = Arc<dyn Fn(&str, usize) -> Answer + Send + Sync>;
 #[derive(Clone)]
 pub struct Proxy {
     pub endpoint: String,
+    upstream: Upstream,
     calls: Arc<Mutex<Vec<String>>>,
     connections: Arc<AtomicUsize>,
     script: Arc<Mutex<Script>>,
+    /// Where they are kept, what `GetItem` said of each item before it was last written.
+    copies: Arc<Mutex<Option<HashMap<String, Bytes>>>>,
 }
 
 impl Proxy {
@@ -70,22 +96,21 @@ impl Proxy {
         let forward: Script = Arc::new(|_, _| Answer::Forward);
         let proxy = Self {
             endpoint: format!("http://{}", listener.local_addr().unwrap()),
+            upstream: Upstream::new(upstream),
             calls: Arc::default(),
             connections: Arc::default(),
             script: Arc::new(Mutex::new(forward)),
+            copies: Arc::default(),
         };
         let serving = proxy.clone();
-        let upstream = upstream.to_owned();
         tokio::spawn(async move {
-            let client = Client::builder(TokioExecutor::new()).build_http();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 serving.connections.fetch_add(1, Ordering::SeqCst);
-                let (proxy, client, upstream) = (serving.clone(), client.clone(), upstream.clone());
+                let proxy = serving.clone();
                 let service = service_fn(move |request| {
-                    let (proxy, client, upstream) =
-                        (proxy.clone(), client.clone(), upstream.clone());
-                    async move { proxy.pass(request, &client, &upstream).await }
+                    let proxy = proxy.clone();
+                    async move { proxy.pass(request).await }
                 });
                 tokio::spawn(
                     hyper::server::conn::http1::Builder::new()
@@ -102,6 +127,11 @@ impl Proxy {
         *self.script.lock().unwrap() = Arc::new(script);
     }
 
+    /// From now on it looks at each item before it passes on a write to it.
+    pub fn keep_copies(&self) {
+        *self.copies.lock().unwrap() = Some(HashMap::new());
+    }
+
     /// The operations that were called since this was last asked, in order.
     pub fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.calls.lock().unwrap())
@@ -112,52 +142,166 @@ impl Proxy {
         self.connections.load(Ordering::SeqCst)
     }
 
-    async fn pass(
-        &self,
-        request: Request<Incoming>,
-        client: &Client<HttpConnector, Full<Bytes>>,
-        upstream: &str,
-    ) -> Result<Response<Full<Bytes>>, Reset> {
-        let target = request.headers()["x-amz-target"]
-            .to_str()
-            .unwrap()
-            .to_owned();
-        let operation = target.rsplit('.').next().unwrap().to_owned();
+    async fn pass(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Reset> {
+        let (parts, body) = request.into_parts();
+        let mut call = Call {
+            operation: operation(&parts.headers["x-amz-target"]),
+            parts,
+            body: body.collect().await.unwrap().to_bytes(),
+        };
         let before = {
             let mut calls = self.calls.lock().unwrap();
-            let before = calls.iter().filter(|call| **call == operation).count();
-            calls.push(operation.clone());
+            let before = calls.iter().filter(|other| **other == call.operation);
+            let before = before.count();
+            calls.push(call.operation.clone());
             before
         };
         let script = Arc::clone(&self.script.lock().unwrap());
-        let answer = script(&operation, before);
-        match &answer {
-            Answer::Reply(status, body) => return Ok(reply(*status, body.clone())),
-            Answer::Delay(time) => tokio::time::sleep(*time).await,
-            Answer::Hang => std::future::pending().await,
-            Answer::Reset => return Err(Reset),
-            _ => {}
+        let mut answer = script(&call.operation, before);
+        while let Answer::Meanwhile(happening, then) = answer {
+            happening().await;
+            answer = *then;
         }
-        let (mut parts, body) = request.into_parts();
-        parts.uri = format!("{upstream}/").parse().unwrap();
-        let body = Full::new(body.collect().await.unwrap().to_bytes());
-        let request = Request::from_parts(parts, body);
-        if let Answer::Late(time) = answer {
-            let client = client.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(time).await;
-                client.request(request).await
-            });
-            return Ok(reply(500, error_body("InternalServerError")));
-        }
-        let (parts, body) = client.request(request).await.unwrap().into_parts();
-        let body = Full::new(body.collect().await.unwrap().to_bytes());
         match answer {
-            Answer::ForwardThenReply(status, body) => Ok(reply(status, body)),
-            Answer::ForwardThenHang => std::future::pending().await,
-            Answer::ForwardThenReset => Err(Reset),
-            _ => Ok(Response::from_parts(parts, body)),
+            Answer::Reply(status, body) => Ok(reply(status, body)),
+            Answer::Hang => std::future::pending().await,
+            Answer::Reset => Err(Reset),
+            Answer::Late(time) => {
+                let proxy = self.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(time).await;
+                    proxy.forward(call).await
+                });
+                Ok(reply(500, error_body("InternalServerError")))
+            }
+            Answer::Stale => match self.copy_for(&call) {
+                Some(copy) => Ok(reply(200, copy)),
+                None => Ok(self.forward(call).await),
+            },
+            Answer::Delay(time) => {
+                tokio::time::sleep(time).await;
+                Ok(self.forward(call).await)
+            }
+            Answer::Edit(edit) => {
+                let mut body: Value = serde_json::from_slice(&call.body).unwrap();
+                edit(&mut body);
+                call.body = body.to_string().into();
+                Ok(self.forward(call).await)
+            }
+            Answer::ForwardThenReply(status, body) => {
+                self.forward(call).await;
+                Ok(reply(status, body))
+            }
+            Answer::ForwardThenHang => {
+                self.forward(call).await;
+                std::future::pending().await
+            }
+            Answer::ForwardThenReset => {
+                self.forward(call).await;
+                Err(Reset)
+            }
+            Answer::Forward | Answer::Meanwhile(..) => Ok(self.forward(call).await),
         }
+    }
+
+    async fn forward(&self, call: Call) -> Response<Full<Bytes>> {
+        if self.copies.lock().unwrap().is_some() {
+            for (table, key) in call.writes() {
+                let copy = self.upstream.send(call.read(&table, &key)).await;
+                let copy = copy.into_body().collect().await.unwrap().to_bytes();
+                let mut copies = self.copies.lock().unwrap();
+                let copies = copies.as_mut().expect("they are never given up");
+                copies.insert(key.to_string(), copy);
+            }
+        }
+        self.upstream.send(call).await
+    }
+
+    /// The older copy that a read may be served.
+    fn copy_for(&self, call: &Call) -> Option<Bytes> {
+        let body: Value = serde_json::from_slice(&call.body).unwrap();
+        if call.operation != "GetItem" || body["ConsistentRead"] == json!(true) {
+            return None;
+        }
+        let copies = self.copies.lock().unwrap();
+        let copies = copies.as_ref().expect("copies are kept");
+        copies.get(&body["Key"].to_string()).cloned()
+    }
+}
+
+/// One call of the SDK's.
+struct Call {
+    operation: String,
+    parts: hyper::http::request::Parts,
+    body: Bytes,
+}
+
+impl Call {
+    /// The tables and keys that it writes.
+    fn writes(&self) -> Vec<(Value, Value)> {
+        let body: Value = serde_json::from_slice(&self.body).unwrap();
+        let key_of = |write: &Value| match &write["Item"] {
+            Value::Null => write["Key"].clone(),
+            item => json!({ "id": item["id"] }),
+        };
+        let one = |write: &Value| (write["TableName"].clone(), key_of(write));
+        match self.operation.as_str() {
+            "PutItem" | "UpdateItem" | "DeleteItem" => vec![one(&body)],
+            "TransactWriteItems" => body["TransactItems"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .flat_map(|write| write.as_object().unwrap().values())
+                .map(one)
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// A read of one of them, by the same client.
+    fn read(&self, table: &Value, key: &Value) -> Self {
+        let mut parts = self.parts.clone();
+        let target = HeaderValue::from_static("DynamoDB_20120810.GetItem");
+        parts.headers.insert("x-amz-target", target);
+        let body = json!({ "TableName": table, "Key": key, "ConsistentRead": true });
+        Self {
+            operation: "GetItem".to_owned(),
+            parts,
+            body: body.to_string().into(),
+        }
+    }
+}
+
+fn operation(target: &HeaderValue) -> String {
+    let target = target.to_str().unwrap();
+    target.rsplit('.').next().unwrap().to_owned()
+}
+
+/// DynamoDB itself.
+#[derive(Clone)]
+struct Upstream {
+    client: Client<HttpConnector, Full<Bytes>>,
+    url: String,
+}
+
+impl Upstream {
+    fn new(endpoint: &str) -> Self {
+        Self {
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            url: format!("{endpoint}/"),
+        }
+    }
+
+    async fn send(&self, call: Call) -> Response<Full<Bytes>> {
+        let Call {
+            mut parts, body, ..
+        } = call;
+        parts.uri = self.url.parse().unwrap();
+        parts.headers.remove("content-length");
+        let request = Request::from_parts(parts, Full::new(body));
+        let (parts, body) = self.client.request(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Response::from_parts(parts, Full::new(body))
     }
 }
 
@@ -173,7 +317,7 @@ impl std::fmt::Display for Reset {
 
 impl std::error::Error for Reset {}
 
-fn reply(status: u16, body: String) -> Response<Full<Bytes>> {
+fn reply(status: u16, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     Response::builder()
         .status(status)
         .header("content-type", "application/x-amz-json-1.0")

@@ -1,31 +1,106 @@
-//! The client: how it is made, warmed up, and made again after a SnapStart restore.
+//! The client: how it is made, warmed up, and made again when its connections are worth nothing.
+//!
+//! 1. One client serves all requests, and all clones of a store.
+//! 2. While an execution environment is frozen its connections die, or go silent, and nothing in
+//!    the process notices. So one connection that is lost is taken for all of them: what is sent
+//!    next goes over new ones.
+//! 3. How long nothing was heard is judged by the system's clock: one that counts the time of the
+//!    process may have stood still.
+//! 4. A copy of a SnapStart snapshot gets a client of its own.
 
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use aws_config::BehaviorVersion;
-use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Region;
 use lambda_http::{BoxFuture, SnapStartResource};
 
-use crate::config::TableSettings;
+use crate::config::{TableSettings, system_clock};
 use crate::error::{Error, ErrorKind};
-use crate::store::dynamodb::{
-    ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, DynamoDbStore, FIRST_BACKOFF, OPERATION_TIMEOUT,
-};
+use crate::expiry::Timestamp;
+use crate::store::dynamodb::retry::Patience;
+use crate::store::dynamodb::{CONNECT_TIMEOUT, DynamoDbStore};
+
+/// How long nothing has to be heard of DynamoDB for a connection to be distrusted: well under the
+/// minute or so after which an idle one is closed on the way. New ones are not made more often
+/// than that: they mend no outage.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// The client that all clones of a store share.
+pub(super) struct Connection {
+    client: RwLock<Client>,
+    /// What `from_env` made the client of.
+    settings: Option<TableSettings>,
+    /// When DynamoDB answered last, in epoch seconds.
+    heard: AtomicU64,
+    /// When its connections were last given up for new ones, in epoch seconds.
+    replaced: AtomicU64,
+}
+
+impl Connection {
+    pub(super) fn new(client: Client, settings: Option<TableSettings>) -> Self {
+        Self {
+            client: RwLock::new(client),
+            settings,
+            heard: AtomicU64::new(now()),
+            replaced: AtomicU64::new(0),
+        }
+    }
+
+    /// The client as it is now. A poisoned lock guards nothing broken: the client is replaced
+    /// whole.
+    pub(super) fn client(&self) -> Client {
+        let client = self.client.read().unwrap_or_else(PoisonError::into_inner);
+        client.clone()
+    }
+
+    /// The same with another limit for connecting. Its connections are its own.
+    pub(super) fn with_connect_timeout(&self, timeout: Duration) -> Self {
+        let client = with_connect_timeout(&self.client(), timeout);
+        Self::new(client, self.settings.clone())
+    }
+
+    /// An answer came.
+    pub(super) fn answered(&self) {
+        self.heard.store(now(), Ordering::Relaxed);
+    }
+
+    /// Whether the environment may have been frozen since the last answer.
+    pub(super) fn was_quiet(&self) -> bool {
+        is_over(&self.heard)
+    }
+
+    /// A call was sent, and no answer came. The other connections may be no better.
+    pub(super) fn lost(&self) {
+        if is_over(&self.replaced) {
+            self.replaced.store(now(), Ordering::Relaxed);
+            self.replace(Client::from_conf(self.client().config().clone()));
+        }
+    }
+
+    fn replace(&self, client: Client) {
+        *self.client.write().unwrap_or_else(PoisonError::into_inner) = client;
+    }
+}
+
+fn is_over(since: &AtomicU64) -> bool {
+    now().saturating_sub(since.load(Ordering::Relaxed)) >= PAUSE.as_secs()
+}
+
+fn now() -> u64 {
+    Timestamp::from(system_clock()).epoch_seconds()
+}
 
 impl DynamoDbStore {
     pub(super) async fn connect(settings: TableSettings) -> Result<Self, Error> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(OPERATION_TIMEOUT)
             .build();
-        let retries = RetryConfig::standard().with_initial_backoff(FIRST_BACKOFF);
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .timeout_config(timeouts)
-            .retry_config(retries);
+        let mut loader =
+            aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts);
         if let Some(region) = &settings.region {
             loader = loader.region(Region::new(region.clone()));
         }
@@ -38,16 +113,18 @@ impl DynamoDbStore {
         if let Some(endpoint) = &settings.endpoint {
             config = config.endpoint_url(endpoint);
         }
-        let mut store = Self::new(Client::from_conf(config.build()), settings.table.clone())?;
+        let client = Client::from_conf(config.build());
+        let mut store = Self::new(client.clone(), settings.table.clone())?;
         store.consistent_read = settings.consistent_read;
-        store.settings = Some(settings);
+        store.connection = Connection::new(client, Some(settings)).into();
         Ok(store)
     }
 
-    /// Opens the connection by reading a key that no session has.
+    /// Opens the connection by reading a key that no session has, once: what is wrong with it is
+    /// for the first request to say.
     pub(super) async fn warm_up(&self) {
-        let read = self.get("warm-up").await;
-        if let Err(error) = read {
+        let mut once = Patience::new(self.attempt_timeout, None);
+        if let Err(error) = self.get("warm-up", false, &mut once).await {
             tracing::warn!(%error, "the connection to DynamoDB could not be warmed up");
         }
     }
@@ -83,23 +160,28 @@ impl SnapStartResource for DynamoDbStore {
     fn after_restore(&self) -> BoxFuture<'_, Result<(), lambda_http::Error>> {
         Box::pin(async move {
             let before = self.client();
-            let after = match &self.settings {
+            let after = match &self.connection.settings {
                 Some(settings) => {
-                    let timeouts = before.config().timeout_config().cloned();
+                    let timeouts = before.config().timeout_config();
+                    let timeout = timeouts.and_then(TimeoutConfig::connect_timeout);
                     let fresh = Self::connect(settings.clone()).await?.client();
-                    timeouts.map_or(fresh.clone(), |timeouts| with_timeouts(&fresh, timeouts))
+                    with_connect_timeout(&fresh, timeout.unwrap_or(CONNECT_TIMEOUT))
                 }
                 None => Client::from_conf(before.config().clone()),
             };
-            *self.client.write().unwrap_or_else(PoisonError::into_inner) = after;
+            self.connection.replace(after);
             self.warm_up().await;
             Ok(())
         })
     }
 }
 
-/// The same client with other timeouts.
-pub(super) fn with_timeouts(client: &Client, timeouts: TimeoutConfig) -> Client {
-    let config = client.config().to_builder().timeout_config(timeouts);
-    Client::from_conf(config.build())
+fn with_connect_timeout(client: &Client, timeout: Duration) -> Client {
+    let config = client.config();
+    let timeouts = config
+        .timeout_config()
+        .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder)
+        .connect_timeout(timeout)
+        .build();
+    Client::from_conf(config.to_builder().timeout_config(timeouts).build())
 }

@@ -150,14 +150,6 @@ impl Fault {
             Self::Again(error) | Self::Refused(error) | Self::Ambiguous(error) => error,
         }
     }
-
-    /// The error of a write: what may have happened is unknown.
-    pub(crate) fn of_write(self) -> Error {
-        match self {
-            Self::Again(error) | Self::Refused(error) => error,
-            Self::Ambiguous(error) => unknown(error),
-        }
-    }
 }
 
 /// The error of a write of which nobody knows whether it happened.

@@ -1,0 +1,228 @@
+//! How a call is made until it is known what became of it, or time is up.
+//!
+//! 1. The SDK's own retries are off: it resends blindly, gives up after three attempts, and tells
+//!    only of its last one, so that a lost acknowledgement followed by a refusal would look as if
+//!    nothing had happened.
+//! 2. An answer that proves that nothing happened is followed by the same request. After anything
+//!    ambiguous there is a [`Doubt`], and whatever cannot dispel it in time is
+//!    [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+//! 3. No attempt lasts longer than the time that is left, and none is begun that would not end in
+//!    it, going by the last one: what is cut off is unknown, and what is not begun is not.
+//! 4. After a fault each wait is longer than the one before. Who lost a race has just been told what
+//!    is there now, and tries again at once; from the second loss on, every other time, it waits for
+//!    a few round trips, so that fifty who collide do not collide for ever.
+//! 5. A race that was lost is an answer, and what follows has the whole time of an operation again.
+//!    It goes on until the invocation's deadline.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use aws_config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::Builder;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+use crate::error::Error;
+use crate::id::random;
+use crate::store::dynamodb::DynamoDbStore;
+use crate::store::dynamodb::fault::{Fault, unknown};
+
+/// Before the first retry, at most; doubled for each further one. The SDK's own base is a second.
+const FIRST_BACKOFF: Duration = Duration::from_millis(25);
+const LONGEST_BACKOFF: Duration = Duration::from_millis(800);
+/// How many operations' time races go on for where there is no deadline.
+const OPERATIONS: u32 = 10;
+/// How many round trips who lost two races waits at most, doubled with every second further loss.
+const ROUND_TRIPS: u32 = 4;
+
+/// What became of one attempt.
+pub(super) enum Attempt<T, E> {
+    Done(T),
+    /// The service's own error, of a condition that failed.
+    Refused(E),
+    Failed(Fault),
+}
+
+impl DynamoDbStore {
+    /// Makes one attempt, for no longer than an attempt may take, nor than the time that is left.
+    pub(super) async fn attempt<T, E>(
+        &self,
+        patience: &mut Patience,
+        sending: impl Future<Output = Result<T, SdkError<E>>>,
+    ) -> Attempt<T, E>
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let begun = Instant::now();
+        let limit = begun
+            .checked_add(self.attempt_timeout)
+            .map_or(patience.until, |limit| limit.min(patience.until));
+        let sent = tokio::time::timeout_at(limit.into(), sending).await;
+        patience.last_attempt = begun.elapsed();
+        let error = match sent {
+            Ok(Ok(done)) => {
+                self.connection.answered();
+                return Attempt::Done(done);
+            }
+            Ok(Err(error)) => error,
+            Err(_) => SdkError::timeout_error("the attempt took too long"),
+        };
+        let is_answer = matches!(
+            error,
+            SdkError::ServiceError(_) | SdkError::ResponseError(_)
+        );
+        if is_answer {
+            self.connection.answered();
+        }
+        let is_condition = error.code().is_some_and(|code| {
+            matches!(
+                code,
+                "ConditionalCheckFailedException" | "TransactionCanceledException"
+            )
+        });
+        match error {
+            SdkError::ServiceError(answer) if is_condition => Attempt::Refused(answer.into_err()),
+            error => {
+                let fault = Fault::of(error);
+                if !is_answer && matches!(fault, Fault::Ambiguous(_)) {
+                    self.connection.lost();
+                }
+                Attempt::Failed(fault)
+            }
+        }
+    }
+}
+
+/// What every call adds to the client's configuration: no retries of the SDK's own. As an override
+/// it leaves the client, and with it the connections, to be shared.
+pub(super) fn once() -> Builder {
+    Builder::new().retry_config(RetryConfig::disabled())
+}
+
+/// Whether an earlier attempt at a write may have happened, and what makes one think so.
+#[derive(Debug, Default)]
+pub(super) struct Doubt(Option<Error>);
+
+impl Doubt {
+    pub(super) fn is_there(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Waits to try again, if there is a point in it and time for it.
+    ///
+    /// # Errors
+    ///
+    /// Why there is not.
+    pub(super) async fn after(
+        &mut self,
+        fault: Fault,
+        patience: &mut Patience,
+    ) -> Result<(), Error> {
+        let (error, again) = match fault {
+            Fault::Refused(error) => (error, false),
+            Fault::Again(error) => (error, true),
+            Fault::Ambiguous(error) => (self.0.get_or_insert(error).clone(), true),
+        };
+        match again && patience.after_a_fault().await? {
+            true => Ok(()),
+            false => Err(self.about(error)),
+        }
+    }
+
+    /// The error that it comes to: what may have happened is unknown, whatever came after it.
+    pub(super) fn about(&self, error: Error) -> Error {
+        self.0.clone().map_or(error, unknown)
+    }
+}
+
+/// How long an operation goes on trying, and how long it waits in between.
+#[derive(Debug)]
+pub(super) struct Patience {
+    /// How long an operation may take.
+    time: Duration,
+    /// When this one is given up.
+    until: Instant,
+    /// When no other is begun.
+    races_until: Instant,
+    faults: u32,
+    races: u32,
+    /// How long the last attempt took.
+    last_attempt: Duration,
+}
+
+impl Patience {
+    /// For that long an operation, and not past that moment.
+    pub(super) fn new(time: Duration, deadline: Option<Instant>) -> Self {
+        let now = Instant::now();
+        let races_until = deadline.unwrap_or_else(|| after(now, time.saturating_mul(OPERATIONS)));
+        Self {
+            time,
+            until: after(now, time).min(races_until),
+            races_until,
+            faults: 0,
+            races: 0,
+            last_attempt: Duration::ZERO,
+        }
+    }
+
+    /// After a read that failed: waits to try again, if there is a point in it and time for it.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong.
+    pub(super) async fn after_a_read(&mut self, fault: Fault) -> Result<(), Error> {
+        let refused = matches!(fault, Fault::Refused(_));
+        match !refused && self.after_a_fault().await? {
+            true => Ok(()),
+            false => Err(fault.of_read()),
+        }
+    }
+
+    /// Waits before the next attempt. `false` if time is up.
+    pub(super) async fn after_a_fault(&mut self) -> Result<bool, Error> {
+        let longest = FIRST_BACKOFF.saturating_mul(doubled(self.faults));
+        self.faults += 1;
+        self.wait(longest, self.until).await
+    }
+
+    /// Waits before trying again with what the winner has left. `false` if time is up.
+    pub(super) async fn after_a_race(&mut self) -> Result<bool, Error> {
+        let longest = match self.races % 2 {
+            // What was read is as old as the handler, or as the wait before; the refusal is fresh.
+            0 => Duration::ZERO,
+            _ => {
+                let round_trips = ROUND_TRIPS.saturating_mul(doubled(self.races / 2));
+                self.last_attempt.saturating_mul(round_trips)
+            }
+        };
+        self.races += 1;
+        let goes_on = self.wait(longest, self.races_until).await?;
+        self.until = after(Instant::now(), self.time).min(self.races_until);
+        Ok(goes_on)
+    }
+
+    /// Waits for a random part of that time, so that those who collided do not collide again.
+    /// `false` if time is up, or would be before another attempt has ended.
+    async fn wait(&self, longest: Duration, until: Instant) -> Result<bool, Error> {
+        let share = f64::from(u16::from_le_bytes(random()?)) / f64::from(u16::MAX);
+        let pause = longest.min(LONGEST_BACKOFF).mul_f64(share);
+        let next_attempt = self.last_attempt + self.last_attempt / 2;
+        if Instant::now() + pause + next_attempt >= until {
+            return Ok(false);
+        }
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        Ok(true)
+    }
+}
+
+/// So much later. A time that no clock can tell is as good as an hour.
+fn after(now: Instant, time: Duration) -> Instant {
+    now.checked_add(time)
+        .unwrap_or(now + Duration::from_secs(3600))
+}
+
+fn doubled(times: u32) -> u32 {
+    1_u32.checked_shl(times).unwrap_or(u32::MAX)
+}

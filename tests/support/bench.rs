@@ -1,0 +1,131 @@
+//! What most tests stand on: a table behind a proxy, a clock that stands still, and sessions whose
+//! errors are written down.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lambda_http::{Error, Request};
+use lambda_sessions::{DynamoDbStore, ErrorKind, Session, SessionLayer, SessionStore};
+
+use super::{Clock, Proxy, Reply, Table, Visitor};
+
+pub struct Bench {
+    pub table: Table,
+    pub proxy: Proxy,
+    pub clock: Clock,
+    pub sessions: SessionLayer<DynamoDbStore>,
+    errors: Errors,
+}
+
+pub type Errors = Arc<Mutex<Vec<lambda_sessions::Error>>>;
+
+impl Bench {
+    pub async fn new() -> Self {
+        Self::on(Table::new().await).await
+    }
+
+    /// One whose operations are given up sooner than by default, for faults that last.
+    pub async fn impatient() -> Self {
+        Self::new().await.giving_up_after(800)
+    }
+
+    pub async fn on(table: Table) -> Self {
+        let proxy = Proxy::start(&table.endpoint).await;
+        let clock = Clock::new();
+        let (sessions, errors) = watched(table.store_at(&proxy.endpoint));
+        Self {
+            sessions: sessions.clock(clock.reader()),
+            table,
+            proxy,
+            clock,
+            errors,
+        }
+    }
+
+    pub fn giving_up_after(mut self, milliseconds: u64) -> Self {
+        let store = self.table.store_at(&self.proxy.endpoint);
+        let store = store.operation_timeout(Duration::from_millis(milliseconds));
+        self.use_store(store);
+        self
+    }
+
+    /// The same with another store.
+    pub fn use_store(&mut self, store: DynamoDbStore) {
+        let (sessions, errors) = watched(store);
+        self.sessions = sessions.clock(self.clock.reader());
+        self.errors = errors;
+    }
+
+    /// Another instance of the function, with connections of its own that no proxy sees.
+    pub fn elsewhere(&self) -> SessionLayer<DynamoDbStore> {
+        SessionLayer::new(self.table.store()).clock(self.clock.reader())
+    }
+
+    /// Someone who has visited this handler.
+    pub async fn guest<H, F>(&self, handler: H) -> Visitor
+    where
+        H: Fn(Request, Session) -> F + Clone + Send,
+        F: Future<Output = Result<String, Error>> + Send,
+    {
+        let mut visitor = Visitor::new();
+        let reply = visitor.visit(&self.sessions, handler).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        assert!(visitor.cookie().is_some());
+        self.proxy.calls();
+        visitor
+    }
+
+    /// The errors since this was last asked.
+    pub fn errors(&self) -> Vec<lambda_sessions::Error> {
+        self.errors.lock().unwrap().drain(..).collect()
+    }
+
+    /// Their kinds.
+    pub fn kinds(&self) -> Vec<ErrorKind> {
+        self.errors()
+            .iter()
+            .map(lambda_sessions::Error::kind)
+            .collect()
+    }
+
+    /// How often an operation was called since calls were last asked for.
+    pub fn count(&self, operation: &str) -> usize {
+        let calls = self.proxy.calls();
+        calls.iter().filter(|call| *call == operation).count()
+    }
+}
+
+/// Sessions whose errors are written down.
+pub fn watched<S: SessionStore>(store: S) -> (SessionLayer<S>, Errors) {
+    let errors = Errors::default();
+    let seen = Arc::clone(&errors);
+    let sessions = SessionLayer::new(store).on_error(move |error| {
+        seen.lock().unwrap().push(error.clone());
+        let status = match error.kind() {
+            ErrorKind::Gone | ErrorKind::Conflict => 409,
+            _ => 503,
+        };
+        let response = http::Response::builder().status(status);
+        response.body(String::new()).unwrap()
+    });
+    (sessions, errors)
+}
+
+pub async fn count(_: Request, session: Session) -> Result<String, Error> {
+    Ok(session.increment("visits", 1)?.to_string())
+}
+
+pub async fn peek(_: Request, session: Session) -> Result<String, Error> {
+    Ok(format!("{:?}", session.get::<i64>("visits")?))
+}
+
+pub async fn logout(_: Request, session: Session) -> Result<String, Error> {
+    session.destroy();
+    Ok(String::new())
+}
+
+#[track_caller]
+pub fn assert_refused(reply: &Reply, status: u64, what: &str) {
+    assert_eq!((reply.status, reply.cookies.len()), (status, 0), "{what}");
+}
