@@ -4,11 +4,9 @@
 
 mod support;
 
-use std::process::Command;
-
 use lambda_http::{Error, Request, SnapStartResource as _};
 use lambda_sessions::{Session, SessionLayer};
-use support::{Proxy, Table, Visitor};
+use support::{Proxy, Table, Visitor, this_program};
 
 /// Says so where this is the process that was started to call `from_env`.
 const CHILD: &str = "LAMBDA_SESSIONS_TEST_CHILD";
@@ -44,19 +42,8 @@ async fn child() {
 
 /// What the child says with these variables, and none others of ours or the SDK's.
 async fn run(variables: &[(&str, &str)]) -> String {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "child", "--nocapture", "--test-threads=1"]);
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        if name.starts_with("SESSION_") || name.starts_with("AWS_") {
-            command.env_remove(&*name);
-        }
-    }
+    let mut command = this_program("child", variables);
     command.env(CHILD, "1");
-    command
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test");
-    command.envs(variables.iter().copied());
     let output = tokio::task::spawn_blocking(move || command.output().unwrap())
         .await
         .unwrap();

@@ -5,8 +5,10 @@
 
 mod bench;
 mod dynamodb;
+mod function;
 mod proxy;
 mod visitor;
+mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +16,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use bench::{Bench, assert_refused, count, logout, peek, watched};
 pub use dynamodb::{Item, Table};
+pub use function::{FUNCTION, Function, Outcome, role, this_program};
 pub use proxy::{Answer, Proxy};
 pub use visitor::{Reply, Visitor};
+pub use wire::{Fate, Wire};
 
 /// A clock that stands still until it is moved. It begins in 2033, which no store's own clock
 /// takes for the past.

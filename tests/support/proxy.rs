@@ -45,8 +45,6 @@ pub enum Answer {
     Stale,
     /// Has something else happen first.
     Meanwhile(Happening, Box<Answer>),
-    /// Passes on another request.
-    Edit(Arc<dyn Fn(&mut Value) + Send + Sync>),
 }
 
 /// What a test does while a call waits in the proxy.
@@ -77,6 +75,7 @@ fn error_body(name: &str) -> String {
 }
 
 type Script = Arc<dyn Fn(&str, usize) -> Answer + Send + Sync>;
+type Edit = Arc<dyn Fn(&str, &mut Value) + Send + Sync>;
 
 #[derive(Clone)]
 pub struct Proxy {
@@ -85,6 +84,7 @@ pub struct Proxy {
     calls: Arc<Mutex<Vec<String>>>,
     connections: Arc<AtomicUsize>,
     script: Arc<Mutex<Script>>,
+    edit: Arc<Mutex<Option<Edit>>>,
     /// Where they are kept, what `GetItem` said of each item before it was last written.
     copies: Arc<Mutex<Option<HashMap<String, Bytes>>>>,
 }
@@ -100,6 +100,7 @@ impl Proxy {
             calls: Arc::default(),
             connections: Arc::default(),
             script: Arc::new(Mutex::new(forward)),
+            edit: Arc::default(),
             copies: Arc::default(),
         };
         let serving = proxy.clone();
@@ -127,6 +128,11 @@ impl Proxy {
         *self.script.lock().unwrap() = Arc::new(script);
     }
 
+    /// What it makes of each request, of which operation it may be, before it does anything with it.
+    pub fn edit(&self, edit: impl Fn(&str, &mut Value) + Send + Sync + 'static) {
+        *self.edit.lock().unwrap() = Some(Arc::new(edit));
+    }
+
     /// From now on it looks at each item before it passes on a write to it.
     pub fn keep_copies(&self) {
         *self.copies.lock().unwrap() = Some(HashMap::new());
@@ -149,6 +155,12 @@ impl Proxy {
             parts,
             body: body.collect().await.unwrap().to_bytes(),
         };
+        let edit = self.edit.lock().unwrap().clone();
+        if let Some(edit) = edit {
+            let mut body: Value = serde_json::from_slice(&call.body).unwrap();
+            edit(&call.operation, &mut body);
+            call.body = body.to_string().into();
+        }
         let before = {
             let mut calls = self.calls.lock().unwrap();
             let before = calls.iter().filter(|other| **other == call.operation);
@@ -180,12 +192,6 @@ impl Proxy {
             },
             Answer::Delay(time) => {
                 tokio::time::sleep(time).await;
-                Ok(self.forward(call).await)
-            }
-            Answer::Edit(edit) => {
-                let mut body: Value = serde_json::from_slice(&call.body).unwrap();
-                edit(&mut body);
-                call.body = body.to_string().into();
                 Ok(self.forward(call).await)
             }
             Answer::ForwardThenReply(status, body) => {

@@ -119,23 +119,35 @@ impl Visitor {
         T: Service<Request, Response = http::Response<Body>, Error = Error>,
         T::Future: Send,
     {
+        let request: LambdaRequest = serde_json::from_value(self.event("/")).unwrap();
+        let mut adapter = Adapter::from(service);
+        let response = adapter
+            .call(LambdaEvent::new(request, Context::default()))
+            .await?;
+        Ok(self.take(&serde_json::to_value(response).unwrap()))
+    }
+
+    /// A request as API Gateway's HTTP API sends it.
+    pub fn event(&self, path: &str) -> Value {
         let mut event: Value =
             serde_json::from_str(include_str!("../events/apigw_v2.json")).unwrap();
+        event["rawPath"] = json!(path);
+        event["requestContext"]["http"]["path"] = json!(path);
         let cookies: Vec<String> = self.jar.iter().map(|(n, v)| format!("{n}={v}")).collect();
         event["cookies"] = json!(cookies);
         for (name, value) in &self.headers {
             event["headers"][name] = json!(value);
         }
-        let request: LambdaRequest = serde_json::from_value(event).unwrap();
-        let mut adapter = Adapter::from(service);
-        let response = adapter
-            .call(LambdaEvent::new(request, Context::default()))
-            .await?;
-        let reply = Reply::read(&serde_json::to_value(response).unwrap());
+        event
+    }
+
+    /// Takes in what came back for it.
+    pub fn take(&mut self, response: &Value) -> Reply {
+        let reply = Reply::read(response);
         for cookie in &reply.cookies {
             self.keep(cookie);
         }
-        Ok(reply)
+        reply
     }
 
     fn keep(&mut self, set_cookie: &str) {

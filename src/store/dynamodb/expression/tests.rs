@@ -15,7 +15,7 @@ const OURS: &str = "attribute_type(#data, :map) AND attribute_type(#created, :nu
                     AND (attribute_not_exists(#format) OR #format = :format)";
 
 /// A live record that this very write has not stamped yet.
-const FRESH: &str = "#ttl > :now AND (attribute_not_exists(#write) OR #write <> :write)";
+const FRESH: &str = "#ttl > :now AND NOT #write = :write";
 
 fn stamp(ttl: Option<Timestamp>) -> Stamp<'static> {
     Stamp {
