@@ -7,14 +7,14 @@ mod support;
 
 use lambda_http::{Error, Request};
 use lambda_sessions::{ErrorKind, Session};
-use support::{Answer, Bench, Visitor, assert_refused, count, logout, minutes, peek};
+use support::{Answer, Bench, Copies, Visitor, assert_refused, count, logout, minutes, peek};
 
 /// Sessions whose every read is as old as it may be.
 async fn stale(consistent: bool) -> Bench {
     let mut bench = Bench::new().await;
     let store = bench.table.store_at(&bench.proxy.endpoint);
     bench.use_store(store.consistent_read(consistent));
-    bench.proxy.keep_copies();
+    bench.proxy.keep_copies(&Copies::default());
     bench.proxy.answer(|_, _| Answer::Stale);
     bench
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub use bench::{Bench, assert_refused, count, logout, peek, watched};
 pub use dynamodb::{Item, Table};
 pub use function::{FUNCTION, Function, Outcome, role, this_program};
-pub use proxy::{Answer, Proxy};
+pub use proxy::{Answer, Copies, Proxy};
 pub use visitor::{Reply, Visitor};
 pub use wire::{Fate, Wire};
 

@@ -36,6 +36,8 @@ pub enum Answer {
     Reset,
     /// Says that it failed, and passes it on after that time all the same.
     Late(Duration),
+    /// Says that it failed, and passes it on right after the next call of its operation.
+    Overtaken,
     /// Passes it on, and never answers.
     ForwardThenHang,
     /// Passes it on, and closes the connection.
@@ -43,12 +45,12 @@ pub enum Answer {
     /// Answers a read that is not strongly consistent with the item as it was before its last
     /// write. Needs [`Proxy::keep_copies`]; passes anything else on.
     Stale,
-    /// Has something else happen first.
-    Meanwhile(Happening, Box<Answer>),
+    /// Waits for a test to say what becomes of it.
+    Ask(Question),
 }
 
-/// What a test does while a call waits in the proxy.
-pub type Happening = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+/// What a test does while a call waits in the proxy, and what becomes of the call then.
+pub type Question = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
 
 impl Answer {
     /// DynamoDB's error of that name.
@@ -61,12 +63,26 @@ impl Answer {
         Self::ForwardThenReply(500, error_body("InternalServerError"))
     }
 
+    /// What that comes to.
+    pub fn ask<F>(question: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Self> + Send + 'static,
+    {
+        Self::Ask(Arc::new(move || Box::pin(question())))
+    }
+
     /// This, once that has happened.
     pub fn after<F>(self, happening: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        Self::Meanwhile(Arc::new(move || Box::pin(happening())), Box::new(self))
+        Self::ask(move || {
+            let (happens, then) = (happening(), self.clone());
+            async move {
+                happens.await;
+                then
+            }
+        })
     }
 }
 
@@ -85,9 +101,13 @@ pub struct Proxy {
     connections: Arc<AtomicUsize>,
     script: Arc<Mutex<Script>>,
     edit: Arc<Mutex<Option<Edit>>>,
-    /// Where they are kept, what `GetItem` said of each item before it was last written.
-    copies: Arc<Mutex<Option<HashMap<String, Bytes>>>>,
+    /// A call that is to be passed on late.
+    overtaken: Arc<Mutex<Option<Call>>>,
+    copies: Arc<Mutex<Option<Copies>>>,
 }
+
+/// What `GetItem` said of each item before it was last written. Several proxies may share it.
+pub type Copies = Arc<Mutex<HashMap<String, Bytes>>>;
 
 impl Proxy {
     /// In front of DynamoDB at that endpoint.
@@ -101,6 +121,7 @@ impl Proxy {
             connections: Arc::default(),
             script: Arc::new(Mutex::new(forward)),
             edit: Arc::default(),
+            overtaken: Arc::default(),
             copies: Arc::default(),
         };
         let serving = proxy.clone();
@@ -134,8 +155,8 @@ impl Proxy {
     }
 
     /// From now on it looks at each item before it passes on a write to it.
-    pub fn keep_copies(&self) {
-        *self.copies.lock().unwrap() = Some(HashMap::new());
+    pub fn keep_copies(&self, copies: &Copies) {
+        *self.copies.lock().unwrap() = Some(Arc::clone(copies));
     }
 
     /// The operations that were called since this was last asked, in order.
@@ -170,9 +191,8 @@ impl Proxy {
         };
         let script = Arc::clone(&self.script.lock().unwrap());
         let mut answer = script(&call.operation, before);
-        while let Answer::Meanwhile(happening, then) = answer {
-            happening().await;
-            answer = *then;
+        while let Answer::Ask(question) = answer {
+            answer = question().await;
         }
         match answer {
             Answer::Reply(status, body) => Ok(reply(status, body)),
@@ -184,6 +204,10 @@ impl Proxy {
                     tokio::time::sleep(time).await;
                     proxy.forward(call).await
                 });
+                Ok(reply(500, error_body("InternalServerError")))
+            }
+            Answer::Overtaken => {
+                *self.overtaken.lock().unwrap() = Some(call);
                 Ok(reply(500, error_body("InternalServerError")))
             }
             Answer::Stale => match self.copy_for(&call) {
@@ -206,21 +230,28 @@ impl Proxy {
                 self.forward(call).await;
                 Err(Reset)
             }
-            Answer::Forward | Answer::Meanwhile(..) => Ok(self.forward(call).await),
+            Answer::Forward | Answer::Ask(_) => Ok(self.forward(call).await),
         }
     }
 
     async fn forward(&self, call: Call) -> Response<Full<Bytes>> {
-        if self.copies.lock().unwrap().is_some() {
+        let copies = self.copies.lock().unwrap().clone();
+        if let Some(copies) = copies {
             for (table, key) in call.writes() {
                 let copy = self.upstream.send(call.read(&table, &key)).await;
                 let copy = copy.into_body().collect().await.unwrap().to_bytes();
-                let mut copies = self.copies.lock().unwrap();
-                let copies = copies.as_mut().expect("they are never given up");
-                copies.insert(key.to_string(), copy);
+                copies.lock().unwrap().insert(key.to_string(), copy);
             }
         }
-        self.upstream.send(call).await
+        let overtaken = {
+            let mut overtaken = self.overtaken.lock().unwrap();
+            overtaken.take_if(|overtaken| overtaken.operation == call.operation)
+        };
+        let answer = self.upstream.send(call).await;
+        if let Some(late) = overtaken {
+            self.upstream.send(late).await;
+        }
+        answer
     }
 
     /// The older copy that a read may be served.
@@ -229,9 +260,13 @@ impl Proxy {
         if call.operation != "GetItem" || body["ConsistentRead"] == json!(true) {
             return None;
         }
-        let copies = self.copies.lock().unwrap();
-        let copies = copies.as_ref().expect("copies are kept");
-        copies.get(&body["Key"].to_string()).cloned()
+        let copies = self.copies.lock().unwrap().clone();
+        let copies = copies.expect("copies are kept");
+        copies
+            .lock()
+            .unwrap()
+            .get(&body["Key"].to_string())
+            .cloned()
     }
 }
 

@@ -1,0 +1,237 @@
+//! What was seen, and whether it may be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stateright::semantics::register::{Register, RegisterOp, RegisterRet};
+use stateright::semantics::{ConsistencyTester, LinearizabilityTester};
+
+/// What came of a request, as its client was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Told {
+    Done,
+    /// It has not happened, and never will.
+    Refused,
+    /// It may have happened, at any time after it was sent, or may yet, or not.
+    Unknown,
+}
+
+/// What one client did to one register, in the order in which it all happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Event {
+    Read(usize),
+    Write(usize, u64),
+    /// What a read saw.
+    Saw(usize, u64),
+    /// What became of a write, or of a read that saw nothing.
+    Told(usize, Told),
+}
+
+/// A register of a session.
+pub(crate) type Name = (usize, &'static str);
+
+/// All that was seen.
+#[derive(Default)]
+pub(crate) struct Notes {
+    registers: BTreeMap<Name, Vec<Event>>,
+    counted: BTreeMap<usize, Vec<Told>>,
+    pushed: BTreeMap<usize, Vec<(u64, Told)>>,
+    next: u64,
+}
+
+/// What a session holds in the end.
+#[derive(Clone, Debug)]
+pub(crate) struct Left {
+    pub(crate) count: i64,
+    pub(crate) list: Vec<u64>,
+}
+
+impl Notes {
+    /// A value that nobody else writes.
+    pub(crate) fn fresh(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    pub(crate) fn event(&mut self, register: Name, event: Event) {
+        self.registers.entry(register).or_default().push(event);
+    }
+
+    pub(crate) fn counted(&mut self, session: usize, told: Told) {
+        self.counted.entry(session).or_default().push(told);
+    }
+
+    pub(crate) fn pushed(&mut self, session: usize, entry: u64, told: Told) {
+        self.pushed.entry(session).or_default().push((entry, told));
+    }
+
+    /// What is known of the end of a session that may have been destroyed: the best of what those
+    /// were told who destroyed it.
+    pub(crate) fn destroyed(&self, session: usize) -> Option<Told> {
+        let events = self.registers.get(&(session, "dead"))?;
+        let mut destroying = BTreeSet::new();
+        let mut best = None;
+        for event in events {
+            match event {
+                Event::Write(client, _) => drop(destroying.insert(*client)),
+                Event::Told(client, told) if destroying.remove(client) => match (told, best) {
+                    (Told::Done, _) | (_, None) => best = Some(*told),
+                    (Told::Unknown, Some(Told::Refused)) => best = Some(*told),
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        best
+    }
+
+    pub(crate) fn registers(&self) -> &BTreeMap<Name, Vec<Event>> {
+        &self.registers
+    }
+
+    /// How many of all requests were told so.
+    pub(crate) fn many(&self, told: Told) -> usize {
+        let of_registers = self.registers.values().flatten();
+        let events = of_registers.filter(|event| matches!(event, Event::Told(_, t) if *t == told));
+        let counted = self.counted.values().flatten().filter(|t| **t == told);
+        events.count() + counted.count()
+    }
+
+    /// That every register is linearizable.
+    ///
+    /// # Errors
+    ///
+    /// The first that is not, with its events.
+    pub(crate) fn judge_registers(&self) -> Result<(), String> {
+        for (register, events) in &self.registers {
+            if !is_linearizable(events) {
+                return Err(format!("{register:?} is not linearizable: {events:#?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// That a session's counter holds what was acknowledged, and at most what is unknown besides;
+    /// and its list each entry once, all that were acknowledged, and none that was refused.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong.
+    pub(crate) fn judge_session(&self, session: usize, left: &Left) -> Result<(), String> {
+        let counted = self.counted.get(&session).cloned().unwrap_or_default();
+        let many = |what: Told| counted.iter().filter(|told| **told == what).count() as i64;
+        let (least, unknown) = (many(Told::Done), many(Told::Unknown));
+        if !(least..=least + unknown).contains(&left.count) {
+            let count = left.count;
+            return Err(format!(
+                "session {session} counted {count}, of {least} done and {unknown} unknown"
+            ));
+        }
+        let there: BTreeSet<u64> = left.list.iter().copied().collect();
+        if there.len() != left.list.len() {
+            return Err(format!("session {session}: an entry came twice: {left:?}"));
+        }
+        for (entry, told) in self.pushed.get(&session).into_iter().flatten() {
+            let wrong = match told {
+                Told::Done => !there.contains(entry),
+                Told::Refused => there.contains(entry),
+                Told::Unknown => false,
+            };
+            if wrong {
+                return Err(format!("session {session}: {entry} was {told:?}: {left:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A client of whose write nothing is known has it in flight for ever, and goes on as somebody
+/// else.
+fn is_linearizable(events: &[Event]) -> bool {
+    let mut tester = LinearizabilityTester::new(Register(0));
+    let mut threads: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut next_thread = 1_000;
+    for (at, event) in events.iter().enumerate() {
+        let (client, invoked) = match event {
+            Event::Read(client) => (*client, RegisterOp::Read),
+            Event::Write(client, value) => (*client, RegisterOp::Write(*value)),
+            Event::Saw(client, value) => {
+                let ret = RegisterRet::ReadOk(*value);
+                tester
+                    .on_return(threads[client], ret)
+                    .expect("it was invoked");
+                continue;
+            }
+            Event::Told(client, Told::Done) => {
+                let ret = RegisterRet::WriteOk;
+                tester
+                    .on_return(threads[client], ret)
+                    .expect("it was invoked");
+                continue;
+            }
+            Event::Told(_, Told::Refused | Told::Unknown) => continue,
+        };
+        let ended = events[at + 1..].iter().find_map(|later| match later {
+            Event::Saw(other, _) if *other == client => Some(Told::Done),
+            Event::Told(other, told) if *other == client => Some(*told),
+            _ => None,
+        });
+        let thread = *threads.entry(client).or_insert(client);
+        match (ended.unwrap_or(Told::Unknown), &invoked) {
+            (Told::Refused, _) | (Told::Unknown, RegisterOp::Read) => {}
+            (Told::Done, _) => drop(tester.on_invoke(thread, invoked).expect("one at a time")),
+            (Told::Unknown, _) => {
+                tester.on_invoke(thread, invoked).expect("one at a time");
+                threads.insert(client, next_thread);
+                next_thread += 1;
+            }
+        }
+    }
+    tester.is_consistent()
+}
+
+/// The judge sees what is wrong: a read that goes back, and one of what was refused.
+#[test]
+fn a_history_that_is_not_linearizable_is_found_out() {
+    let write = |client, n| [Event::Write(client, n), Event::Told(client, Told::Done)];
+    let read = |client, n| [Event::Read(client), Event::Saw(client, n)];
+
+    let both = [write(0, 1), write(1, 2)].concat();
+    assert!(is_linearizable(&[&both[..], &read(0, 2)].concat()));
+    assert!(!is_linearizable(&[&both[..], &read(0, 1)].concat()));
+    let unknown = [Event::Write(1, 2), Event::Told(1, Told::Unknown)];
+    let late = [&write(0, 1)[..], &unknown, &read(1, 1), &read(1, 2)].concat();
+    assert!(is_linearizable(&late));
+    let back = [&write(0, 1)[..], &unknown, &read(0, 2), &read(0, 1)].concat();
+    assert!(!is_linearizable(&back));
+    let refused = [Event::Write(1, 2), Event::Told(1, Told::Refused)];
+    assert!(!is_linearizable(
+        &[&write(0, 1)[..], &refused, &read(0, 2)].concat()
+    ));
+    let during = [
+        Event::Write(0, 1),
+        Event::Read(1),
+        Event::Saw(1, 1),
+        Event::Read(1),
+        Event::Saw(1, 0),
+        Event::Told(0, Told::Done),
+    ];
+    assert!(!is_linearizable(&during));
+}
+
+#[test]
+fn counters_and_lists_have_their_bounds() {
+    let mut notes = Notes::default();
+    notes.counted(0, Told::Done);
+    notes.counted(0, Told::Unknown);
+    notes.counted(0, Told::Refused);
+    notes.pushed(0, 7, Told::Done);
+    notes.pushed(0, 8, Told::Refused);
+    notes.pushed(0, 9, Told::Unknown);
+    let judged = |count, list: &[u64]| {
+        let list = list.to_vec();
+        notes.judge_session(0, &Left { count, list }).is_ok()
+    };
+    assert!(judged(1, &[7]) && judged(2, &[9, 7]));
+    assert!(!judged(0, &[7]) && !judged(3, &[7]));
+    assert!(!judged(1, &[]) && !judged(1, &[7, 8]) && !judged(1, &[7, 7]));
+}
