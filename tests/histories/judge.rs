@@ -88,12 +88,42 @@ impl Notes {
         &self.registers
     }
 
-    /// How many of all requests were told so.
-    pub(crate) fn many(&self, told: Told) -> usize {
-        let of_registers = self.registers.values().flatten();
-        let events = of_registers.filter(|event| matches!(event, Event::Told(_, t) if *t == told));
-        let counted = self.counted.values().flatten().filter(|t| **t == told);
-        events.count() + counted.count()
+    /// What each operation was told, by its kind.
+    pub(crate) fn told(&self) -> BTreeMap<&'static str, Vec<Told>> {
+        let of_registers = self.registers.iter().flat_map(|((_, name), events)| {
+            let told = events.iter().filter_map(|event| match event {
+                Event::Told(_, told) => Some(*told),
+                Event::Saw(..) => Some(Told::Done),
+                _ => None,
+            });
+            told.map(|told| (*name, told))
+        });
+        let counted = self.counted.values().flatten();
+        let pushed = self.pushed.values().flatten();
+        let mut all: BTreeMap<&'static str, Vec<Told>> = BTreeMap::new();
+        for (kind, told) in of_registers
+            .chain(counted.map(|told| ("counter", *told)))
+            .chain(pushed.map(|(_, told)| ("list", *told)))
+        {
+            all.entry(kind).or_default().push(told);
+        }
+        all
+    }
+
+    /// That most operations of each kind came to something: a judge who sees nothing finds nothing
+    /// wrong.
+    ///
+    /// # Errors
+    ///
+    /// The first kind of which that is not so.
+    pub(crate) fn judge_success(&self) -> Result<(), String> {
+        for (kind, told) in self.told() {
+            let done = told.iter().filter(|told| **told == Told::Done).count();
+            if done * 4 < told.len() * 3 || done < 50 {
+                return Err(format!("{kind}: {done} done of {}", told.len()));
+            }
+        }
+        Ok(())
     }
 
     /// That every register is linearizable.

@@ -119,6 +119,7 @@ impl History {
     ///
     /// What is wrong with it.
     fn judge(&self) -> Result<(), String> {
+        self.notes.judge_success()?;
         self.notes.judge_registers()?;
         for session in 0..SESSIONS {
             let [item] = self.records(session)[..] else {
@@ -179,14 +180,15 @@ async fn every_history_is_linearizable() {
             .collect();
         for history in running {
             let history = history.await.unwrap();
-            let (seed, notes) = (history.seed, &history.notes);
-            let told = [Told::Done, Told::Refused, Told::Unknown].map(|told| notes.many(told));
+            let seed = history.seed;
+            let all: Vec<Told> = history.notes.told().into_values().flatten().collect();
+            let many = |told| all.iter().filter(|other| **other == told).count();
             println!(
                 "seed {seed}: {} calls; {} operations done, {} refused, {} unknown",
                 history.log.len(),
-                told[0],
-                told[1],
-                told[2]
+                many(Told::Done),
+                many(Told::Refused),
+                many(Told::Unknown)
             );
             if let Err(why) = history.judge() {
                 let log = history.log.join("\n");
