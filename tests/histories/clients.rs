@@ -7,7 +7,7 @@ use lambda_http::{Error, Request};
 use lambda_sessions::{DynamoDbStore, Session, SessionExt as _, SessionLayer};
 
 use crate::judge::{Event, Notes, Told};
-use crate::stage::{Dice, Stage};
+use crate::stage::{BEGINS, Dice, Stage};
 use crate::support::{Clock, Reply, Visitor, minutes};
 
 pub(crate) const CLIENTS: usize = 8;
@@ -47,7 +47,7 @@ pub(crate) async fn run(world: Arc<World>, client: usize, seed: u64) {
         client,
     };
     for _ in 0..REQUESTS {
-        client.world.stage.turn(client.client, "begins").await;
+        client.world.stage.turn(client.client, BEGINS).await;
         client.request().await;
     }
 }

@@ -5,7 +5,8 @@
 //! and press on with ids that are dead. Their calls fail, are reset or throttled, before and after
 //! the effect; attempts arrive after their own repetition; reads that are not strongly consistent
 //! are served older copies; and which call comes next is decided by the seed, one after the other,
-//! so that a seed's history is always the same.
+//! so that a seed's history is always the same. Then the same again, all at once, with calls that
+//! are slow or hang.
 //!
 //! 1. Every key that is set and read is linearizable, by stateright's checker. A write of which the
 //!    client was told that its outcome is unknown may have happened, at any time after it was sent,
@@ -33,11 +34,13 @@ use lambda_sessions::{ErrorKind, Session, SessionLayer};
 
 use clients::{CLIENTS, DOOMED, SESSIONS, World};
 use judge::{Left, Notes, Told};
-use stage::Stage;
+use stage::{Order, Stage};
 use support::{Answer, Clock, Copies, Item, Proxy, Table, Visitor};
 
 /// Longer than any history takes: it is faults that end an operation, and not the machine's load.
 const LONG: Duration = Duration::from_secs(600);
+/// For calls that hang.
+const SHORT: Duration = Duration::from_secs(3);
 
 /// What a seed's history was.
 struct History {
@@ -50,9 +53,9 @@ struct History {
 }
 
 impl History {
-    async fn run(seed: u64) -> Self {
+    async fn run(seed: u64, order: Order) -> Self {
         let table = Table::new().await;
-        let (stage, clock) = (Stage::new(seed, CLIENTS), Clock::new());
+        let (stage, clock) = (Stage::new(seed, CLIENTS, order), Clock::new());
         let direct = SessionLayer::new(table.store()).clock(clock.reader());
         let mut holders = Vec::new();
         for session in 0..SESSIONS + DOOMED {
@@ -81,7 +84,7 @@ impl History {
             let store = table
                 .store_at(&proxy.endpoint)
                 .consistent_read(clients::reads_consistently(client))
-                .attempt_timeout(LONG)
+                .attempt_timeout(if order == Order::Free { SHORT } else { LONG })
                 .operation_timeout(LONG);
             let sessions = SessionLayer::new(store).clock(clock.reader());
             instances.push(sessions.on_error(|error| {
@@ -169,6 +172,15 @@ fn variable(name: &str, default: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_history_is_linearizable() {
+    judge_all(Order::Seeded).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_history_at_once_is_linearizable() {
+    judge_all(Order::Free).await;
+}
+
+async fn judge_all(order: Order) {
     let first = variable("LAMBDA_SESSIONS_HISTORY_SEED", 1);
     let seeds = variable("LAMBDA_SESSIONS_HISTORY_SEEDS", 3);
     let seeds: Vec<u64> = (first..first + seeds).collect();
@@ -176,7 +188,7 @@ async fn every_history_is_linearizable() {
     for some in seeds.chunks(4) {
         let running: Vec<_> = some
             .iter()
-            .map(|seed| tokio::spawn(History::run(*seed)))
+            .map(|seed| tokio::spawn(History::run(*seed, order)))
             .collect();
         for history in running {
             let history = history.await.unwrap();
@@ -184,7 +196,7 @@ async fn every_history_is_linearizable() {
             let all: Vec<Told> = history.notes.told().into_values().flatten().collect();
             let many = |told| all.iter().filter(|other| **other == told).count();
             println!(
-                "seed {seed}: {} calls; {} operations done, {} refused, {} unknown",
+                "seed {seed}, {order:?}: {} calls; {} operations done, {} refused, {} unknown",
                 history.log.len(),
                 many(Told::Done),
                 many(Told::Refused),
@@ -192,7 +204,7 @@ async fn every_history_is_linearizable() {
             );
             if let Err(why) = history.judge() {
                 let log = history.log.join("\n");
-                panic!("seed {seed}: {why}\nthe calls:\n{log}");
+                panic!("seed {seed}, {order:?}: {why}\nthe calls:\n{log}");
             }
         }
     }
@@ -203,8 +215,8 @@ async fn every_history_is_linearizable() {
 async fn a_seed_has_one_history() {
     let seed = variable("LAMBDA_SESSIONS_HISTORY_SEED", 1);
     let (one, two) = tokio::join!(
-        tokio::spawn(History::run(seed)),
-        tokio::spawn(History::run(seed))
+        tokio::spawn(History::run(seed, Order::Seeded)),
+        tokio::spawn(History::run(seed, Order::Seeded))
     );
     let (one, two) = (one.unwrap(), two.unwrap());
     let difference = one.log.iter().zip(&two.log).position(|(a, b)| a != b);

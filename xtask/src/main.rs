@@ -10,6 +10,7 @@ mod demo;
 mod dynamodb_local;
 mod e2e;
 mod emulator;
+mod histories;
 mod process;
 mod workspace;
 
@@ -19,6 +20,7 @@ use anyhow::{Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::demo::Demo;
+use crate::histories::Histories;
 use crate::workspace::Workspace;
 
 const USAGE: &str = "\
@@ -28,7 +30,9 @@ usage: cargo xtask <task>
           an example behind cargo-lambda, with a DynamoDB in memory
   e2e     the examples behind cargo-lambda, over HTTP, function processes killed in between
   dynamodb-local -- <arguments of cargo test>
-          the tests on Amazon's DynamoDB Local instead of the DynamoDB in memory";
+          the tests on Amazon's DynamoDB Local instead of the DynamoDB in memory
+  histories [--seeds 20]
+          random histories under random faults, on both";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -57,7 +61,11 @@ async fn run(arguments: &[String]) -> Result<ExitCode> {
         }
         ["e2e"] => e2e::run(&Workspace::find()?).await,
         ["dynamodb-local", "--", arguments @ ..] | ["dynamodb-local", arguments @ ..] => {
-            dynamodb_local::test(&Workspace::find()?, arguments).await
+            dynamodb_local::test(&Workspace::find()?, arguments, &[]).await
+        }
+        ["histories", options @ ..] => {
+            let histories = Histories::parse(options)?;
+            histories.run(&Workspace::find()?).await
         }
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -1,0 +1,36 @@
+//! `cargo xtask histories`: twenty seeds of random histories, on the DynamoDB in memory and on
+//! Amazon's DynamoDB Local.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use crate::dynamodb_local;
+use crate::process::run;
+use crate::workspace::Workspace;
+
+const SEEDS: &str = "LAMBDA_SESSIONS_HISTORY_SEEDS";
+const ARGUMENTS: [&str; 4] = ["--test", "histories", "--", "--nocapture"];
+
+pub(crate) struct Histories {
+    seeds: u32,
+}
+
+impl Histories {
+    pub(crate) fn parse(options: &[&str]) -> Result<Self> {
+        let seeds = match options {
+            [] => 20,
+            ["--seeds", seeds] => seeds.parse().context("--seeds needs a number")?,
+            _ => bail!("histories has no such options; it has --seeds"),
+        };
+        Ok(Self { seeds })
+    }
+
+    pub(crate) async fn run(&self, workspace: &Workspace) -> Result<ExitCode> {
+        let seeds = self.seeds.to_string();
+        let mut in_memory = workspace.cargo();
+        in_memory.arg("test").args(ARGUMENTS).env(SEEDS, &seeds);
+        run(&mut in_memory).await?;
+        dynamodb_local::test(workspace, &ARGUMENTS, &[(SEEDS, &seeds)]).await
+    }
+}
