@@ -7,7 +7,8 @@
 //!    conditional on the record being there and alive, and a condition that fails returns the item
 //!    it failed on, so that no second read is needed to know why.
 //! 3. What is sent again counts once: how each write sees to that stands beside its sending.
-//! 4. Time bounds every retry: 3 seconds for an operation, resending included.
+//! 4. Time bounds every retry: 3 seconds for an operation, resending included, and never past the
+//!    invocation's deadline.
 
 mod connection;
 pub(crate) mod expression;
@@ -79,17 +80,7 @@ impl DynamoDbStore {
             let reason = "a table's name has 3 to 255 letters, digits, `_`, `-` and `.`";
             return Err(Error::new(ErrorKind::Misconfigured, reason));
         }
-        let timeouts = client.config().timeout_config();
-        let attempt = timeouts.and_then(TimeoutConfig::operation_attempt_timeout);
-        let operation = timeouts.and_then(TimeoutConfig::operation_timeout);
-        Ok(Self {
-            attempt_timeout: attempt.unwrap_or(ATTEMPT_TIMEOUT),
-            operation_timeout: operation.unwrap_or(OPERATION_TIMEOUT),
-            connection: Connection::new(client, None).into(),
-            table: table.into(),
-            layout: LAYOUT,
-            consistent_read: true,
-        })
+        Ok(Self::over(Connection::new(client, None), table))
     }
 
     /// A store as the environment says: `SESSION_DYNAMODB_TABLE` (default `sessions`),
@@ -111,9 +102,14 @@ impl DynamoDbStore {
         Ok(store)
     }
 
-    /// Default: `true`. Whether reads are strongly consistent, at one read unit per 4 KB. An
-    /// eventually consistent read costs half of that, and may miss what was written up to about a
-    /// second ago: a login may look as if it had not happened.
+    /// Default: `true`. Whether reads are strongly consistent, at one read unit per 4 KB
+    /// ([read consistency][guide]). An eventually consistent read costs half of that, and may show a
+    /// session as it was up to about a second ago: without the last change, or not yet logged out.
+    /// Nothing is lost by it, since what is written depends on what is there by then; and a session
+    /// that it does not find is looked for once more, consistently, so that nobody is taken for
+    /// logged out right after a login.
+    ///
+    /// [guide]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html
     #[must_use]
     pub fn consistent_read(mut self, yes: bool) -> Self {
         self.consistent_read = yes;
@@ -148,6 +144,21 @@ impl DynamoDbStore {
         self
     }
 
+    fn over(connection: Connection, table: String) -> Self {
+        let client = connection.client();
+        let timeouts = client.config().timeout_config();
+        let attempt = timeouts.and_then(TimeoutConfig::operation_attempt_timeout);
+        let operation = timeouts.and_then(TimeoutConfig::operation_timeout);
+        Self {
+            attempt_timeout: attempt.unwrap_or(ATTEMPT_TIMEOUT),
+            operation_timeout: operation.unwrap_or(OPERATION_TIMEOUT),
+            connection: connection.into(),
+            table: table.into(),
+            layout: LAYOUT,
+            consistent_read: true,
+        }
+    }
+
     fn client(&self) -> Client {
         self.connection.client()
     }
@@ -174,6 +185,7 @@ impl DynamoDbStore {
         &self,
         key: &StorageKey,
         update: Update<'_>,
+        stamp: Stamp<'_>,
         doubt: &mut Doubt,
         patience: &mut Patience,
     ) -> Result<Found, Error> {
@@ -187,19 +199,13 @@ impl DynamoDbStore {
         loop {
             let data = update.changes.apply(base.data())?;
             item::check_size(item::data_size(&data))?;
-            let write = write_id()?;
-            let stamp = Stamp {
-                now: update.now,
-                write: &write,
-                ttl: update.ttl,
-            };
             let expression = self.layout.whole(&data, base.version(), stamp);
             let of_base = Update {
                 read: Some(&base),
                 ..update
             };
             let sent = self
-                .send_update(key, expression, &write, of_base, doubt, patience)
+                .send_update(key, expression, stamp.write, of_base, doubt, patience)
                 .await?;
             let newer = match sent {
                 Sent::Written(item) => return self.read_back(&item, update.now),
@@ -281,7 +287,7 @@ impl SessionStore for DynamoDbStore {
             item::check_room(update.changes, base)?;
             let Some(mut expression) = self.layout.update(update.changes, base, stamp)? else {
                 return self
-                    .update_whole(key, of_base, &mut doubt, &mut patience)
+                    .update_whole(key, of_base, stamp, &mut doubt, &mut patience)
                     .await;
             };
             if let (true, Some(read)) = (update.if_unchanged, update.read) {

@@ -114,10 +114,9 @@ impl DynamoDbStore {
             config = config.endpoint_url(endpoint);
         }
         let client = Client::from_conf(config.build());
-        let mut store = Self::new(client.clone(), settings.table.clone())?;
-        store.consistent_read = settings.consistent_read;
-        store.connection = Connection::new(client, Some(settings)).into();
-        Ok(store)
+        let (table, consistent_read) = (settings.table.clone(), settings.consistent_read);
+        let store = Self::over(Connection::new(client, Some(settings)), table);
+        Ok(store.consistent_read(consistent_read))
     }
 
     /// Opens the connection by reading a key that no session has, once: what is wrong with it is

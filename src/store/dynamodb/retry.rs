@@ -180,13 +180,25 @@ impl Patience {
 
     /// Waits before the next attempt. `false` if time is up.
     pub(super) async fn after_a_fault(&mut self) -> Result<bool, Error> {
-        let longest = FIRST_BACKOFF.saturating_mul(doubled(self.faults));
-        self.faults += 1;
+        let longest = self.longest_after_a_fault();
         self.wait(longest, self.until).await
     }
 
     /// Waits before trying again with what the winner has left. `false` if time is up.
     pub(super) async fn after_a_race(&mut self) -> Result<bool, Error> {
+        let longest = self.longest_after_a_race();
+        let goes_on = self.wait(longest, self.races_until).await?;
+        self.until = after(Instant::now(), self.time).min(self.races_until);
+        Ok(goes_on)
+    }
+
+    fn longest_after_a_fault(&mut self) -> Duration {
+        let longest = FIRST_BACKOFF.saturating_mul(doubled(self.faults));
+        self.faults += 1;
+        longest.min(LONGEST_BACKOFF)
+    }
+
+    fn longest_after_a_race(&mut self) -> Duration {
         let longest = match self.races % 2 {
             // What was read is as old as the handler, or as the wait before; the refusal is fresh.
             0 => Duration::ZERO,
@@ -196,16 +208,14 @@ impl Patience {
             }
         };
         self.races += 1;
-        let goes_on = self.wait(longest, self.races_until).await?;
-        self.until = after(Instant::now(), self.time).min(self.races_until);
-        Ok(goes_on)
+        longest.min(LONGEST_BACKOFF)
     }
 
     /// Waits for a random part of that time, so that those who collided do not collide again.
     /// `false` if time is up, or would be before another attempt has ended.
     async fn wait(&self, longest: Duration, until: Instant) -> Result<bool, Error> {
         let share = f64::from(u16::from_le_bytes(random()?)) / f64::from(u16::MAX);
-        let pause = longest.min(LONGEST_BACKOFF).mul_f64(share);
+        let pause = longest.mul_f64(share);
         let next_attempt = self.last_attempt + self.last_attempt / 2;
         if Instant::now() + pause + next_attempt >= until {
             return Ok(false);
@@ -226,3 +236,6 @@ fn after(now: Instant, time: Duration) -> Instant {
 fn doubled(times: u32) -> u32 {
     1_u32.checked_shl(times).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

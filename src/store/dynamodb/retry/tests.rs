@@ -1,0 +1,114 @@
+use super::*;
+use crate::error::ErrorKind;
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+#[test]
+fn after_a_fault_each_wait_is_twice_as_long_and_there_is_a_longest() {
+    let mut patience = Patience::new(MS(3_000), None);
+    let waits: Vec<_> = (0..7).map(|_| patience.longest_after_a_fault()).collect();
+    assert_eq!(waits, [25, 50, 100, 200, 400, 800, 800].map(MS));
+}
+
+#[test]
+fn after_a_race_every_other_try_waits_for_a_few_round_trips() {
+    let mut patience = Patience::new(MS(3_000), None);
+    patience.last_attempt = MS(5);
+    let waits: Vec<_> = (0..8).map(|_| patience.longest_after_a_race()).collect();
+    assert_eq!(waits, [0, 20, 0, 40, 0, 80, 0, 160].map(MS));
+    for _ in 0..100 {
+        patience.longest_after_a_race();
+    }
+    assert!(patience.longest_after_a_race() <= LONGEST_BACKOFF);
+}
+
+#[tokio::test]
+async fn nothing_is_begun_that_would_not_end_in_time() {
+    let mut patience = Patience::new(MS(60_000), None);
+    patience.last_attempt = MS(1);
+    assert!(patience.after_a_fault().await.unwrap());
+    // An attempt of 50 seconds: the next one is reckoned with one and a half of that.
+    patience.last_attempt = MS(50_000);
+    assert!(!patience.after_a_fault().await.unwrap());
+    patience.last_attempt = MS(30_000);
+    assert!(patience.after_a_fault().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_race_has_until_the_deadline_and_a_fault_has_not() {
+    // No deadline: ten times as long as an operation.
+    let mut patience = Patience::new(MS(1_000), None);
+    patience.last_attempt = MS(4_000);
+    assert!(!patience.after_a_fault().await.unwrap());
+    assert!(patience.after_a_race().await.unwrap());
+    patience.last_attempt = MS(7_000);
+    assert!(!patience.after_a_race().await.unwrap());
+
+    let deadline = Instant::now() + MS(5_000);
+    let mut patience = Patience::new(MS(60_000), Some(deadline));
+    patience.last_attempt = MS(3_000);
+    assert!(patience.after_a_race().await.unwrap());
+    assert!(patience.until <= deadline, "also of the operation after it");
+    patience.last_attempt = MS(4_000);
+    assert!(!patience.after_a_fault().await.unwrap());
+    assert!(!patience.after_a_race().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_time_that_no_clock_can_tell_is_long() {
+    let mut patience = Patience::new(Duration::MAX, None);
+    assert!(patience.after_a_fault().await.unwrap());
+    assert!(patience.after_a_race().await.unwrap());
+}
+
+#[tokio::test]
+async fn after_a_read_a_refusal_is_the_last_word() {
+    let error = || Error::new(ErrorKind::Unavailable, "");
+    let mut patience = Patience::new(MS(60_000), None);
+    assert!(patience.after_a_read(Fault::Again(error())).await.is_ok());
+    assert!(
+        patience
+            .after_a_read(Fault::Ambiguous(error()))
+            .await
+            .is_ok()
+    );
+    let refused = patience.after_a_read(Fault::Refused(error())).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn what_may_have_happened_stays_in_doubt() {
+    let (throttled, lost) = (
+        || Error::new(ErrorKind::Throttled, ""),
+        || Error::new(ErrorKind::Unavailable, ""),
+    );
+    let mut patience = Patience::new(MS(60_000), None);
+    let mut doubt = Doubt::default();
+    doubt
+        .after(Fault::Again(throttled()), &mut patience)
+        .await
+        .unwrap();
+    assert!(!doubt.is_there(), "it is known that nothing happened");
+    assert_eq!(doubt.about(throttled()).kind(), ErrorKind::Throttled);
+    doubt
+        .after(Fault::Ambiguous(lost()), &mut patience)
+        .await
+        .unwrap();
+    assert!(doubt.is_there());
+    doubt
+        .after(Fault::Again(throttled()), &mut patience)
+        .await
+        .unwrap();
+    let ended = doubt
+        .after(Fault::Refused(throttled()), &mut patience)
+        .await;
+    let error = ended.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    let cause = std::error::Error::source(&error).unwrap();
+    let cause = cause.downcast_ref::<Error>().unwrap();
+    assert_eq!(
+        cause.kind(),
+        ErrorKind::Unavailable,
+        "the first that made one doubt"
+    );
+}
