@@ -127,6 +127,15 @@
 //! and nothing else. A session that another request destroyed or renewed in the meantime is not brought
 //! back: the late request is answered with 409.
 //!
+//! What fails is tried again, with a jittered wait in between, for 3 seconds by default, and never
+//! past the invocation's deadline less 200 ms. A connection that died while the environment was frozen
+//! costs one attempt (1 second at the most, where it went silent). A write that is sent again counts
+//! once; where nobody can tell whether it happened, the error is
+//! [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), and the client is told so.
+//! [A page][faults] has what a client gets, fault by fault.
+//!
+//! [faults]: https://docs.rs/crate/lambda-sessions/latest/source/docs/faults.md
+//!
 //! # What it costs
 //!
 //! | A request that … | DynamoDB calls |
@@ -136,7 +145,7 @@
 //! | reads | `GetItem` |
 //! | reads when a [touch](SessionLayer::touch_interval) is due | `GetItem`, `UpdateItem` |
 //! | reads and changes any number of keys | `GetItem`, `UpdateItem` |
-//! | only writes (with the layer: [`unread_session`](SessionExt::unread_session)) | `UpdateItem` |
+//! | only writes (with the layer: [`unread_session`](SessionExt::unread_session)) | `UpdateItem`; a `GetItem` before it when nothing was heard of DynamoDB for 10 seconds |
 //! | starts a session | `PutItem` |
 //! | renews the id | `GetItem`, `TransactWriteItems` |
 //! | destroys it and starts anew | `GetItem`, `TransactWriteItems` |
@@ -251,7 +260,7 @@
 //! | `record` | what a store holds of a session |
 //! | `changes` | what a request changed, and what becomes of it |
 //! | `session` | the handle that handlers have |
-//! | `store` | the trait; `memory`; `dynamodb` with `connection`, `item`, `expression`, `sending`, `fault`; the suite |
+//! | `store` | the trait; `memory`; `dynamodb` with `connection`, `item`, `expression`, `sending`, `retry`, `fault`; the suite |
 //! | `cookie`, `transport`, `response` | how the id travels, and what a response says of it |
 //! | `config` | settings, their defaults, the environment |
 //! | `service`, `budget` | the pipeline: read the id, load, run the handler, decide, apply, write the cookie; the time it has |

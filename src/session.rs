@@ -434,6 +434,12 @@ impl fmt::Debug for Session {
 /// What is changed here is one `UpdateItem` at the end of the request, and no read. If the session
 /// turns out to have died, the changes begin a new one.
 ///
+/// Of a write whose answer was lost, and that nothing was read for, nobody can tell whether it
+/// happened, unless it is found in the table: it fails with
+/// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) more often than one after a read. When nothing was
+/// heard of DynamoDB for 10 seconds, so that the connection may have died while the environment was
+/// frozen, it is read first.
+///
 /// It leaves the expiry as it is: a client that does nothing else is idle.
 #[derive(Clone, Debug)]
 pub struct UnreadSession(pub(crate) Session);

@@ -12,7 +12,7 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
-use crate::process::{Running, kill_and_wait, run};
+use crate::process::{self, Running, kill_and_wait, run};
 use crate::workspace::{Workspace, output};
 
 const VERSION: &str = "1.9.2";
@@ -120,12 +120,25 @@ impl Function {
     /// Kills the function's process, as Lambda does at any time, and starts another. `watch` does
     /// not notice a death by itself, so it is started anew too.
     pub(crate) async fn kill_and_restart(&mut self) -> Result<()> {
-        let processes = self.running.descendants_named(self.example)?;
-        ensure!(!processes.is_empty(), "there is no process to kill");
-        processes.into_iter().try_for_each(kill_and_wait)?;
+        self.processes()?.into_iter().try_for_each(kill_and_wait)?;
         self.running.end()?;
         self.running = Running::start(WATCH, &mut self.watch)?;
         self.answers().await
+    }
+
+    /// Stops the function's process, as Lambda does between two invocations.
+    pub(crate) fn freeze(&self) -> Result<()> {
+        self.processes()?.into_iter().try_for_each(process::stop)
+    }
+
+    pub(crate) fn thaw(&self) -> Result<()> {
+        self.processes()?.into_iter().try_for_each(process::go_on)
+    }
+
+    fn processes(&self) -> Result<Vec<u32>> {
+        let processes = self.running.descendants_named(self.example)?;
+        ensure!(!processes.is_empty(), "the function has no process");
+        Ok(processes)
     }
 
     pub(crate) fn stop(mut self) -> Result<()> {

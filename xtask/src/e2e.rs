@@ -4,6 +4,7 @@
 mod checks;
 mod counter;
 mod custom_store;
+mod freeze;
 mod login;
 
 use std::process::{Command, ExitCode};
@@ -43,6 +44,8 @@ pub(crate) async fn run(workspace: &Workspace) -> Result<ExitCode> {
     checks.ended("login", ended);
     let ended = custom_store::journey(&stage, &mut checks).await;
     checks.ended("custom_store", ended);
+    let ended = freeze::journey(&stage, &mut checks).await;
+    checks.ended("freeze", ended);
     checks.ended("emulator", stage.emulator.stop().await);
     Ok(checks.summary())
 }

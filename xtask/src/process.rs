@@ -125,10 +125,23 @@ pub(crate) fn kill_and_wait(process: u32) -> Result<()> {
     Ok(())
 }
 
+/// Stops a process, and has it go on.
+pub(crate) fn stop(process: u32) -> Result<()> {
+    signal(process, Signal::STOP)
+}
+
+pub(crate) fn go_on(process: u32) -> Result<()> {
+    signal(process, Signal::CONT)
+}
+
 fn kill(process: u32) {
-    if let Some(process) = pid(process) {
-        let _ = kill_process(process, Signal::KILL);
-    }
+    // It fails if the process has ended, which is what is wanted.
+    let _ = signal(process, Signal::KILL);
+}
+
+fn signal(process: u32, signal: Signal) -> Result<()> {
+    let process = pid(process).context("it is no process")?;
+    Ok(kill_process(process, signal)?)
 }
 
 fn pid(id: u32) -> Option<Pid> {

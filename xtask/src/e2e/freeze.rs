@@ -1,0 +1,36 @@
+//! The function's process stopped as Lambda freezes it, its connections dead when it goes on.
+
+use anyhow::Result;
+
+use super::Stage;
+use super::checks::Checks;
+use crate::client::Client;
+use crate::emulator::point_at;
+use crate::wire::{Fate, Wire};
+
+pub(super) async fn journey(stage: &Stage<'_>, checks: &mut Checks) -> Result<()> {
+    let wire = Wire::start(stage.emulator.endpoint()).await;
+    let environment = |command: &mut std::process::Command| point_at(&wire.endpoint, command);
+    let function = stage.function_with("counter", &environment).await?;
+    let url = &function.url().to_owned();
+    let mut client = Client::new();
+    let first = client.get(url).await?;
+    checks.equal("freeze: before it", &*first.body, "visit 1\n");
+    let fates = [
+        ("are closed", Fate::Closed, "visit 2\n"),
+        ("are reset", Fate::Reset, "visit 3\n"),
+        ("go silent", Fate::Silent, "visit 4\n"),
+    ];
+    for (what, fate, wanted) in fates {
+        let before = wire.connections();
+        function.freeze()?;
+        wire.decide(fate);
+        function.thaw()?;
+        let answer = client.get(url).await?;
+        let what = format!("freeze: after it, when its connections {what}");
+        checks.equal(&what, &*answer.body, wanted);
+        let what = "freeze: over a new connection";
+        checks.holds(what, wire.connections() > before);
+    }
+    function.stop()
+}
