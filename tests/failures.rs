@@ -295,6 +295,33 @@ async fn an_endpoint_that_is_not_there_is_unavailable() {
     }
 }
 
+/// As where a VPC has no way to DynamoDB: a connection is begun, and nothing comes back.
+#[tokio::test]
+async fn a_connection_that_never_comes_about_is_no_doubt() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Nobody accepts. Once the queue is full, whoever comes is not answered any more.
+    let mut queue = Vec::new();
+    let patience = std::time::Duration::from_millis(300);
+    while let Ok(queued) =
+        tokio::time::timeout(patience, tokio::net::TcpStream::connect(address)).await
+    {
+        queue.push(queued.unwrap());
+    }
+    let table = Table::new().await;
+    let store = table
+        .store_at(&format!("http://{address}"))
+        .connect_timeout(patience)
+        .operation_timeout(3 * patience);
+    let (sessions, errors) = watched(store);
+    let created = Visitor::new().visit(&sessions, count).await;
+    assert_refused(&created, 503, "a create");
+    let errors: Vec<_> = errors.lock().unwrap().drain(..).collect();
+    assert_eq!(errors[0].kind(), ErrorKind::Unavailable, "{:?}", errors[0]);
+}
+
 /// What each write does when DynamoDB refuses it: the error, no cookie, the data as they were.
 #[tokio::test]
 async fn a_save_that_is_refused_sends_no_success_and_no_cookie() {

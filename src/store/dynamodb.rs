@@ -39,8 +39,8 @@ use retry::{Doubt, Patience};
 use sending::{Sent, Transacted};
 
 /// How long a connection may take to come about: Lambda and DynamoDB are in one Region, where it
-/// takes milliseconds.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// takes milliseconds. A little less than an attempt, so that it is known that nothing was sent.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 /// How long one attempt may take; a socket that died while the environment was frozen costs one.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long an operation may take, retries included.
@@ -87,7 +87,7 @@ impl DynamoDbStore {
     /// `SESSION_DYNAMODB_ENDPOINT`, `SESSION_DYNAMODB_REGION`, `SESSION_DYNAMODB_CONSISTENT_READ`
     /// (default `true`), and the AWS environment for everything else.
     ///
-    /// The client gives a connection 1 second, an attempt 1 second, an operation 3 seconds. It is
+    /// The client gives a connection 900 ms, an attempt 1 second, an operation 3 seconds. It is
     /// connected here, during init, when Lambda does not throttle the CPU; if that fails it is
     /// logged, and the first request connects.
     ///
@@ -116,8 +116,9 @@ impl DynamoDbStore {
         self
     }
 
-    /// Default: 1 second. How long a connection may take to come about. The connections are new
-    /// ones.
+    /// Default: 900 milliseconds. How long a connection may take to come about. While it is less than
+    /// an attempt may take, it is known of a write that nothing was sent. The store gets connections
+    /// of its own.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connection = Arc::new(self.connection.with_connect_timeout(timeout));

@@ -48,16 +48,13 @@ impl Fault {
                 let cause = Cause::of(format!("DynamoDB's answer ({status}) is unreadable"));
                 Self::Ambiguous(what(Unavailable, "the answer was unreadable")(cause))
             }
+            SdkError::DispatchFailure(_) if never_connected(&error) => {
+                Self::Again(what(Unavailable, "DynamoDB could not be reached")(
+                    Cause::chain(&error),
+                ))
+            }
             SdkError::DispatchFailure(failure) if failure.is_timeout() => {
                 Self::Ambiguous(what(Timeout, "no answer in time")(Cause::chain(&error)))
-            }
-            SdkError::DispatchFailure(failure) if failure.is_io() => {
-                let unreachable = what(Unavailable, "DynamoDB could not be reached");
-                let failed = unreachable(Cause::chain(&error));
-                match never_connected(&error) {
-                    true => Self::Again(failed),
-                    false => Self::Ambiguous(failed),
-                }
             }
             // No credentials, no Region, an endpoint that is none: nothing was sent.
             SdkError::DispatchFailure(failure) if failure.is_other() && was_not_made(&error) => {
