@@ -228,5 +228,8 @@ mod tests {
         assert_eq!(Timestamp::from(time), at(1));
         assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_secs(5)), at(0));
         assert_eq!(SystemTime::from(at(7)), UNIX_EPOCH + Duration::from_secs(7));
+        // What no system can tell is the end of the year 9999.
+        let end = SystemTime::from(at(u64::MAX));
+        assert_eq!(Timestamp::from(end), at(253_402_300_799));
     }
 }

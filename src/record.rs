@@ -375,6 +375,15 @@ mod tests {
     }
 
     #[test]
+    fn data_counts_its_entries_and_their_bytes() {
+        let mut data = Data::new();
+        assert_eq!((data.len(), data.size(), data.is_empty()), (0, 0, true));
+        data.insert("one", Entry::from_json("1"));
+        data.insert("two", Entry::from_json("22"));
+        assert_eq!((data.len(), data.size(), data.is_empty()), (2, 9, false));
+    }
+
+    #[test]
     fn what_has_expired_is_absent() {
         let at = Timestamp::from_epoch_seconds;
         let live = Stored::Live(Record::new(Data::new(), at(0), at(10)));

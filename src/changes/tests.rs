@@ -618,3 +618,44 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn changes_that_are_there_and_changes_that_count() {
+    let there = data(&[("a", "1"), ("b", "2")]);
+    let unread = |steps: &[Step<'_>]| folded(None, steps);
+    let clear = |steps: &[Step<'_>]| folded(Some(&there), &[&[Step::Clear], steps].concat());
+    let (set_a, set_b) = (Step::Set("a", "1"), Step::Set("b", "2"));
+    for yes in [
+        unread(&[]),
+        unread(&[set_a]),
+        unread(&[set_a, set_b, Step::Remove("c")]),
+        clear(&[set_a, set_b]),
+    ] {
+        assert!(yes.are_in(&there), "{}", shown(&yes));
+    }
+    for no in [
+        unread(&[Step::Set("a", "2")]),
+        unread(&[Step::Set("c", "1")]),
+        unread(&[set_a, Step::Remove("b")]),
+        unread(&[Step::Add("a", 1)]),
+        unread(&[Step::Wrap("a")]),
+        // Something else is there too, that is not of this clear.
+        clear(&[set_a]),
+        clear(&[]),
+        clear(&[set_a, Step::Set("b", "3")]),
+        clear(&[set_a, set_b, Step::Set("c", "3")]),
+    ] {
+        assert!(!no.are_in(&there), "{}", shown(&no));
+    }
+    assert!(unread(&[Step::Remove("a")]).are_in(&Data::new()));
+    assert!(clear(&[]).are_in(&Data::new()));
+}
+
+#[test]
+fn floats_in_another_order_are_no_change() {
+    let there = data(&[("a", r#"{"x":1.5,"y":2}"#)]);
+    let same = folded(Some(&there), &[Step::Set("a", r#"{"y":2,"x":1.5}"#)]);
+    assert!(same.is_empty());
+    let other = folded(Some(&there), &[Step::Set("a", r#"{"y":2,"x":2.5}"#)]);
+    assert!(!other.is_empty());
+}

@@ -22,6 +22,8 @@ use crate::store::dynamodb::item::{self, FORMAT, Item, Layout};
 
 /// Bytes of text that DynamoDB allows one expression.
 const MAX_TEXT: usize = 4 * 1024;
+/// Bytes that a condition is left for the version, which may yet be required.
+const VERSION_TEXT: usize = " AND attribute_not_exists(#version)".len();
 /// Operators and functions that it allows one; ours are counted generously.
 const MAX_OPERATORS: usize = 300;
 
@@ -127,7 +129,7 @@ impl Layout {
         }
         expression.update.push_str(&removed);
         let fits = expression.update.len() <= MAX_TEXT
-            && expression.condition.len() <= MAX_TEXT
+            && expression.condition.len() + VERSION_TEXT <= MAX_TEXT
             && operators <= MAX_OPERATORS;
         Ok(fits.then_some(expression))
     }

@@ -112,3 +112,22 @@ async fn what_may_have_happened_stays_in_doubt() {
         "the first that made one doubt"
     );
 }
+
+/// They are random parts of the longest, so that those who collided do not collide again.
+#[tokio::test(start_paused = true)]
+async fn waits_are_random_and_no_longer_than_the_longest() {
+    let patience = Patience::new(MS(60_000), None);
+    let mut waits = std::collections::BTreeSet::new();
+    for _ in 0..50 {
+        let before = tokio::time::Instant::now();
+        assert!(patience.wait(MS(800), patience.until).await.unwrap());
+        let waited = before.elapsed();
+        assert!(waited <= MS(801), "{waited:?}");
+        waits.insert(waited);
+    }
+    assert!(waits.len() > 25, "{waits:?}");
+    assert!(waits.last().unwrap() > &MS(400) && waits.first().unwrap() < &MS(400));
+    let before = tokio::time::Instant::now();
+    assert!(patience.wait(MS(0), patience.until).await.unwrap());
+    assert!(before.elapsed().is_zero());
+}
