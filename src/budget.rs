@@ -15,14 +15,21 @@ use crate::error::{Error, ErrorKind};
 /// What is left of an invocation's time when the store is not asked any more.
 const MARGIN: Duration = Duration::from_millis(200);
 
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// When an invocation has no time left for the store: before its deadline, so that the answer
 /// still gets out. A request that does not come from Lambda has none.
 pub(crate) fn deadline<B>(request: &http::Request<B>) -> Option<Instant> {
     let milliseconds = request.lambda_context_ref()?.deadline;
     let deadline = UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))?;
-    // Lambda never begins an invocation whose deadline is over. `cargo lambda watch` says 600,000,
-    // as if that were a duration, and a context that was made by hand says 0.
-    let left = deadline.duration_since(system_clock()).ok()?;
+    let now = system_clock();
+    let left = match deadline.duration_since(now) {
+        Ok(left) => left,
+        // `cargo lambda watch` says 600,000, as if that were a duration, and a context that was made
+        // by hand says 0. No invocation has been over for so long.
+        Err(over) if over.duration() > A_DAY => return None,
+        Err(_) => Duration::ZERO,
+    };
     Instant::now().checked_add(left.saturating_sub(MARGIN))
 }
 
@@ -36,14 +43,30 @@ pub(crate) async fn within<T>(
         return asking.await;
     };
     if deadline <= Instant::now() {
-        let reason = "the invocation has no time left to ask the store";
-        return Err(Error::new(ErrorKind::Timeout, reason));
+        return Err(no_time_left());
     }
     let answered = tokio::time::timeout_at(deadline.into(), asking).await;
     answered.unwrap_or_else(|_| {
         let reason = "the invocation's time ran out before the store answered";
         Err(Error::new(lost.kind(), reason))
     })
+}
+
+/// Waits for something else of this request's, before the store is asked.
+pub(crate) async fn in_time<T>(
+    deadline: Option<Instant>,
+    waiting: impl Future<Output = T>,
+) -> Result<T, Error> {
+    let Some(deadline) = deadline else {
+        return Ok(waiting.await);
+    };
+    let waited = tokio::time::timeout_at(deadline.into(), waiting).await;
+    waited.map_err(|_| no_time_left())
+}
+
+fn no_time_left() -> Error {
+    let reason = "the invocation has no time left to ask the store";
+    Error::new(ErrorKind::Timeout, reason)
 }
 
 /// What it means that an answer did not come.

@@ -301,7 +301,7 @@ pub use crate::session::{Session, UnreadSession};
 pub use crate::store::conformance;
 pub use crate::store::dynamodb::DynamoDbStore;
 pub use crate::store::memory::MemoryStore;
-pub use crate::store::{Renewal, SessionStore, Update};
+pub use crate::store::{Moment, Renewal, SessionStore, Update};
 pub use crate::tower::{SessionFuture, SessionService};
 
 /// The README's programs compile.

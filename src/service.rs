@@ -11,12 +11,11 @@
 //!    the clock: when it loads, and again when it commits.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use http::Response;
 use lambda_http::{Body, IntoResponse, Request};
 
-use crate::budget::{Lost, deadline, within};
+use crate::budget::{Lost, deadline, in_time, within};
 use crate::changes::{Origin, Outcome, gone};
 use crate::config::Settings;
 use crate::cookie::Presented;
@@ -27,7 +26,7 @@ use crate::record::{Data, Found, Record};
 use crate::request::{adopt, handle};
 use crate::response;
 use crate::session::{Backend, Boxed, Pending, Scope, Session, Token};
-use crate::store::{Renewal, SessionStore, Update};
+use crate::store::{Moment, Renewal, SessionStore, Update};
 use crate::transport::Transport;
 
 /// One store and the rules by which its sessions live.
@@ -156,91 +155,83 @@ impl<S: SessionStore> Pipeline<S> {
 
     /// Loads the session, once.
     async fn read(&self, session: &Session) -> Result<(), Error> {
-        let _only_one = session.loading().await;
+        let _only_one = in_time(session.deadline(), session.loading()).await?;
         if session.was_read() {
             return Ok(());
         }
-        let now = self.settings.now();
+        let at = self.moment(session);
         let rules = &self.settings.expiry;
         let found = match session.presented() {
             None => Found::Absent,
-            Some(id) => match within(
-                session.deadline(),
-                Lost::Read,
-                self.store.load(id.storage_key(), now),
-            )
-            .await
-            {
-                Ok(Found::Live(record)) if rules.is_dead(record.created(), record.ttl(), now) => {
-                    Found::Absent
+            Some(id) => {
+                let load = self.store.load(id.storage_key(), at);
+                match within(at.deadline(), Lost::Read, load).await {
+                    Ok(Found::Live(record))
+                        if rules.is_dead(record.created(), record.ttl(), at.now()) =>
+                    {
+                        Found::Absent
+                    }
+                    Ok(found) => found,
+                    Err(error) => {
+                        session.not_loaded(&error);
+                        return Err(error);
+                    }
                 }
-                Ok(found) => found,
-                Err(error) => {
-                    session.not_loaded(&error);
-                    return Err(error);
-                }
-            },
+            }
         };
-        session.loaded(found, now, rules);
+        session.loaded(found, at.now(), rules);
         Ok(())
     }
 
     /// Decides, and applies.
     async fn write(&self, session: &Session, scope: Scope) -> Result<Timestamp, Error> {
-        let _one_at_a_time = session.writing().await;
-        let now = self.settings.now();
-        let pending = match session.take_pending(scope, now, &self.settings.expiry) {
+        let _one_at_a_time = in_time(session.deadline(), session.writing()).await?;
+        let at = self.moment(session);
+        let pending = match session.take_pending(scope, at.now(), &self.settings.expiry) {
             Ok(pending) => pending,
             Err(error) => {
                 session.failed(&error);
                 return Err(error);
             }
         };
-        let until = session.deadline();
         // Where nothing is written, nothing can come too late.
-        let limit = until.filter(|_| pending.outcome.writes_data());
-        match within(limit, Lost::Write, self.apply(&pending, now, until)).await {
+        let limit = at.deadline().filter(|_| pending.outcome.writes_data());
+        match within(limit, Lost::Write, self.apply(&pending, at)).await {
             Ok(Done::Stored(id, record, token)) => pending.stored(id, record, token),
             Ok(Done::Kept(ttl)) => pending.kept(ttl),
             Ok(Done::Destroyed) => {
-                pending.destroyed(now, &self.settings.expiry, Token::Remove);
+                pending.destroyed(at.now(), &self.settings.expiry, Token::Remove);
             }
             Err(error) => return Err(pending.failed(error)),
         }
-        Ok(now)
+        Ok(at.now())
     }
 
-    async fn apply(
-        &self,
-        pending: &Pending<'_>,
-        now: Timestamp,
-        until: Option<Instant>,
-    ) -> Result<Done, Error> {
+    /// The clock is read anew each time: a handler may have taken long.
+    fn moment(&self, session: &Session) -> Moment {
+        Moment::at(self.settings.now()).until(session.deadline())
+    }
+
+    async fn apply(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
         match pending.outcome {
             Outcome::Keep => Ok(Done::Kept(None)),
-            Outcome::Touch(ttl) => Ok(self.touch(pending, ttl, now, until).await),
-            Outcome::Create => self.create(pending, now).await,
-            Outcome::Update(ttl) => self.update(pending, ttl, now, until).await,
-            Outcome::Renew => self.renew(pending, now, until).await,
-            Outcome::Replace => self.replace(pending, now).await,
-            Outcome::Destroy => self.destroy(pending, now).await,
+            Outcome::Touch(ttl) => Ok(self.touch(pending, ttl, at).await),
+            Outcome::Create => self.create(pending, at).await,
+            Outcome::Update(ttl) => self.update(pending, ttl, at).await,
+            Outcome::Renew => self.renew(pending, at).await,
+            Outcome::Replace => self.replace(pending, at).await,
+            Outcome::Destroy => self.destroy(pending, at).await,
         }
     }
 
     /// A touch that loses its race, or fails, leaves the response as it is: nothing that anybody
     /// asked for is lost, and the next request touches again.
-    async fn touch(
-        &self,
-        pending: &Pending<'_>,
-        ttl: Timestamp,
-        now: Timestamp,
-        until: Option<Instant>,
-    ) -> Done {
+    async fn touch(&self, pending: &Pending<'_>, ttl: Timestamp, at: Moment) -> Done {
         let Some(id) = &pending.id else {
             return Done::Kept(None);
         };
-        let touch = self.store.touch(id.storage_key(), ttl, now);
-        match within(until, Lost::Write, touch).await {
+        let touch = self.store.touch(id.storage_key(), ttl, at);
+        match within(at.deadline(), Lost::Write, touch).await {
             Ok(touched) => Done::Kept(touched.then_some(ttl)),
             Err(error) => {
                 let session = id.fingerprint();
@@ -250,13 +241,13 @@ impl<S: SessionStore> Pipeline<S> {
         }
     }
 
-    async fn create(&self, pending: &Pending<'_>, now: Timestamp) -> Result<Done, Error> {
-        let (id, record) = self.fresh(pending, now)?;
+    async fn create(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
+        let (id, record) = self.fresh(pending, at.now())?;
         // All that was asked of a session that turned out to be dead was to take keys out.
         if record.data().is_empty() {
             return Ok(Done::Kept(None));
         }
-        self.store.create(id.storage_key(), &record).await?;
+        self.store.create(id.storage_key(), &record, at).await?;
         Ok(Done::Stored(id, record.at_version(1), Token::Issue))
     }
 
@@ -264,11 +255,10 @@ impl<S: SessionStore> Pipeline<S> {
         &self,
         pending: &Pending<'_>,
         ttl: Option<Timestamp>,
-        now: Timestamp,
-        until: Option<Instant>,
+        at: Moment,
     ) -> Result<Done, Error> {
         let Some(id) = &pending.id else {
-            return self.create(pending, now).await;
+            return self.create(pending, at).await;
         };
         let was_read = pending.origin != Origin::Unread;
         self.check_size(pending, pending.record.data())?;
@@ -276,8 +266,7 @@ impl<S: SessionStore> Pipeline<S> {
             ttl,
             read: was_read.then_some(&pending.record),
             if_unchanged: pending.if_unchanged,
-            until,
-            ..Update::new(&pending.changes, now)
+            ..Update::new(&pending.changes, at)
         };
         match self.store.update(id.storage_key(), update).await? {
             Found::Live(record) => {
@@ -285,28 +274,23 @@ impl<S: SessionStore> Pipeline<S> {
                 Ok(Done::Stored(id.clone(), record, token))
             }
             // Nobody asked what was there, so nobody is deceived by a new beginning.
-            Found::Absent if !was_read => self.create(pending, now).await,
+            Found::Absent if !was_read => self.create(pending, at).await,
             Found::Absent => Err(gone("the session was destroyed or expired in the meantime")),
             Found::Renewed => Err(gone("the session's id was renewed by another request")),
         }
     }
 
-    async fn renew(
-        &self,
-        pending: &Pending<'_>,
-        now: Timestamp,
-        until: Option<Instant>,
-    ) -> Result<Done, Error> {
+    async fn renew(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
         let Some(old) = &pending.id else {
-            return self.create(pending, now).await;
+            return self.create(pending, at).await;
         };
         self.check_size(pending, pending.record.data())?;
         let new = SessionId::generate()?;
-        let ttl = self.settings.expiry.ttl(pending.record.created(), now);
+        let rules = &self.settings.expiry;
+        let ttl = rules.ttl(pending.record.created(), at.now());
         let renewal = Renewal {
             if_unchanged: pending.if_unchanged,
-            until,
-            ..Renewal::new(&pending.record, &pending.changes, ttl, now)
+            ..Renewal::new(&pending.record, &pending.changes, ttl, at)
         };
         match self
             .store
@@ -319,14 +303,14 @@ impl<S: SessionStore> Pipeline<S> {
         }
     }
 
-    async fn replace(&self, pending: &Pending<'_>, now: Timestamp) -> Result<Done, Error> {
+    async fn replace(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
         let Some(old) = &pending.id else {
-            return self.create(pending, now).await;
+            return self.create(pending, at).await;
         };
-        let (new, record) = self.fresh(pending, now)?;
+        let (new, record) = self.fresh(pending, at.now())?;
         let replaced = self
             .store
-            .replace(old.storage_key(), new.storage_key(), &record)
+            .replace(old.storage_key(), new.storage_key(), &record, at)
             .await?;
         if !replaced {
             return Err(gone("the session's id was renewed by another request"));
@@ -336,11 +320,11 @@ impl<S: SessionStore> Pipeline<S> {
 
     /// The record goes also where a read has found none: it may not have been consistent, or have
     /// been read by a shorter lifetime than others go by.
-    async fn destroy(&self, pending: &Pending<'_>, now: Timestamp) -> Result<Done, Error> {
+    async fn destroy(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
         let Some(id) = &pending.id else {
             return Ok(Done::Destroyed);
         };
-        match self.store.delete(id.storage_key(), now).await? {
+        match self.store.delete(id.storage_key(), at).await? {
             Found::Live(()) | Found::Absent => Ok(Done::Destroyed),
             // The session goes on under an id that this client may not even know yet: a logout
             // that did not log out is no success.

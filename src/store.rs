@@ -1,8 +1,8 @@
 //! Where sessions are kept: the trait, and what its methods are given.
 //!
 //! 1. A store sees storage keys, never ids, and it never sees a [`Session`](crate::Session).
-//! 2. `now` is an argument: a store has no clock of its own. What has expired by `now` is absent,
-//!    whether it was deleted or not.
+//! 2. The [`Moment`] is an argument: a store has no clock of its own. What has expired by then is
+//!    absent, whether it was deleted or not.
 //! 3. Every write but a create depends on the record being there and alive, checked in the same
 //!    atomic step as the write. That is what keeps a session that was logged out from coming back.
 //! 4. Every method answers what it [`Found`]: a write took effect where it found
@@ -52,7 +52,7 @@ pub trait SessionStore: Send + Sync + 'static {
     fn load(
         &self,
         key: &StorageKey,
-        now: Timestamp,
+        at: Moment,
     ) -> impl Future<Output = Result<Found, Error>> + Send;
 
     /// Puts a record that begins now, at version 1, where nothing is.
@@ -64,6 +64,7 @@ pub trait SessionStore: Send + Sync + 'static {
         &self,
         key: &StorageKey,
         record: &Record,
+        at: Moment,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Changes some keys of a live record, raises its version by one, and gives it as it is now.
@@ -71,7 +72,9 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Other requests' changes of other keys survive, and increments add up, however many run at
     /// once: there is no conflict. A [function](crate::Change::Apply) is applied to the value as it
     /// is when it is written; if another request changes that key in between, again, until
-    /// [`until`](Update::until), and then it is a [`Conflict`](crate::ErrorKind::Conflict). Absent, expired, malformed: [`Found::Absent`], nothing written.
+    /// its [deadline](Moment::deadline), and then it is a
+    /// [`Conflict`](crate::ErrorKind::Conflict). Absent, expired, malformed: [`Found::Absent`],
+    /// nothing written.
     /// A stub: [`Found::Renewed`], nothing written.
     ///
     /// Fails with [`Deserialize`](crate::ErrorKind::Deserialize) if an increment meets what is no
@@ -90,7 +93,7 @@ pub trait SessionStore: Send + Sync + 'static {
         &self,
         key: &StorageKey,
         ttl: Timestamp,
-        now: Timestamp,
+        at: Moment,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Moves a live record to another key, changed on the way, and leaves a stub that lives for 120
@@ -115,6 +118,7 @@ pub trait SessionStore: Send + Sync + 'static {
         from: &StorageKey,
         to: &StorageKey,
         record: &Record,
+        at: Moment,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Deletes a record. Absent, malformed: [`Found::Absent`], and a malformed one stays. Expired:
@@ -122,8 +126,45 @@ pub trait SessionStore: Send + Sync + 'static {
     fn delete(
         &self,
         key: &StorageKey,
-        now: Timestamp,
+        at: Moment,
     ) -> impl Future<Output = Result<Found<()>, Error>> + Send;
+}
+
+/// When something is done to a record, and how long there is time for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    now: Timestamp,
+    deadline: Option<Instant>,
+}
+
+impl Moment {
+    /// That time, and no deadline: how long to try is left to the store.
+    #[must_use]
+    pub const fn at(now: Timestamp) -> Self {
+        Self {
+            now,
+            deadline: None,
+        }
+    }
+
+    /// The same with a deadline, if there is one.
+    #[must_use]
+    pub const fn until(mut self, deadline: Option<Instant>) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// The time, by the layer's clock.
+    #[must_use]
+    pub const fn now(self) -> Timestamp {
+        self.now
+    }
+
+    /// When to stop trying. What is begun must have an answer by then, or it has none.
+    #[must_use]
+    pub const fn deadline(self) -> Option<Instant> {
+        self.deadline
+    }
 }
 
 /// What [`SessionStore::update`] writes.
@@ -140,22 +181,19 @@ pub struct Update<'a> {
     /// read.
     pub if_unchanged: bool,
     /// The moment.
-    pub now: Timestamp,
-    /// When to stop trying again; `None` leaves that to the store.
-    pub until: Option<Instant>,
+    pub at: Moment,
 }
 
 impl<'a> Update<'a> {
     /// An update of a record that was not read, and whose expiry stays.
     #[must_use]
-    pub const fn new(changes: &'a Changes, now: Timestamp) -> Self {
+    pub const fn new(changes: &'a Changes, at: Moment) -> Self {
         Self {
             changes,
             ttl: None,
             read: None,
             if_unchanged: false,
-            now,
-            until: None,
+            at,
         }
     }
 
@@ -194,27 +232,19 @@ pub struct Renewal<'a> {
     /// read.
     pub if_unchanged: bool,
     /// The moment.
-    pub now: Timestamp,
-    /// When to stop trying again; `None` leaves that to the store.
-    pub until: Option<Instant>,
+    pub at: Moment,
 }
 
 impl<'a> Renewal<'a> {
     /// A renewal of this record.
     #[must_use]
-    pub const fn new(
-        read: &'a Record,
-        changes: &'a Changes,
-        ttl: Timestamp,
-        now: Timestamp,
-    ) -> Self {
+    pub const fn new(read: &'a Record, changes: &'a Changes, ttl: Timestamp, at: Moment) -> Self {
         Self {
             read,
             changes,
             ttl,
             if_unchanged: false,
-            now,
-            until: None,
+            at,
         }
     }
 
@@ -228,7 +258,7 @@ impl<'a> Renewal<'a> {
             ttl: Some(self.ttl),
             read: Some(self.read),
             if_unchanged: self.if_unchanged,
-            ..Update::new(self.changes, self.now)
+            ..Update::new(self.changes, self.at)
         };
         update.apply(record)
     }
@@ -236,7 +266,8 @@ impl<'a> Renewal<'a> {
     /// From when on the stub is as good as absent.
     #[must_use]
     pub const fn stub_ttl(&self) -> Timestamp {
-        self.now
+        self.at
+            .now()
             .plus(std::time::Duration::from_secs(crate::expiry::STUB_SECONDS))
     }
 }

@@ -365,21 +365,128 @@ async fn lost_and_then_throttled(step: &str, times: usize) -> (Bench, Visitor, R
     (bench, ada, reply)
 }
 
-/// An attempt that was given up, and reaches DynamoDB after its own repetition, counts no more.
+/// An attempt that was given up, and reaches DynamoDB after its own repetition, changes nothing any
+/// more, whatever others have written in between.
 #[tokio::test]
 async fn an_attempt_that_arrives_late_does_not_count_again() {
-    let bench = Bench::impatient().await;
+    const LATE: Duration = Duration::from_millis(300);
+    let bench = Bench::new().await;
     let mut ada = bench.guest(count).await;
+    let late = |operation: &str, before: usize| match (operation, before) {
+        ("UpdateItem", 0) => Answer::Late(LATE),
+        _ => Answer::Forward,
+    };
+    // With another request in between, and with none.
+    for (other, visits) in [(true, "Some(3)"), (false, "Some(4)")] {
+        bench.proxy.answer(late);
+        assert_eq!(ada.visit(&bench.sessions, count).await.status, 200);
+        assert_eq!(bench.proxy.calls(), ["GetItem", "UpdateItem", "UpdateItem"]);
+        if other {
+            assert_eq!(ada.visit(&bench.elsewhere(), count).await.status, 200);
+        }
+        tokio::time::sleep(2 * LATE).await;
+        assert_eq!(ada.visit(&bench.sessions, peek).await.body, visits);
+    }
+
+    // What was set and is set anew stays new.
+    bench.proxy.answer(late);
+    let set = |value: i64| {
+        move |_: Request, session: Session| async move {
+            session.insert("visits", value)?;
+            Ok("")
+        }
+    };
+    assert_eq!(ada.visit(&bench.sessions, set(10)).await.status, 200);
+    assert_eq!(ada.visit(&bench.elsewhere(), set(20)).await.status, 200);
+    tokio::time::sleep(2 * LATE).await;
+    assert_eq!(ada.visit(&bench.sessions, peek).await.body, "Some(20)");
+}
+
+/// An attempt to create a session that reaches DynamoDB after the logout brings nothing back.
+#[tokio::test]
+async fn a_create_that_arrives_after_the_logout_resurrects_nothing() {
+    const LATE: Duration = Duration::from_millis(300);
+    let bench = Bench::new().await;
     bench
         .proxy
         .answer(|operation, before| match (operation, before) {
-            ("UpdateItem", 0) => Answer::Late(Duration::from_millis(300)),
+            ("PutItem", 0) => Answer::Late(LATE),
             _ => Answer::Forward,
         });
+    let mut ada = Visitor::new();
     assert_eq!(ada.visit(&bench.sessions, count).await.status, 200);
-    assert_eq!(bench.proxy.calls(), ["GetItem", "UpdateItem", "UpdateItem"]);
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    assert_eq!(ada.visit(&bench.sessions, peek).await.body, "Some(2)");
+    let mut thief = ada.clone();
+    assert_eq!(ada.visit(&bench.sessions, logout).await.status, 200);
+    assert_eq!(ada.cookie(), None);
+    tokio::time::sleep(2 * LATE).await;
+    assert_eq!(thief.visit(&bench.sessions, peek).await.body, "None");
+    let late = thief.visit(&bench.sessions, count).await;
+    assert_refused(&late, 409, "the id is dead");
+}
+
+/// Another request was faster, and there is no time to try again: the first attempt may still
+/// arrive, so it is not said that nothing was written.
+#[tokio::test]
+async fn a_race_that_is_lost_in_doubt_is_unknown() {
+    let bench = Bench::new().await.giving_up_after(50);
+    let mut ada = bench.guest(count).await;
+    let (elsewhere, other) = (bench.elsewhere(), ada.clone());
+    bench.proxy.answer(move |operation, before| {
+        let (elsewhere, other) = (elsewhere.clone(), other.clone());
+        match (operation, before) {
+            ("UpdateItem", 0) => Answer::error(500, "InternalServerError"),
+            // Each of these finds that somebody else was faster, and takes long to say so.
+            ("UpdateItem", _) => Answer::Forward.after(move || {
+                let (elsewhere, mut other) = (elsewhere.clone(), other.clone());
+                async move {
+                    other.visit(&elsewhere, count).await;
+                    tokio::time::sleep(Duration::from_millis(400)).await;
+                }
+            }),
+            _ => Answer::Forward,
+        }
+    });
+    let reply = ada.visit(&bench.sessions, count).await;
+    assert_refused(&reply, 503, "it is not known");
+    assert_eq!(bench.kinds(), [ErrorKind::OutcomeUnknown]);
+}
+
+/// A save that has waited for one whose outcome is unknown writes nothing: it may be there already.
+#[tokio::test]
+async fn after_an_unknown_outcome_nothing_that_waited_is_written() {
+    let bench = Bench::impatient().await;
+    for commit_waits in [false, true] {
+        let mut ada = bench.guest(count).await;
+        bench
+            .proxy
+            .answer(|operation, before| match (operation, before) {
+                ("UpdateItem", 0) => Answer::lost(),
+                ("UpdateItem", n) if n < 2 => Answer::Hang,
+                _ => Answer::Forward,
+            });
+        let handler = |_: Request, session: Session| async move {
+            session.increment("visits", 1)?;
+            let saving = session.clone();
+            let first = tokio::spawn(async move { saving.save().await });
+            if commit_waits {
+                // It has the lock, and is waited for.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                return Ok("");
+            }
+            let (first, second) = tokio::join!(first, session.save());
+            assert_eq!(
+                first.unwrap().unwrap_err().kind(),
+                ErrorKind::OutcomeUnknown
+            );
+            assert_eq!(second.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+            Ok("")
+        };
+        let reply = ada.visit(&bench.sessions, handler).await;
+        assert_refused(&reply, 503, "the commit");
+        assert_eq!(bench.kinds(), [ErrorKind::OutcomeUnknown]);
+        bench.proxy.answer(|_, _| Answer::Forward);
+        assert_eq!(ada.visit(&bench.sessions, peek).await.body, "Some(2)");
+    }
 }
 
 /// It was acknowledged, so it must not be sent again.

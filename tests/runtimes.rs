@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use axum::body::Body as StreamedBody;
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, Service, service_fn};
-use lambda_sessions::{DynamoDbStore, Session, SessionExt as _, SessionLayer, SessionStore as _};
+use lambda_sessions::{
+    DynamoDbStore, Moment, Session, SessionExt as _, SessionLayer, SessionStore as _,
+};
 use support::{Function, Outcome, Table, Visitor};
 use tower::{Layer as _, ServiceExt as _};
 
@@ -83,7 +85,7 @@ async fn stream(request: Request, store: DynamoDbStore) -> Result<Response<Strea
     session.increment("visits", 1)?;
     let body = async move {
         let key = session.id().expect("it is stored").storage_key().clone();
-        let now = std::time::SystemTime::now().into();
+        let now = Moment::at(std::time::SystemTime::now().into());
         let lambda_sessions::Found::Live(record) = store.load(&key, now).await.unwrap() else {
             panic!("it is stored");
         };

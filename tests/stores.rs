@@ -3,8 +3,8 @@
 mod support;
 
 use lambda_sessions::{
-    Error, Found, MemoryStore, Record, Renewal, SessionStore, StorageKey, Timestamp, Update,
-    conformance,
+    Error, Found, MemoryStore, Moment, Record, Renewal, SessionStore, StorageKey, Timestamp,
+    Update, conformance,
 };
 use support::Table;
 
@@ -34,45 +34,45 @@ enum Defect {
 struct Broken(MemoryStore, Defect);
 
 impl SessionStore for Broken {
-    async fn load(&self, key: &StorageKey, now: Timestamp) -> Result<Found, Error> {
-        let now = match self.1 {
-            Defect::LoadsTheExpired => Timestamp::from_epoch_seconds(0),
-            _ => now,
+    async fn load(&self, key: &StorageKey, at: Moment) -> Result<Found, Error> {
+        let at = match self.1 {
+            Defect::LoadsTheExpired => Moment::at(Timestamp::from_epoch_seconds(0)),
+            _ => at,
         };
-        self.0.load(key, now).await
+        self.0.load(key, at).await
     }
 
-    async fn create(&self, key: &StorageKey, record: &Record) -> Result<(), Error> {
-        self.0.create(key, record).await
+    async fn create(&self, key: &StorageKey, record: &Record, at: Moment) -> Result<(), Error> {
+        self.0.create(key, record, at).await
     }
 
     async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
         let found = self.0.update(key, update).await?;
         match (self.1, found, update.read) {
             (Defect::UpdateCreates, Found::Absent, _) => {
-                let record =
-                    update.apply(&Record::new(Default::default(), update.now, update.now))?;
-                self.0.create(key, &record).await?;
+                let now = update.at.now();
+                let record = update.apply(&Record::new(Default::default(), now, now))?;
+                self.0.create(key, &record, update.at).await?;
                 Ok(Found::Absent)
             }
             (Defect::UpdateOverwritesOtherKeys, Found::Live(_), Some(read)) => {
                 let record = update.apply(read)?;
-                self.0.delete(key, update.now).await?;
-                self.0.create(key, &record).await?;
+                self.0.delete(key, update.at).await?;
+                self.0.create(key, &record, update.at).await?;
                 Ok(Found::Live(record))
             }
             (_, found, _) => Ok(found),
         }
     }
 
-    async fn touch(&self, key: &StorageKey, ttl: Timestamp, now: Timestamp) -> Result<bool, Error> {
-        match (self.1, self.0.load(key, now).await?) {
+    async fn touch(&self, key: &StorageKey, ttl: Timestamp, at: Moment) -> Result<bool, Error> {
+        match (self.1, self.0.load(key, at).await?) {
             (Defect::TouchMovesBack, Found::Live(record)) => {
-                self.0.delete(key, now).await?;
-                self.0.create(key, &record.with_ttl(ttl)).await?;
+                self.0.delete(key, at).await?;
+                self.0.create(key, &record.with_ttl(ttl), at).await?;
                 Ok(true)
             }
-            _ => self.0.touch(key, ttl, now).await,
+            _ => self.0.touch(key, ttl, at).await,
         }
     }
 
@@ -82,18 +82,18 @@ impl SessionStore for Broken {
         to: &StorageKey,
         renewal: Renewal<'_>,
     ) -> Result<Found, Error> {
-        match (self.1, self.0.load(from, renewal.now).await?) {
+        match (self.1, self.0.load(from, renewal.at).await?) {
             (Defect::RenewalCopiesWhatWasRead, Found::Live(_)) => {
                 self.0.renew(from, to, renewal).await?;
                 let record = renewal.apply(renewal.read)?;
-                self.0.delete(to, renewal.now).await?;
-                self.0.create(to, &record).await?;
+                self.0.delete(to, renewal.at).await?;
+                self.0.create(to, &record, renewal.at).await?;
                 Ok(Found::Live(record))
             }
             (Defect::RenewalLeavesNoStub, Found::Live(record)) => {
                 let record = renewal.apply(&record)?;
-                self.0.delete(from, renewal.now).await?;
-                self.0.create(to, &record).await?;
+                self.0.delete(from, renewal.at).await?;
+                self.0.create(to, &record, renewal.at).await?;
                 Ok(Found::Live(record))
             }
             _ => self.0.renew(from, to, renewal).await,
@@ -105,21 +105,22 @@ impl SessionStore for Broken {
         from: &StorageKey,
         to: &StorageKey,
         record: &Record,
+        at: Moment,
     ) -> Result<bool, Error> {
         match self.1 {
             Defect::ReplaceKeepsTheOld => {
-                self.0.create(to, record).await?;
-                Ok(self.0.load(from, record.created()).await?.map(drop) != Found::Renewed)
+                self.0.create(to, record, at).await?;
+                Ok(self.0.load(from, at).await?.map(drop) != Found::Renewed)
             }
-            _ => self.0.replace(from, to, record).await,
+            _ => self.0.replace(from, to, record, at).await,
         }
     }
 
-    async fn delete(&self, key: &StorageKey, now: Timestamp) -> Result<Found<()>, Error> {
-        let found = self.0.delete(key, now).await?;
+    async fn delete(&self, key: &StorageKey, at: Moment) -> Result<Found<()>, Error> {
+        let found = self.0.delete(key, at).await?;
         if let (Defect::DeletesTheStub, Found::Renewed) = (self.1, found) {
             // Once its time is over the memory store lets go of it too.
-            let after = Timestamp::from_epoch_seconds(u64::MAX);
+            let after = Moment::at(Timestamp::from_epoch_seconds(u64::MAX));
             self.0.delete(key, after).await?;
         }
         Ok(found)

@@ -24,6 +24,12 @@ impl Session {
         rules: &Expiry,
     ) -> Result<Pending<'_>, Error> {
         self.with(|state| {
+            // Another save may have failed, or the request been settled, while this one waited.
+            if let Some(sealed) = &state.seal
+                && (scope == Scope::Save || sealed.kind() == ErrorKind::OutcomeUnknown)
+            {
+                return Err(sealed.clone());
+            }
             if scope != Scope::Save && state.seal.is_none() {
                 let reason = "the session was used after its request's outcome was decided";
                 state.seal = Some(Error::new(ErrorKind::Misconfigured, reason));

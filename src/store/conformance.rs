@@ -26,11 +26,12 @@ use crate::error::{Error, ErrorKind};
 use crate::expiry::{STUB_SECONDS, Timestamp};
 use crate::id::StorageKey;
 use crate::record::{Data, Entry, Found, Record};
-use crate::store::{Renewal, SessionStore, Update};
+use crate::store::{Moment, Renewal, SessionStore, Update};
 
 /// When the suite takes place: long ago is long expired, so that a store with a clock of its own
 /// would be found out, and 2033 is not.
 const NOW: Timestamp = Timestamp::from_epoch_seconds(2_000_000_000);
+const AT: Moment = Moment::at(NOW);
 const TTL: Timestamp = Timestamp::from_epoch_seconds(2_000_001_000);
 
 /// Runs every check.
@@ -65,16 +66,16 @@ async fn absent_is_absent(store: &impl SessionStore) {
     let (key, other) = (key(), key());
     let changes = set(&[("k", "1")]);
     assert_absent(store, &key).await;
-    let updated = ok(store.update(&key, Update::new(&changes, NOW)).await);
+    let updated = ok(store.update(&key, Update::new(&changes, AT)).await);
     assert_eq!(updated.map(drop), Found::Absent, "an update of nothing");
-    assert!(!ok(store.touch(&key, TTL, NOW).await), "a touch of nothing");
+    assert!(!ok(store.touch(&key, TTL, AT).await), "a touch of nothing");
     let read = record(&[]);
     let renewed = ok(store
-        .renew(&key, &other, Renewal::new(&read, &changes, TTL, NOW))
+        .renew(&key, &other, Renewal::new(&read, &changes, TTL, AT))
         .await);
     assert_eq!(renewed.map(drop), Found::Absent, "a renewal of nothing");
     assert_eq!(
-        ok(store.delete(&key, NOW).await),
+        ok(store.delete(&key, AT).await),
         Found::Absent,
         "a deletion of nothing"
     );
@@ -86,12 +87,12 @@ async fn absent_is_absent(store: &impl SessionStore) {
 async fn a_new_record_reads_back(store: &impl SessionStore) {
     let key = key();
     let put = record(&[("a", "1"), ("b", "\"two\"")]);
-    ok(store.create(&key, &put).await);
+    ok(store.create(&key, &put, AT).await);
     let read = live(store, &key).await;
     assert_eq!(read.data(), put.data());
     assert_eq!((read.created(), read.ttl(), read.version()), (NOW, TTL, 1));
 
-    let taken = store.create(&key, &record(&[("a", "9")])).await;
+    let taken = store.create(&key, &record(&[("a", "9")]), AT).await;
     assert_eq!(kind(taken), ErrorKind::Conflict, "a key that is taken");
     assert_eq!(
         live(store, &key).await.data(),
@@ -100,7 +101,7 @@ async fn a_new_record_reads_back(store: &impl SessionStore) {
     );
 
     let empty = self::key();
-    ok(store.create(&empty, &record(&[])).await);
+    ok(store.create(&empty, &record(&[]), AT).await);
     assert!(live(store, &empty).await.data().is_empty());
 }
 
@@ -151,14 +152,14 @@ async fn every_value_comes_back(store: &impl SessionStore) {
         .collect();
     let key = key();
     ok(store
-        .create(&key, &Record::new(created.clone(), NOW, TTL))
+        .create(&key, &Record::new(created.clone(), NOW, TTL), AT)
         .await);
     assert_eq!(live(store, &key).await.data(), &created, "created so");
 
     let key = self::key();
-    ok(store.create(&key, &record(&[])).await);
+    ok(store.create(&key, &record(&[]), AT).await);
     let pairs: Vec<(&str, &str)> = all.iter().map(|(k, v)| (k.as_str(), *v)).collect();
-    let updated = ok(store.update(&key, Update::new(&set(&pairs), NOW)).await);
+    let updated = ok(store.update(&key, Update::new(&set(&pairs), AT)).await);
     assert_eq!(
         expect_live(updated).data(),
         &created,
@@ -169,38 +170,44 @@ async fn every_value_comes_back(store: &impl SessionStore) {
 
 async fn what_has_expired_is_absent(store: &impl SessionStore) {
     let (key, other) = (key(), key());
-    ok(store.create(&key, &record(&[("a", "1")])).await);
+    ok(store.create(&key, &record(&[("a", "1")]), AT).await);
     let last = Timestamp::from_epoch_seconds(TTL.epoch_seconds() - 1);
-    let read = expect_live(ok(store.load(&key, last).await));
+    let read = expect_live(ok(store.load(&key, Moment::at(last)).await));
 
     assert_eq!(
-        ok(store.load(&key, TTL).await).map(drop),
+        ok(store.load(&key, Moment::at(TTL)).await).map(drop),
         Found::Absent,
         "dead from `ttl` on"
     );
     let changes = set(&[("a", "2")]);
     let later = TTL.plus(Duration::from_secs(100));
-    let updated = ok(store.update(&key, Update::new(&changes, TTL)).await);
+    let updated = ok(store
+        .update(&key, Update::new(&changes, Moment::at(TTL)))
+        .await);
     assert_eq!(updated.map(drop), Found::Absent, "no update of the dead");
     assert!(
-        !ok(store.touch(&key, later, TTL).await),
+        !ok(store.touch(&key, later, Moment::at(TTL)).await),
         "no touch of the dead"
     );
     let renewed = ok(store
-        .renew(&key, &other, Renewal::new(&read, &changes, later, TTL))
+        .renew(
+            &key,
+            &other,
+            Renewal::new(&read, &changes, later, Moment::at(TTL)),
+        )
         .await);
     assert_eq!(renewed.map(drop), Found::Absent, "no renewal of the dead");
     assert_absent(store, &other).await;
 
-    let still = expect_live(ok(store.load(&key, last).await));
+    let still = expect_live(ok(store.load(&key, Moment::at(last)).await));
     assert_eq!(
         (still.data(), still.ttl()),
         (read.data(), TTL),
         "and it is as it was"
     );
-    ok(store.delete(&key, TTL).await);
+    ok(store.delete(&key, Moment::at(TTL)).await);
     assert_eq!(
-        ok(store.load(&key, last).await).map(drop),
+        ok(store.load(&key, Moment::at(last)).await).map(drop),
         Found::Absent,
         "but a logout deletes it"
     );
@@ -212,6 +219,7 @@ async fn an_update_changes_its_keys_alone(store: &impl SessionStore) {
         .create(
             &key,
             &record(&[("keep", "1"), ("change", "1"), ("go", "1")]),
+            AT,
         )
         .await);
     let read = live(store, &key).await;
@@ -220,7 +228,7 @@ async fn an_update_changes_its_keys_alone(store: &impl SessionStore) {
     changes.remove(None, "was never there");
     let update = Update {
         read: Some(&read),
-        ..Update::new(&changes, NOW)
+        ..Update::new(&changes, AT)
     };
     let updated = expect_live(ok(store.update(&key, update).await));
     let expected = record(&[("keep", "1"), ("change", "2"), ("new", "[3]")]);
@@ -232,7 +240,7 @@ async fn an_update_changes_its_keys_alone(store: &impl SessionStore) {
     let ttl = TTL.plus(Duration::from_secs(5));
     let update = Update {
         ttl: Some(ttl),
-        ..Update::new(&changes, NOW)
+        ..Update::new(&changes, AT)
     };
     assert_eq!(expect_live(ok(store.update(&key, update).await)).ttl(), ttl);
     assert_eq!(
@@ -244,16 +252,16 @@ async fn an_update_changes_its_keys_alone(store: &impl SessionStore) {
 
 async fn an_update_goes_on_top_of_what_others_wrote(store: &impl SessionStore) {
     let key = key();
-    ok(store.create(&key, &record(&[("n", "1")])).await);
+    ok(store.create(&key, &record(&[("n", "1")]), AT).await);
     let stale = live(store, &key).await;
     ok(store
-        .update(&key, Update::new(&set(&[("theirs", "1")]), NOW))
+        .update(&key, Update::new(&set(&[("theirs", "1")]), AT))
         .await);
     let mut changes = set(&[("ours", "1")]);
     ok(changes.add(Some(stale.data()), "n", 1));
     let update = Update {
         read: Some(&stale),
-        ..Update::new(&changes, NOW)
+        ..Update::new(&changes, AT)
     };
     let updated = expect_live(ok(store.update(&key, update).await));
     assert_eq!(
@@ -269,9 +277,9 @@ async fn increments_add_up(store: &impl SessionStore) {
         ("text", "\"40\""),
         ("high", "9223372036854775806"),
     ]);
-    ok(store.create(&key, &put).await);
+    ok(store.create(&key, &put, AT).await);
     let updated = ok(store
-        .update(&key, Update::new(&add(&[("n", 2), ("absent", -3)]), NOW))
+        .update(&key, Update::new(&add(&[("n", 2), ("absent", -3)]), AT))
         .await);
     let updated = expect_live(updated);
     assert_eq!(updated.data().get("n"), Some(&Entry::from_json("42")));
@@ -283,11 +291,11 @@ async fn increments_add_up(store: &impl SessionStore) {
 
     let before = live(store, &key).await;
     let wrong = store
-        .update(&key, Update::new(&add(&[("n", 1), ("text", 1)]), NOW))
+        .update(&key, Update::new(&add(&[("n", 1), ("text", 1)]), AT))
         .await;
     assert_eq!(kind(wrong), ErrorKind::Deserialize, "a text is no number");
     let over = store
-        .update(&key, Update::new(&add(&[("n", 1), ("high", 2)]), NOW))
+        .update(&key, Update::new(&add(&[("n", 1), ("high", 2)]), AT))
         .await;
     assert_eq!(kind(over), ErrorKind::Serialize, "the sum is no i64");
     let after = live(store, &key).await;
@@ -298,7 +306,7 @@ async fn increments_add_up(store: &impl SessionStore) {
     );
 
     ok(store
-        .update(&key, Update::new(&add(&[("high", 1)]), NOW))
+        .update(&key, Update::new(&add(&[("high", 1)]), AT))
         .await);
     let most = live(store, &key).await;
     assert_eq!(
@@ -310,11 +318,11 @@ async fn increments_add_up(store: &impl SessionStore) {
 async fn a_function_is_applied_to_what_is_there(store: &impl SessionStore) {
     let key = key();
     ok(store
-        .create(&key, &record(&[("list", "[1]"), ("n", "1")]))
+        .create(&key, &record(&[("list", "[1]"), ("n", "1")]), AT)
         .await);
     let stale = live(store, &key).await;
     let theirs = set(&[("list", "[1,2]"), ("new", "[7]"), ("theirs", "1")]);
-    ok(store.update(&key, Update::new(&theirs, NOW)).await);
+    ok(store.update(&key, Update::new(&theirs, AT)).await);
 
     // Together with a set, a removal and an increment, which it takes along.
     let mut changes = set(&[("ours", "1")]);
@@ -325,7 +333,7 @@ async fn a_function_is_applied_to_what_is_there(store: &impl SessionStore) {
     changes.remove(Some(stale.data()), "absent");
     let update = Update {
         read: Some(&stale),
-        ..Update::new(&changes, NOW)
+        ..Update::new(&changes, AT)
     };
     let updated = expect_live(ok(store.update(&key, update).await));
     let expected = record(&[
@@ -346,16 +354,16 @@ async fn a_function_is_applied_to_what_is_there(store: &impl SessionStore) {
     ok(changes.update(Some(read.data()), "list", append()));
     let mut theirs = Changes::default();
     theirs.remove(None, "list");
-    ok(store.update(&key, Update::new(&theirs, NOW)).await);
+    ok(store.update(&key, Update::new(&theirs, AT)).await);
     let update = Update {
         read: Some(&read),
-        ..Update::new(&changes, NOW)
+        ..Update::new(&changes, AT)
     };
     ok(store.update(&key, update).await);
     let list = live(store, &key).await;
     assert_eq!(list.data().get("list"), Some(&Entry::from_json("[0]")));
     let theirs = set(&[("list", "\"no list\"")]);
-    ok(store.update(&key, Update::new(&theirs, NOW)).await);
+    ok(store.update(&key, Update::new(&theirs, AT)).await);
     let before = live(store, &key).await;
     assert_eq!(
         kind(store.update(&key, update).await),
@@ -370,16 +378,16 @@ async fn a_function_is_applied_to_what_is_there(store: &impl SessionStore) {
 
 async fn what_must_be_unchanged_is_not_written_over(store: &impl SessionStore) {
     let (key, new) = (key(), key());
-    ok(store.create(&key, &record(&[("a", "1")])).await);
+    ok(store.create(&key, &record(&[("a", "1")]), AT).await);
     let stale = live(store, &key).await;
     ok(store
-        .touch(&key, TTL.plus(Duration::from_secs(1)), NOW)
+        .touch(&key, TTL.plus(Duration::from_secs(1)), AT)
         .await);
     let changes = set(&[("ours", "1")]);
     let fresh = Update {
         read: Some(&stale),
         if_unchanged: true,
-        ..Update::new(&changes, NOW)
+        ..Update::new(&changes, AT)
     };
     expect_live(ok(store.update(&key, fresh).await));
 
@@ -388,7 +396,7 @@ async fn what_must_be_unchanged_is_not_written_over(store: &impl SessionStore) {
     assert_eq!(kind(store.update(&key, fresh).await), ErrorKind::Conflict);
     let renewal = Renewal {
         if_unchanged: true,
-        ..Renewal::new(&stale, &changes, TTL, NOW)
+        ..Renewal::new(&stale, &changes, TTL, AT)
     };
     assert_eq!(
         kind(store.renew(&key, &new, renewal).await),
@@ -416,10 +424,10 @@ async fn a_change_of_any_number_of_keys_is_one_update(store: &impl SessionStore)
         .step_by(2)
         .map(|n| (n.as_str(), Entry::from_json("1")))
         .collect();
-    ok(store.create(&key, &Record::new(put, NOW, TTL)).await);
+    ok(store.create(&key, &Record::new(put, NOW, TTL), AT).await);
     let stale = live(store, &key).await;
     ok(store
-        .update(&key, Update::new(&set(&[("theirs", "1")]), NOW))
+        .update(&key, Update::new(&set(&[("theirs", "1")]), AT))
         .await);
 
     let (mut changes, mut expected) = (
@@ -442,26 +450,28 @@ async fn a_change_of_any_number_of_keys_is_one_update(store: &impl SessionStore)
     // With a read that is no longer what is there, and without one.
     let update = Update {
         read: Some(&stale),
-        ..Update::new(&changes, NOW)
+        ..Update::new(&changes, AT)
     };
     let updated = expect_live(ok(store.update(&key, update).await));
     assert_eq!(updated.data(), &expected);
     assert_eq!(live(store, &key).await.version(), 3);
     let again = set(&names.iter().map(|n| (n.as_str(), "0")).collect::<Vec<_>>());
-    ok(store.update(&key, Update::new(&again, NOW)).await);
+    ok(store.update(&key, Update::new(&again, AT)).await);
     let read = live(store, &key).await;
     assert_eq!((read.data().len(), read.version()), (701, 4));
 }
 
 async fn a_clear_leaves_an_empty_record(store: &impl SessionStore) {
     let key = key();
-    ok(store.create(&key, &record(&[("a", "1"), ("b", "2")])).await);
+    ok(store
+        .create(&key, &record(&[("a", "1"), ("b", "2")]), AT)
+        .await);
     let read = live(store, &key).await;
     let mut changes = Changes::default();
     changes.clear(read.data());
     let update = Update {
         read: Some(&read),
-        ..Update::new(&changes, NOW)
+        ..Update::new(&changes, AT)
     };
     assert!(
         expect_live(ok(store.update(&key, update).await))
@@ -474,7 +484,7 @@ async fn a_clear_leaves_an_empty_record(store: &impl SessionStore) {
     );
 
     ok(store
-        .update(&key, Update::new(&set(&[("a", "1")]), NOW))
+        .update(&key, Update::new(&set(&[("a", "1")]), AT))
         .await);
     let read = live(store, &key).await;
     let mut changes = Changes::default();
@@ -482,7 +492,7 @@ async fn a_clear_leaves_an_empty_record(store: &impl SessionStore) {
     changes.set(Some(read.data()), "c", Entry::from_json("3"));
     let update = Update {
         read: Some(&read),
-        ..Update::new(&changes, NOW)
+        ..Update::new(&changes, AT)
     };
     ok(store.update(&key, update).await);
     assert_eq!(live(store, &key).await.data(), record(&[("c", "3")]).data());
@@ -490,14 +500,14 @@ async fn a_clear_leaves_an_empty_record(store: &impl SessionStore) {
 
 async fn a_touch_moves_the_expiry_alone(store: &impl SessionStore) {
     let key = key();
-    ok(store.create(&key, &record(&[("a", "1")])).await);
+    ok(store.create(&key, &record(&[("a", "1")]), AT).await);
     let later = TTL.plus(Duration::from_secs(10));
-    assert!(ok(store.touch(&key, later, NOW).await), "to a later moment");
+    assert!(ok(store.touch(&key, later, AT).await), "to a later moment");
     assert!(
-        ok(store.touch(&key, later, NOW).await),
+        ok(store.touch(&key, later, AT).await),
         "where it is already"
     );
-    assert!(!ok(store.touch(&key, TTL, NOW).await), "but not back");
+    assert!(!ok(store.touch(&key, TTL, AT).await), "but not back");
     let read = live(store, &key).await;
     assert_eq!(
         (read.ttl(), read.version(), read.created()),
@@ -509,7 +519,7 @@ async fn a_touch_moves_the_expiry_alone(store: &impl SessionStore) {
 async fn a_renewal_moves_the_record_and_leaves_a_stub(store: &impl SessionStore) {
     let (old, new) = (key(), key());
     ok(store
-        .create(&old, &record(&[("keep", "1"), ("go", "1"), ("n", "1")]))
+        .create(&old, &record(&[("keep", "1"), ("go", "1"), ("n", "1")]), AT)
         .await);
     let read = live(store, &old).await;
     let mut changes = set(&[("user", "\"ada\"")]);
@@ -519,7 +529,7 @@ async fn a_renewal_moves_the_record_and_leaves_a_stub(store: &impl SessionStore)
         NOW.plus(Duration::from_secs(7)),
         TTL.plus(Duration::from_secs(7)),
     );
-    let renewal = Renewal::new(&read, &changes, ttl, now);
+    let renewal = Renewal::new(&read, &changes, ttl, Moment::at(now));
     let renewed = expect_live(ok(store.renew(&old, &new, renewal).await));
     for seen in [renewed, live(store, &new).await] {
         let expected = record(&[("keep", "1"), ("user", "\"ada\""), ("n", "2")]);
@@ -528,13 +538,13 @@ async fn a_renewal_moves_the_record_and_leaves_a_stub(store: &impl SessionStore)
     }
     let last = now.plus(Duration::from_secs(STUB_SECONDS - 1));
     assert_eq!(
-        ok(store.load(&old, last).await).map(drop),
+        ok(store.load(&old, Moment::at(last)).await).map(drop),
         Found::Renewed,
         "for 120 seconds"
     );
     let end = now.plus(Duration::from_secs(STUB_SECONDS));
     assert_eq!(
-        ok(store.load(&old, end).await).map(drop),
+        ok(store.load(&old, Moment::at(end)).await).map(drop),
         Found::Absent,
         "and no longer"
     );
@@ -542,15 +552,15 @@ async fn a_renewal_moves_the_record_and_leaves_a_stub(store: &impl SessionStore)
 
 async fn a_renewal_takes_along_what_others_wrote(store: &impl SessionStore) {
     let (old, new) = (key(), key());
-    ok(store.create(&old, &record(&[("n", "1")])).await);
+    ok(store.create(&old, &record(&[("n", "1")]), AT).await);
     let stale = live(store, &old).await;
     let mut theirs = set(&[("theirs", "1")]);
     ok(theirs.add(None, "n", 1));
-    ok(store.update(&old, Update::new(&theirs, NOW)).await);
+    ok(store.update(&old, Update::new(&theirs, AT)).await);
     let mut changes = set(&[("ours", "1")]);
     ok(changes.add(Some(stale.data()), "n", 1));
     ok(store
-        .renew(&old, &new, Renewal::new(&stale, &changes, TTL, NOW))
+        .renew(&old, &new, Renewal::new(&stale, &changes, TTL, AT))
         .await);
     let read = live(store, &new).await;
     assert_eq!(
@@ -562,19 +572,19 @@ async fn a_renewal_takes_along_what_others_wrote(store: &impl SessionStore) {
 
 async fn nothing_follows_a_stub(store: &impl SessionStore) {
     let (old, new, newer) = (key(), key(), key());
-    ok(store.create(&old, &record(&[("a", "1")])).await);
+    ok(store.create(&old, &record(&[("a", "1")]), AT).await);
     let read = live(store, &old).await;
     let none = Changes::default();
     ok(store
-        .renew(&old, &new, Renewal::new(&read, &none, TTL, NOW))
+        .renew(&old, &new, Renewal::new(&read, &none, TTL, AT))
         .await);
 
     let changes = set(&[("a", "2")]);
-    let updated = ok(store.update(&old, Update::new(&changes, NOW)).await);
+    let updated = ok(store.update(&old, Update::new(&changes, AT)).await);
     assert_eq!(updated.map(drop), Found::Renewed, "no update");
     let update = Update {
         read: Some(&read),
-        ..Update::new(&changes, NOW)
+        ..Update::new(&changes, AT)
     };
     assert_eq!(
         ok(store.update(&old, update).await).map(drop),
@@ -582,34 +592,34 @@ async fn nothing_follows_a_stub(store: &impl SessionStore) {
     );
     let later = TTL.plus(Duration::from_secs(100));
     assert!(
-        !ok(store.touch(&old, later, NOW).await),
+        !ok(store.touch(&old, later, AT).await),
         "no touch: it would keep the stub alive"
     );
-    let renewal = Renewal::new(&read, &changes, TTL, NOW);
+    let renewal = Renewal::new(&read, &changes, TTL, AT);
     assert_eq!(
         ok(store.renew(&old, &newer, renewal).await).map(drop),
         Found::Renewed,
         "no renewal"
     );
     assert!(
-        !ok(store.replace(&old, &newer, &record(&[])).await),
+        !ok(store.replace(&old, &newer, &record(&[]), AT).await),
         "no new beginning"
     );
     assert_eq!(
-        ok(store.delete(&old, NOW).await),
+        ok(store.delete(&old, AT).await),
         Found::Renewed,
         "no logout"
     );
 
     assert_absent(store, &newer).await;
     assert_eq!(
-        ok(store.load(&old, NOW).await).map(drop),
+        ok(store.load(&old, AT).await).map(drop),
         Found::Renewed,
         "the stub is there"
     );
     let after = NOW.plus(Duration::from_secs(STUB_SECONDS));
     assert_eq!(
-        ok(store.load(&old, after).await).map(drop),
+        ok(store.load(&old, Moment::at(after)).await).map(drop),
         Found::Absent,
         "for its time"
     );
@@ -623,15 +633,15 @@ async fn nothing_follows_a_stub(store: &impl SessionStore) {
 
 async fn a_replacement_deletes_and_creates(store: &impl SessionStore) {
     let (old, new) = (key(), key());
-    ok(store.create(&old, &record(&[("a", "1")])).await);
+    ok(store.create(&old, &record(&[("a", "1")]), AT).await);
     let fresh = record(&[("flash", "\"bye\"")]);
-    assert!(ok(store.replace(&old, &new, &fresh).await));
+    assert!(ok(store.replace(&old, &new, &fresh, AT).await));
     assert_absent(store, &old).await;
     let read = live(store, &new).await;
     assert_eq!((read.data(), read.version()), (fresh.data(), 1));
 
     let (absent, new) = (key(), key());
-    assert!(ok(store.replace(&absent, &new, &fresh).await));
+    assert!(ok(store.replace(&absent, &new, &fresh, AT).await));
     assert_eq!(
         live(store, &new).await.data(),
         fresh.data(),
@@ -641,23 +651,23 @@ async fn a_replacement_deletes_and_creates(store: &impl SessionStore) {
 
 async fn a_logout_wins(store: &impl SessionStore) {
     let (key, new) = (key(), key());
-    ok(store.create(&key, &record(&[("a", "1")])).await);
+    ok(store.create(&key, &record(&[("a", "1")]), AT).await);
     let read = live(store, &key).await;
-    assert_eq!(ok(store.delete(&key, NOW).await), Found::Live(()));
+    assert_eq!(ok(store.delete(&key, AT).await), Found::Live(()));
 
     let changes = set(&[("a", "2")]);
     let update = Update {
         read: Some(&read),
-        ..Update::new(&changes, NOW)
+        ..Update::new(&changes, AT)
     };
     assert_eq!(
         ok(store.update(&key, update).await).map(drop),
         Found::Absent
     );
     assert!(!ok(store
-        .touch(&key, TTL.plus(Duration::from_secs(1)), NOW)
+        .touch(&key, TTL.plus(Duration::from_secs(1)), AT)
         .await));
-    let renewal = Renewal::new(&read, &changes, TTL, NOW);
+    let renewal = Renewal::new(&read, &changes, TTL, AT);
     assert_eq!(
         ok(store.renew(&key, &new, renewal).await).map(drop),
         Found::Absent
@@ -669,7 +679,7 @@ async fn a_logout_wins(store: &impl SessionStore) {
 
 async fn concurrent_updates_all_survive(store: &impl SessionStore) {
     let key = key();
-    ok(store.create(&key, &record(&[])).await);
+    ok(store.create(&key, &record(&[]), AT).await);
     let read = live(store, &key).await;
     let names: Vec<String> = (0..20).map(|n| format!("k{n}")).collect();
     let changes: Vec<Changes> = names
@@ -683,7 +693,7 @@ async fn concurrent_updates_all_survive(store: &impl SessionStore) {
     let updates = changes.iter().map(|changes| {
         let update = Update {
             read: Some(&read),
-            ..Update::new(changes, NOW)
+            ..Update::new(changes, AT)
         };
         store.update(&key, update)
     });
@@ -702,13 +712,13 @@ async fn concurrent_updates_all_survive(store: &impl SessionStore) {
 
 async fn concurrent_functions_all_apply(store: &impl SessionStore) {
     let key = key();
-    ok(store.create(&key, &record(&[("list", "[]")])).await);
+    ok(store.create(&key, &record(&[("list", "[]")]), AT).await);
     let read = live(store, &key).await;
     let mut changes = Changes::default();
     ok(changes.update(Some(read.data()), "list", append()));
     let update = Update {
         read: Some(&read),
-        ..Update::new(&changes, NOW)
+        ..Update::new(&changes, AT)
     };
     let updates = (0..10).map(|_| store.update(&key, update));
     for updated in together(updates).await {
@@ -722,13 +732,13 @@ async fn concurrent_functions_all_apply(store: &impl SessionStore) {
 
 async fn one_of_many_renewals_wins(store: &impl SessionStore) {
     let old = key();
-    ok(store.create(&old, &record(&[("a", "1")])).await);
+    ok(store.create(&old, &record(&[("a", "1")]), AT).await);
     let read = live(store, &old).await;
     let none = Changes::default();
     let keys: Vec<StorageKey> = (0..5).map(|_| key()).collect();
     let renewals = keys
         .iter()
-        .map(|new| store.renew(&old, new, Renewal::new(&read, &none, TTL, NOW)));
+        .map(|new| store.renew(&old, new, Renewal::new(&read, &none, TTL, AT)));
     let found: Vec<Found<()>> = together(renewals)
         .await
         .into_iter()
@@ -745,7 +755,7 @@ async fn one_of_many_renewals_wins(store: &impl SessionStore) {
     assert_eq!((won, late), (1, 4), "{found:?}");
     let mut there = 0;
     for key in &keys {
-        there += usize::from(ok(store.load(key, NOW).await).map(drop) == Found::Live(()));
+        there += usize::from(ok(store.load(key, AT).await).map(drop) == Found::Live(()));
     }
     assert_eq!(there, 1, "one session, under one id");
 }
@@ -813,11 +823,11 @@ fn add(entries: &[(&str, i64)]) -> Changes {
 }
 
 async fn live(store: &impl SessionStore, key: &StorageKey) -> Record {
-    expect_live(ok(store.load(key, NOW).await))
+    expect_live(ok(store.load(key, AT).await))
 }
 
 async fn assert_absent(store: &impl SessionStore, key: &StorageKey) {
-    let found = ok(store.load(key, NOW).await).map(drop);
+    let found = ok(store.load(key, AT).await).map(drop);
     assert_eq!(found, Found::Absent, "nothing is there");
 }
 

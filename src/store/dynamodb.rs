@@ -16,10 +16,11 @@ pub(crate) mod fault;
 pub(crate) mod item;
 mod retry;
 mod sending;
+mod update;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
@@ -29,13 +30,12 @@ use crate::config::{TableSettings, Variables, is_table};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::{StorageKey, random};
-use crate::record::{Data, Found, Record};
-use crate::store::{Renewal, SessionStore, Update};
+use crate::record::{Found, Record};
+use crate::store::{Moment, Renewal, SessionStore, Update};
 
 use connection::Connection;
-use expression::Stamp;
 use item::{Item, LAYOUT, Layout};
-use retry::{Doubt, Patience};
+use retry::Patience;
 use sending::{Sent, Transacted};
 
 /// How long a connection may take to come about: Lambda and DynamoDB are in one Region, where it
@@ -45,6 +45,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long an operation may take, retries included.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a signed request is accepted
+/// ([signatures](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html)
+/// are good for five minutes, and a clock may be as far off).
+const SIGNATURE_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// Sessions in a DynamoDB table: one item per session, one call per operation.
 ///
@@ -164,8 +169,8 @@ impl DynamoDbStore {
         self.connection.client()
     }
 
-    fn patience(&self, deadline: Option<Instant>) -> Patience {
-        Patience::new(self.operation_timeout, deadline)
+    fn patience(&self, at: Moment) -> Patience {
+        Patience::new(self.operation_timeout, at.deadline())
     }
 
     /// What stands there.
@@ -180,46 +185,10 @@ impl DynamoDbStore {
         self.found(item.as_ref(), now)
     }
 
-    /// Writes the whole of `data`, for changes that do not fit in one expression. It depends on the
-    /// version it was made from; if that has moved on, it is made again from what is there now.
-    async fn update_whole(
-        &self,
-        key: &StorageKey,
-        update: Update<'_>,
-        stamp: Stamp<'_>,
-        doubt: &mut Doubt,
-        patience: &mut Patience,
-    ) -> Result<Found, Error> {
-        let mut base = match update.read {
-            Some(record) => record.clone(),
-            None => match self.look(key, update.now, true, patience).await? {
-                Found::Live(record) => record,
-                other => return Ok(other),
-            },
-        };
-        loop {
-            let data = update.changes.apply(base.data())?;
-            item::check_size(item::data_size(&data))?;
-            let expression = self.layout.whole(&data, base.version(), stamp);
-            let of_base = Update {
-                read: Some(&base),
-                ..update
-            };
-            let sent = self
-                .send_update(key, expression, stamp.write, of_base, doubt, patience)
-                .await?;
-            let newer = match sent {
-                Sent::Written(item) => return self.read_back(&item, update.now),
-                Sent::Refused(item) => self.found(item.as_ref(), update.now)?,
-            };
-            base = match newer {
-                Found::Live(record) => record,
-                other => return Ok(other),
-            };
-            if update.if_unchanged || !patience.after_a_race().await? {
-                return Err(written_in_between());
-            }
-        }
+    /// What takes the place of a record that is logged out while an attempt to create it may still
+    /// be on its way: for as long as DynamoDB would accept the attempt's signature.
+    fn tombstone(&self, key: &StorageKey, at: Moment) -> Item {
+        self.layout.stub(key, at.now().plus(SIGNATURE_LIFETIME))
     }
 
     fn found(&self, item: Option<&Item>, now: Timestamp) -> Result<Found, Error> {
@@ -239,89 +208,36 @@ impl SessionStore for DynamoDbStore {
     /// An eventually consistent read may miss a session that was begun, renewed or touched a moment
     /// ago. Nobody is taken for logged out on its word alone: what it did not find is looked for
     /// again, consistently.
-    async fn load(&self, key: &StorageKey, now: Timestamp) -> Result<Found, Error> {
-        let mut patience = self.patience(None);
+    async fn load(&self, key: &StorageKey, at: Moment) -> Result<Found, Error> {
+        let mut patience = self.patience(at);
         let consistent = self.consistent_read;
-        match self.look(key, now, consistent, &mut patience).await? {
-            Found::Absent if !consistent => self.look(key, now, true, &mut patience).await,
+        match self.look(key, at.now(), consistent, &mut patience).await? {
+            Found::Absent if !consistent => self.look(key, at.now(), true, &mut patience).await,
             found => Ok(found),
         }
     }
 
-    async fn create(&self, key: &StorageKey, record: &Record) -> Result<(), Error> {
+    async fn create(&self, key: &StorageKey, record: &Record, at: Moment) -> Result<(), Error> {
         let write = write_id()?;
         let record = record.clone().at_version(1);
-        let item = self.layout.write(key, &record, record.created(), &write)?;
-        let mut patience = self.patience(None);
-        let absent = self.layout.absent();
-        match self.send_new(item, absent, &write, &mut patience).await? {
+        let item = self.layout.write(key, &record, at.now(), &write)?;
+        let mut patience = self.patience(at);
+        match self.send_new(item, &write, &mut patience).await? {
             Sent::Written(_) => Ok(()),
             Sent::Refused(_) => Err(key_is_taken()),
         }
     }
 
     async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
-        let mut patience = self.patience(update.until);
-        let mut doubt = Doubt::default();
-        let mut latest: Option<Record> = None;
-        if update.read.is_none() && self.connection.was_quiet() {
-            // The connection may have died. It would be the write that finds out, and of one that
-            // nothing was read for nobody could tell whether it happened: a read goes first.
-            match self.look(key, update.now, true, &mut patience).await? {
-                Found::Live(record) => latest = Some(record),
-                other => return Ok(other),
-            }
-        }
-        let nothing = Data::new();
-        let write = write_id()?;
-        let stamp = Stamp {
-            now: update.now,
-            write: &write,
-            ttl: update.ttl,
-        };
-        loop {
-            let of_base = Update {
-                read: latest.as_ref().or(update.read),
-                ..update
-            };
-            let base = of_base.read.map_or(&nothing, Record::data);
-            item::check_room(update.changes, base)?;
-            let Some(mut expression) = self.layout.update(update.changes, base, stamp)? else {
-                return self
-                    .update_whole(key, of_base, stamp, &mut doubt, &mut patience)
-                    .await;
-            };
-            if let (true, Some(read)) = (update.if_unchanged, update.read) {
-                expression.require_version(&self.layout, read.version());
-            }
-            let sent = self
-                .send_update(key, expression, &write, of_base, &mut doubt, &mut patience)
-                .await?;
-            let item = match sent {
-                Sent::Written(item) => return self.read_back(&item, update.now),
-                Sent::Refused(None) => return Ok(Found::Absent),
-                Sent::Refused(Some(item)) => item,
-            };
-            latest = match self.layout.read(&item, update.now)? {
-                Found::Live(record) => Some(record),
-                other => return Ok(other),
-            };
-            let refusal = self.layout.refusal(update.changes, &item);
-            // Another request changed a key that is a function of what it was. It is made again
-            // of what it is now, for as long as there is time.
-            let again = refusal.kind() == ErrorKind::Conflict && !update.if_unchanged;
-            if !again || !patience.after_a_race().await? {
-                return Err(refusal);
-            }
-        }
+        self.update_live(key, update).await
     }
 
-    async fn touch(&self, key: &StorageKey, ttl: Timestamp, now: Timestamp) -> Result<bool, Error> {
-        let mut patience = self.patience(None);
-        let later = self.layout.touch(ttl, now);
+    async fn touch(&self, key: &StorageKey, ttl: Timestamp, at: Moment) -> Result<bool, Error> {
+        let mut patience = self.patience(at);
+        let later = self.layout.touch(ttl, at.now());
         match self.send_touch(key, later, &mut patience).await? {
             Sent::Written(_) => Ok(true),
-            Sent::Refused(item) => match self.found(item.as_ref(), now)? {
+            Sent::Refused(item) => match self.found(item.as_ref(), at.now())? {
                 Found::Live(record) => Ok(record.ttl() == ttl),
                 Found::Renewed | Found::Absent => Ok(false),
             },
@@ -334,15 +250,15 @@ impl SessionStore for DynamoDbStore {
         to: &StorageKey,
         renewal: Renewal<'_>,
     ) -> Result<Found, Error> {
-        let mut patience = self.patience(renewal.until);
+        let mut patience = self.patience(renewal.at);
         let mut base = renewal.read.clone();
         // Nobody else knows the new key: what stands there with this stamp is ours.
         let write = write_id()?;
         loop {
             let record = renewal.apply(&base)?;
-            let item = self.layout.write(to, &record, renewal.now, &write)?;
+            let item = self.layout.write(to, &record, renewal.at.now(), &write)?;
             let stub = self.layout.stub(from, renewal.stub_ttl());
-            let unchanged = self.layout.unchanged(base.version(), renewal.now);
+            let unchanged = self.layout.unchanged(base.version(), renewal.at.now());
             let writes = [
                 self.put(item, self.layout.absent())?,
                 self.put(stub, unchanged)?,
@@ -351,18 +267,18 @@ impl SessionStore for DynamoDbStore {
                 Transacted::Written => return Ok(Found::Live(record)),
                 Transacted::Refused([Some(there), _]) => match there {
                     Some(item) if self.layout.is_written_by(&item, &write) => {
-                        return self.read_back(&item, renewal.now);
+                        return self.read_back(&item, renewal.at.now());
                     }
                     _ => return Err(key_is_taken()),
                 },
                 Transacted::Refused([None, found]) => found.flatten(),
             };
-            base = match self.found(found.as_ref(), renewal.now)? {
+            base = match self.found(found.as_ref(), renewal.at.now())? {
                 // Another request wrote since: its changes are copied too.
                 Found::Live(newer) => newer,
                 other => return Ok(other),
             };
-            if renewal.if_unchanged || !patience.after_a_race().await? {
+            if renewal.if_unchanged || !patience.after_a_race().await {
                 return Err(written_in_between());
             }
         }
@@ -373,37 +289,57 @@ impl SessionStore for DynamoDbStore {
         from: &StorageKey,
         to: &StorageKey,
         record: &Record,
+        at: Moment,
     ) -> Result<bool, Error> {
-        let now = record.created();
+        let mut patience = self.patience(at);
         let record = record.clone().at_version(1);
         let write = write_id()?;
-        let item = self.layout.write(to, &record, now, &write)?;
-        let writes = [
-            self.put(item, self.layout.absent())?,
-            self.delete_in_transaction(from)?,
-        ];
-        let found = match self.transact(writes, &mut self.patience(None)).await? {
-            Transacted::Written => return Ok(true),
-            Transacted::Refused([Some(there), _]) => {
-                let ours = there.is_some_and(|item| self.layout.is_written_by(&item, &write));
-                return ours.then_some(true).ok_or_else(key_is_taken);
+        let item = self.layout.write(to, &record, at.now(), &write)?;
+        let mut end = self.delete_in_transaction(from)?;
+        loop {
+            let writes = [self.put(item.clone(), self.layout.absent())?, end];
+            let found = match self.transact(writes, &mut patience).await? {
+                Transacted::Written => return Ok(true),
+                Transacted::Refused([Some(there), _]) => {
+                    let ours = there.is_some_and(|item| self.layout.is_written_by(&item, &write));
+                    return ours.then_some(true).ok_or_else(key_is_taken);
+                }
+                Transacted::Refused([None, found]) => found.flatten(),
+            };
+            match self.found(found.as_ref(), at.now())? {
+                Found::Renewed => return Ok(false),
+                Found::Live(_) | Found::Absent => {}
             }
-            Transacted::Refused([None, found]) => found.flatten(),
-        };
-        match self.found(found.as_ref(), now)? {
-            Found::Renewed => Ok(false),
-            // Not ours, so it stays.
-            Found::Live(_) | Found::Absent => self.create(to, &record).await.map(|()| true),
+            end = match found {
+                Some(item) if self.layout.is_fenced(&item, at.now()) => {
+                    self.put(self.tombstone(from, at), self.layout.fenced_still())?
+                }
+                // Not ours, so it stays.
+                _ => return self.create(to, &record, at).await.map(|()| true),
+            };
+            if !patience.after_a_race().await {
+                return Err(written_in_between());
+            }
         }
     }
 
-    async fn delete(&self, key: &StorageKey, now: Timestamp) -> Result<Found<()>, Error> {
-        let mut patience = self.patience(None);
-        let ours = self.layout.ours();
-        match self.send_delete(key, ours, &mut patience).await? {
-            Sent::Written(_) => Ok(Found::Live(())),
-            Sent::Refused(item) => Ok(self.found(item.as_ref(), now)?.map(drop)),
-        }
+    async fn delete(&self, key: &StorageKey, at: Moment) -> Result<Found<()>, Error> {
+        let mut patience = self.patience(at);
+        let refused = match self.send_delete(key, &mut patience).await? {
+            Sent::Written(_) => return Ok(Found::Live(())),
+            Sent::Refused(item) => item,
+        };
+        let refused = match refused {
+            Some(item) if self.layout.is_fenced(&item, at.now()) => {
+                let stub = self.tombstone(key, at);
+                match self.send_stub(stub, &mut patience).await? {
+                    Sent::Written(_) => return Ok(Found::Live(())),
+                    Sent::Refused(item) => item,
+                }
+            }
+            refused => refused,
+        };
+        Ok(self.found(refused.as_ref(), at.now())?.map(drop))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::StorageKey;
 use crate::record::{Found, Record, Stored};
-use crate::store::{Renewal, SessionStore, Update};
+use crate::store::{Moment, Renewal, SessionStore, Update};
 
 /// A store in memory, with the same semantics as [`DynamoDbStore`](crate::DynamoDbStore).
 ///
@@ -60,19 +60,19 @@ impl fmt::Debug for MemoryStore {
 }
 
 impl SessionStore for MemoryStore {
-    async fn load(&self, key: &StorageKey, now: Timestamp) -> Result<Found, Error> {
-        Ok(Stored::found(self.slots().get(key), now).map(Clone::clone))
+    async fn load(&self, key: &StorageKey, at: Moment) -> Result<Found, Error> {
+        Ok(Stored::found(self.slots().get(key), at.now()).map(Clone::clone))
     }
 
-    async fn create(&self, key: &StorageKey, record: &Record) -> Result<(), Error> {
+    async fn create(&self, key: &StorageKey, record: &Record, at: Moment) -> Result<(), Error> {
         let mut slots = self.slots();
-        sweep(&mut slots, record.created());
+        sweep(&mut slots, at.now());
         put_new(&mut slots, key, record)
     }
 
     async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
         let mut slots = self.slots();
-        let record = match Stored::found(slots.get(key), update.now) {
+        let record = match Stored::found(slots.get(key), update.at.now()) {
             Found::Live(record) => update.apply(record)?,
             other => return Ok(other.map(Clone::clone)),
         };
@@ -80,9 +80,9 @@ impl SessionStore for MemoryStore {
         Ok(Found::Live(record))
     }
 
-    async fn touch(&self, key: &StorageKey, ttl: Timestamp, now: Timestamp) -> Result<bool, Error> {
+    async fn touch(&self, key: &StorageKey, ttl: Timestamp, at: Moment) -> Result<bool, Error> {
         let mut slots = self.slots();
-        let record = match Stored::found(slots.get(key), now) {
+        let record = match Stored::found(slots.get(key), at.now()) {
             Found::Live(record) if record.ttl() < ttl => record.clone().with_ttl(ttl),
             Found::Live(record) => return Ok(record.ttl() == ttl),
             Found::Renewed | Found::Absent => return Ok(false),
@@ -98,7 +98,7 @@ impl SessionStore for MemoryStore {
         renewal: Renewal<'_>,
     ) -> Result<Found, Error> {
         let mut slots = self.slots();
-        let record = match Stored::found(slots.get(from), renewal.now) {
+        let record = match Stored::found(slots.get(from), renewal.at.now()) {
             Found::Live(record) => renewal.apply(record)?,
             other => return Ok(other.map(Clone::clone)),
         };
@@ -113,9 +113,10 @@ impl SessionStore for MemoryStore {
         from: &StorageKey,
         to: &StorageKey,
         record: &Record,
+        at: Moment,
     ) -> Result<bool, Error> {
         let mut slots = self.slots();
-        if let Found::Renewed = Stored::found(slots.get(from), record.created()) {
+        if let Found::Renewed = Stored::found(slots.get(from), at.now()) {
             return Ok(false);
         }
         put_new(&mut slots, to, record)?;
@@ -123,9 +124,9 @@ impl SessionStore for MemoryStore {
         Ok(true)
     }
 
-    async fn delete(&self, key: &StorageKey, now: Timestamp) -> Result<Found<()>, Error> {
+    async fn delete(&self, key: &StorageKey, at: Moment) -> Result<Found<()>, Error> {
         let mut slots = self.slots();
-        let found = Stored::found(slots.get(key), now).map(drop);
+        let found = Stored::found(slots.get(key), at.now()).map(drop);
         if found != Found::Renewed {
             slots.remove(key);
         }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::{Error, Request};
 use lambda_sessions::{
-    Changes, Data, ErrorKind, Found, Record, Renewal, Session, SessionExt as _, SessionStore as _,
-    StorageKey, Timestamp,
+    Changes, Data, ErrorKind, Found, Moment, Record, Renewal, Session, SessionExt as _,
+    SessionStore as _, StorageKey, Timestamp,
 };
 
 use crate::support::{Answer, Bench, Item, Visitor, days, minutes};
@@ -52,9 +52,17 @@ pub(crate) fn all() -> Vec<Scenario> {
         }
     }
     for late in [Act::Count, Act::Clear] {
+        for doubts in [1, 2] {
+            all.push(Scenario::new(
+                format!("{late:?}, whose first attempt comes late, {doubts} times"),
+                move |bench| Box::pin(late_attempt(bench, late, doubts)),
+            ));
+        }
+    }
+    for end in [Act::Destroy, Act::Replace] {
         all.push(Scenario::new(
-            format!("{late:?}, whose first attempt comes late"),
-            move |bench| Box::pin(late_attempt(bench, late)),
+            format!("a create that comes late, after {end:?}"),
+            move |bench| Box::pin(late_create_after(bench, end)),
         ));
     }
     for act in [Act::SetMany, Act::Renew, Act::SetIfUnchanged] {
@@ -82,6 +90,18 @@ pub(crate) fn all() -> Vec<Scenario> {
     }
     all.push(Scenario::new("a create that comes late", |bench| {
         Box::pin(late_create(bench))
+    }));
+    for (end, call) in [
+        (Act::Destroy, ("PutItem", 0)),
+        (Act::Replace, ("TransactWriteItems", 1)),
+    ] {
+        all.push(Scenario::new(
+            format!("{end:?}, overtaken by a renewal, of a record with a fence"),
+            move |bench| Box::pin(overtaken_end(bench, end, call)),
+        ));
+    }
+    all.push(Scenario::new("a create that is lost", |bench| {
+        Box::pin(lost_create(bench))
     }));
     all.push(Scenario::new("keys that are taken", |bench| {
         Box::pin(taken_keys(bench))
@@ -304,44 +324,45 @@ fn left_of(before: &[Item], after: &[Item]) -> Left {
     }
 }
 
-/// It is sent again, succeeds, and then the first attempt arrives.
-async fn late_attempt(bench: &Bench, act: Act) -> Judged {
+const LATE: Duration = Duration::from_millis(150);
+
+/// It is sent again, succeeds, another request writes, and then the first attempt arrives. So many
+/// times on the same session.
+async fn late_attempt(bench: &Bench, act: Act, doubts: usize) -> Judged {
     let mut ada = bench.guest(begin).await;
-    late_first(bench, "UpdateItem");
-    let handler =
-        |_: Request, session: Session| async move { Ok(act.perform(&session).map(|()| "")?) };
-    equal(
-        "the status",
-        ada.visit(&bench.sessions, handler).await.status,
-        200,
-    )?;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    equal(
-        "the version",
-        number(&bench.table.item().await, "version"),
-        2,
-    )
+    for _ in 0..doubts {
+        let before = number(&bench.table.item().await, "version");
+        late_first(bench, "UpdateItem");
+        let handler =
+            |_: Request, session: Session| async move { Ok(act.perform(&session).map(|()| "")?) };
+        let reply = ada.visit(&bench.sessions, handler).await;
+        equal("the status", reply.status, 200)?;
+        let other = ada.visit(&bench.elsewhere(), set_other).await;
+        equal("the other's status", other.status, 200)?;
+        tokio::time::sleep(2 * LATE).await;
+        let item = bench.table.item().await;
+        equal("the version", number(&item, "version"), before + 2)?;
+        let there = item["data"].as_m().unwrap().contains_key("other");
+        equal("the other's", there, true)?;
+        let again = |_: Request, session: Session| async move {
+            session.remove("other");
+            session.insert("visits", 1)?;
+            Ok("")
+        };
+        ada.visit(&bench.elsewhere(), again).await;
+    }
+    Ok(())
 }
 
 /// The record that was created is written by a second request before the first attempt arrives.
 async fn late_create(bench: &Bench) -> Judged {
     late_first(bench, "PutItem");
     let mut ada = Visitor::new();
-    equal(
-        "the status",
-        ada.visit(&bench.sessions, begin).await.status,
-        200,
-    )?;
-    let set = |_: Request, session: Session| async move {
-        session.insert("name", "ada")?;
-        Ok("")
-    };
-    equal(
-        "the status",
-        ada.visit(&bench.sessions, set).await.status,
-        200,
-    )?;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let created = ada.visit(&bench.sessions, begin).await;
+    equal("the status", created.status, 200)?;
+    let written = ada.visit(&bench.sessions, set_other).await;
+    equal("the status", written.status, 200)?;
+    tokio::time::sleep(2 * LATE).await;
     equal(
         "the version",
         number(&bench.table.item().await, "version"),
@@ -349,13 +370,87 @@ async fn late_create(bench: &Bench) -> Judged {
     )
 }
 
+/// The session is ended before the first attempt arrives. What is left does not live.
+async fn late_create_after(bench: &Bench, end: Act) -> Judged {
+    late_first(bench, "PutItem");
+    let mut ada = Visitor::new();
+    let created = ada.visit(&bench.sessions, begin).await;
+    equal("the status", created.status, 200)?;
+    let ends =
+        |_: Request, session: Session| async move { Ok(end.perform(&session).map(|()| "")?) };
+    let ended = ada.clone().visit(&bench.sessions, ends).await;
+    equal("the end's status", ended.status, 200)?;
+    tokio::time::sleep(2 * LATE).await;
+    let found = ada.visit(&bench.elsewhere(), is_new).await;
+    equal("it is dead", found.body.as_str(), "true")?;
+    let live = bench.table.items().await;
+    let live = live.iter().filter(|item| item.contains_key("data")).count();
+    equal("the live", live, usize::from(end == Act::Replace))
+}
+
+/// The acknowledgement of a create is lost, so that nobody knows which attempts are on their way.
+async fn lost_create(bench: &Bench) -> Judged {
+    bench
+        .proxy
+        .answer(|operation, before| match (operation, before) {
+            ("PutItem", 0) => Answer::lost(),
+            _ => Answer::Forward,
+        });
+    let created = Visitor::new().visit(&bench.sessions, begin).await;
+    equal("the status", created.status, 200)?;
+    let item = bench.table.item().await;
+    equal("the version", number(&item, "version"), 1)?;
+    equal("a fence", item.contains_key("fence"), true)
+}
+
+/// Another request renews the session while this one ends it, in two calls because of the fence.
+async fn overtaken_end(bench: &Bench, end: Act, call: (&'static str, usize)) -> Judged {
+    let mut ada = Visitor::new();
+    bench
+        .proxy
+        .answer(|operation, before| match (operation, before) {
+            ("PutItem", 0) => Answer::lost(),
+            _ => Answer::Forward,
+        });
+    ada.visit(&bench.sessions, begin).await;
+    let (other, elsewhere) = (ada.clone(), bench.elsewhere());
+    bench.proxy.answer(move |operation, before| {
+        let (other, elsewhere) = (other.clone(), elsewhere.clone());
+        match (operation, before) == call {
+            true => Answer::Forward.after(move || {
+                let (mut other, elsewhere) = (other.clone(), elsewhere.clone());
+                async move { drop(other.visit(&elsewhere, renew).await) }
+            }),
+            false => Answer::Forward,
+        }
+    });
+    let before = bench.clock.seconds();
+    let ends =
+        |_: Request, session: Session| async move { Ok(end.perform(&session).map(|()| "")?) };
+    let ended = ada.visit(&bench.sessions, ends).await;
+    equal("the status", ended.status, 409)?;
+    let items = bench.table.items().await;
+    let stub = items.iter().find(|item| item.contains_key("renewed"));
+    let ttl = stub.map(|stub| number(stub, "ttl"));
+    equal("the renewal's stub", ttl, Some(before + 120))
+}
+
+async fn renew(_: Request, session: Session) -> Result<String, Error> {
+    session.renew();
+    Ok(String::new())
+}
+
 fn late_first(bench: &Bench, late: &'static str) {
     bench
         .proxy
         .answer(move |operation, before| match (operation, before) {
-            (operation, 0) if operation == late => Answer::Late(Duration::from_millis(150)),
+            (operation, 0) if operation == late => Answer::Late(LATE),
             _ => Answer::Forward,
         });
+}
+
+async fn is_new(_: Request, session: Session) -> Result<String, Error> {
+    Ok(session.is_new().to_string())
 }
 
 /// Another request writes between the read and the write. What it wrote is there in the end.
@@ -457,18 +552,19 @@ async fn taken_keys(bench: &Bench) -> Judged {
     let store = bench.sessions.store();
     let now = Timestamp::from_epoch_seconds(bench.clock.seconds());
     let ttl = now.plus(minutes(1));
-    let Ok(Found::Live(read)) = store.load(&from, now).await else {
+    let at = Moment::at(now);
+    let Ok(Found::Live(read)) = store.load(&from, at).await else {
         return Err("it is there".to_owned());
     };
     let changes = Changes::default();
-    let renewed = store.renew(&from, &to, Renewal::new(&read, &changes, ttl, now));
+    let renewed = store.renew(&from, &to, Renewal::new(&read, &changes, ttl, at));
     let renewed = renewed.await.map(drop).map_err(|error| error.kind());
     equal("a renewal", renewed, Err(ErrorKind::Conflict))?;
     let record = Record::new(Data::new(), now, ttl);
-    let replaced = store.replace(&from, &to, &record).await;
+    let replaced = store.replace(&from, &to, &record, at).await;
     let replaced = replaced.map(drop).map_err(|error| error.kind());
     equal("a replacement", replaced, Err(ErrorKind::Conflict))?;
-    let created = store.create(&to, &record).await;
+    let created = store.create(&to, &record, at).await;
     let created = created.map_err(|error| error.kind());
     equal("a create", created, Err(ErrorKind::Conflict))?;
     equal("what is there", bench.table.items().await, before)

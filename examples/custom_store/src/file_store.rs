@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use lambda_http::tracing;
 use lambda_sessions::{
-    Error, ErrorKind, Found, Record, Renewal, SessionStore, StorageKey, Stored, Timestamp, Update,
+    Error, ErrorKind, Found, Moment, Record, Renewal, SessionStore, StorageKey, Stored, Timestamp,
+    Update,
 };
 use tokio::task::spawn_blocking;
 
@@ -102,16 +103,16 @@ impl FileStore {
 }
 
 impl SessionStore for FileStore {
-    async fn load(&self, key: &StorageKey, now: Timestamp) -> Result<Found, Error> {
+    async fn load(&self, key: &StorageKey, at: Moment) -> Result<Found, Error> {
         let key = key.clone();
         self.locked(move |files| {
             let slot = files.read(&key)?;
-            Ok(Stored::found(slot.as_ref(), now).map(Clone::clone))
+            Ok(Stored::found(slot.as_ref(), at.now()).map(Clone::clone))
         })
         .await
     }
 
-    async fn create(&self, key: &StorageKey, record: &Record) -> Result<(), Error> {
+    async fn create(&self, key: &StorageKey, record: &Record, _: Moment) -> Result<(), Error> {
         let (key, record) = (key.clone(), record.clone());
         self.locked(move |files| files.write_new(&key, &record))
             .await
@@ -119,13 +120,13 @@ impl SessionStore for FileStore {
 
     async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
         let (key, changes, read) = (key.clone(), update.changes.clone(), update.read.cloned());
-        let (ttl, if_unchanged, now) = (update.ttl, update.if_unchanged, update.now);
+        let (ttl, if_unchanged, at) = (update.ttl, update.if_unchanged, update.at);
         self.locked(move |files| {
-            let mut update = Update::new(&changes, now);
+            let mut update = Update::new(&changes, at);
             (update.read, update.ttl) = (read.as_ref(), ttl);
             update.if_unchanged = if_unchanged;
             let slot = files.read(&key)?;
-            let record = match Stored::found(slot.as_ref(), now) {
+            let record = match Stored::found(slot.as_ref(), at.now()) {
                 Found::Live(record) => update.apply(record)?,
                 other => return Ok(other.map(Clone::clone)),
             };
@@ -135,11 +136,11 @@ impl SessionStore for FileStore {
         .await
     }
 
-    async fn touch(&self, key: &StorageKey, ttl: Timestamp, now: Timestamp) -> Result<bool, Error> {
+    async fn touch(&self, key: &StorageKey, ttl: Timestamp, at: Moment) -> Result<bool, Error> {
         let key = key.clone();
         self.locked(move |files| {
             let slot = files.read(&key)?;
-            let record = match Stored::found(slot.as_ref(), now) {
+            let record = match Stored::found(slot.as_ref(), at.now()) {
                 Found::Live(record) if record.ttl() < ttl => record.clone().with_ttl(ttl),
                 Found::Live(record) => return Ok(record.ttl() == ttl),
                 Found::Renewed | Found::Absent => return Ok(false),
@@ -158,12 +159,12 @@ impl SessionStore for FileStore {
     ) -> Result<Found, Error> {
         let (from, to) = (from.clone(), to.clone());
         let (read, changes) = (renewal.read.clone(), renewal.changes.clone());
-        let (ttl, if_unchanged, now) = (renewal.ttl, renewal.if_unchanged, renewal.now);
+        let (ttl, if_unchanged, at) = (renewal.ttl, renewal.if_unchanged, renewal.at);
         self.locked(move |files| {
-            let mut renewal = Renewal::new(&read, &changes, ttl, now);
+            let mut renewal = Renewal::new(&read, &changes, ttl, at);
             renewal.if_unchanged = if_unchanged;
             let slot = files.read(&from)?;
-            let record = match Stored::found(slot.as_ref(), now) {
+            let record = match Stored::found(slot.as_ref(), at.now()) {
                 Found::Live(record) => renewal.apply(record)?,
                 other => return Ok(other.map(Clone::clone)),
             };
@@ -182,11 +183,12 @@ impl SessionStore for FileStore {
         from: &StorageKey,
         to: &StorageKey,
         record: &Record,
+        at: Moment,
     ) -> Result<bool, Error> {
         let (from, to, record) = (from.clone(), to.clone(), record.clone());
         self.locked(move |files| {
             let slot = files.read(&from)?;
-            if let Found::Renewed = Stored::found(slot.as_ref(), record.created()) {
+            if let Found::Renewed = Stored::found(slot.as_ref(), at.now()) {
                 return Ok(false);
             }
             // In this order, for a crash in between: what was destroyed is gone.
@@ -199,11 +201,11 @@ impl SessionStore for FileStore {
         .await
     }
 
-    async fn delete(&self, key: &StorageKey, now: Timestamp) -> Result<Found<()>, Error> {
+    async fn delete(&self, key: &StorageKey, at: Moment) -> Result<Found<()>, Error> {
         let key = key.clone();
         self.locked(move |files| {
             let slot = files.read(&key)?;
-            let found = Stored::found(slot.as_ref(), now).map(drop);
+            let found = Stored::found(slot.as_ref(), at.now()).map(drop);
             if found != Found::Renewed && slot.is_some() {
                 files.remove(&key)?;
             }

@@ -119,11 +119,11 @@ impl DynamoDbStore {
         Ok(store.consistent_read(consistent_read))
     }
 
-    /// Opens the connection by reading a key that no session has, once: what is wrong with it is
-    /// for the first request to say.
+    /// Opens the connection by reading a key that no session has, for no longer than one attempt
+    /// may take: what is wrong with it is for the first request to say.
     pub(super) async fn warm_up(&self) {
-        let mut once = Patience::new(self.attempt_timeout, None);
-        if let Err(error) = self.get("warm-up", false, &mut once).await {
+        let mut patience = Patience::new(self.attempt_timeout, None);
+        if let Err(error) = self.get("warm-up", false, &mut patience).await {
             tracing::warn!(%error, "the connection to DynamoDB could not be warmed up");
         }
     }

@@ -17,13 +17,16 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::changes::{Change, Changes};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
-use crate::record::{Data, Entry};
+use crate::record::{Data, Entry, Record};
 use crate::store::dynamodb::item::{self, FORMAT, Item, Layout};
 
 /// Bytes of text that DynamoDB allows one expression.
 const MAX_TEXT: usize = 4 * 1024;
-/// Bytes that a condition is left for the version, which may yet be required.
-const VERSION_TEXT: usize = " AND attribute_not_exists(#version)".len();
+/// How an update begins, and what it says besides when it is sent again. Room is left for that, and
+/// for the version in its condition.
+const SET: &str = "SET ";
+const RAISE: &str = "#fence = :raised, ";
+const VERSION: &str = " AND attribute_not_exists(#version)";
 /// Operators and functions that it allows one; ours are counted generously.
 const MAX_OPERATORS: usize = 300;
 
@@ -47,8 +50,8 @@ pub(crate) struct Stamp<'a> {
 }
 
 impl Layout {
-    /// Changes of single keys. `base` is what was read, for the changes that are functions of it.
-    /// `None` if they do not fit in one expression.
+    /// Changes of single keys. `base` is what was read, for the changes that are functions of it,
+    /// and for its fence. `None` if they do not fit in one expression.
     ///
     /// # Errors
     ///
@@ -56,14 +59,14 @@ impl Layout {
     pub(crate) fn update(
         &self,
         changes: &Changes,
-        base: &Data,
+        base: Option<&Record>,
         stamp: Stamp<'_>,
     ) -> Result<Option<Expression>, Error> {
         let mut expression = self.stamped(stamp);
         expression.require_live(self, stamp.now);
-        // An attempt that arrives after its own repetition must not count again.
-        // (Of a record without the attribute `=` is false, and so this holds.)
-        expression.require("NOT #write = :write");
+        if let Some(base) = base {
+            expression.require_fence(self, item::fence(base));
+        }
         if changes.is_cleared() {
             let empty = Data::new();
             // After a clear all changes are sets, which nothing can make fail.
@@ -103,7 +106,7 @@ impl Layout {
                     operators += 6;
                 }
                 Change::Apply(apply) => {
-                    let there = base.get(key);
+                    let there = base.and_then(|base| base.data().get(key));
                     push(&mut expression.update, format_args!(", {path} = {value}"));
                     expression
                         .values
@@ -128,8 +131,8 @@ impl Layout {
             }
         }
         expression.update.push_str(&removed);
-        let fits = expression.update.len() <= MAX_TEXT
-            && expression.condition.len() + VERSION_TEXT <= MAX_TEXT
+        let fits = expression.update.len() + RAISE.len() <= MAX_TEXT
+            && expression.condition.len() + VERSION.len() <= MAX_TEXT
             && operators <= MAX_OPERATORS;
         Ok(fits.then_some(expression))
     }
@@ -158,14 +161,24 @@ impl Layout {
         expression
     }
 
-    /// For the put of a new record. An id is 256 random bits: what is there is either this very
-    /// write, sent twice, or something that must not be overwritten.
+    /// For the put of a new record. An id is 256 random bits: whatever is there must not be
+    /// overwritten.
     pub(crate) fn absent(&self) -> Expression {
         let mut expression = Expression {
             condition: "attribute_not_exists(#id)".to_owned(),
             ..Expression::default()
         };
         expression.name("#id", self.id);
+        expression
+    }
+
+    /// For a new record that is put again: nothing is there, or what an attempt before this one has
+    /// put and nobody has written since.
+    pub(crate) fn absent_or_written_by(&self, write: &str) -> Expression {
+        let mut expression = self.absent();
+        expression.condition.push_str(" OR #write = :write");
+        expression.name("#write", self.write);
+        expression.value(":write", AttributeValue::S(write.to_owned()));
         expression
     }
 
@@ -178,18 +191,31 @@ impl Layout {
     }
 
     /// For a logout: a record of ours, expired or not. The stub of a renewed one stays, and so does
-    /// what is not ours.
-    pub(crate) fn ours(&self) -> Expression {
+    /// what is not ours. And nothing would stand in the way of an attempt to create it that is still
+    /// on its way, so one of which that may be is not deleted.
+    pub(crate) fn ours_without_fence(&self) -> Expression {
         let mut expression = Expression::default();
         expression.require_ours(self);
         expression.require("attribute_type(#ttl, :number)");
+        expression.require_fence(self, 0);
         expression.name("#ttl", self.ttl);
         expression
     }
 
+    /// For the stub that is put in the place of a record with a fence: nobody has renewed or
+    /// destroyed it meanwhile, for what they leave has none.
+    pub(crate) fn fenced_still(&self) -> Expression {
+        let mut expression = Expression {
+            condition: "attribute_exists(#fence)".to_owned(),
+            ..Expression::default()
+        };
+        expression.name("#fence", self.fence);
+        expression
+    }
+
     /// For a logout that begins anew in the same transaction: the same, or nothing at all.
-    pub(crate) fn ours_or_absent(&self) -> Expression {
-        let mut expression = self.ours();
+    pub(crate) fn ours_without_fence_or_absent(&self) -> Expression {
+        let mut expression = self.ours_without_fence();
         expression.condition = format!("attribute_not_exists(#id) OR ({})", expression.condition);
         expression.name("#id", self.id);
         expression
@@ -282,6 +308,26 @@ impl Expression {
             self.require("#version = :version");
             self.value(":version", number(version));
         }
+    }
+
+    /// No write has been sent again since then.
+    fn require_fence(&mut self, layout: &Layout, fence: u64) {
+        self.name("#fence", layout.fence);
+        if fence == 0 {
+            self.require("attribute_not_exists(#fence)");
+        } else {
+            self.require("#fence = :fence");
+            self.value(":fence", number(fence));
+        }
+    }
+
+    /// For an update that is sent again: nobody wrote since the record was read, and from here on
+    /// the attempts before this one come too late.
+    pub(crate) fn repeat(&mut self, layout: &Layout, read: &Record) {
+        self.require_version(layout, read.version());
+        self.update.insert_str(SET.len(), RAISE);
+        self.name("#fence", layout.fence);
+        self.value(":raised", number(item::fence(read).saturating_add(1)));
     }
 
     fn require(&mut self, clause: &str) {

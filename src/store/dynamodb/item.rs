@@ -44,6 +44,7 @@ pub(crate) struct Layout {
     pub(crate) write: &'static str,
     pub(crate) renewed: &'static str,
     pub(crate) format: &'static str,
+    pub(crate) fence: &'static str,
 }
 
 /// The predecessor's names where it had one.
@@ -57,7 +58,17 @@ pub(crate) const LAYOUT: Layout = Layout {
     write: "write",
     renewed: "renewed",
     format: "format",
+    fence: "fence",
 };
+
+/// What a record carries of its item that only this store understands.
+#[derive(Debug)]
+struct Carried {
+    unknown: Item,
+    /// How often a write was sent again whose earlier attempts might still arrive: they do not get
+    /// past the fence, since it was lower when they were made.
+    fence: u64,
+}
 
 impl Layout {
     /// What stands in an item, at that moment.
@@ -101,6 +112,7 @@ impl Layout {
             self.write,
             self.renewed,
             self.format,
+            self.fence,
         ];
         let unknown: Item = item
             .iter()
@@ -109,9 +121,10 @@ impl Layout {
             .collect();
         let record = Record::new(data, Timestamp::from_epoch_seconds(created), ttl)
             .at_version(number(self.version).unwrap_or(0));
-        Ok(Found::Live(match unknown.is_empty() {
+        let fence = number(self.fence).unwrap_or(0);
+        Ok(Found::Live(match unknown.is_empty() && fence == 0 {
             true => record,
-            false => record.carrying(Opaque::new(unknown)),
+            false => record.carrying(Opaque::new(Carried { unknown, fence })),
         }))
     }
 
@@ -127,10 +140,8 @@ impl Layout {
         now: Timestamp,
         write: &str,
     ) -> Result<Item, Error> {
-        let carried = record
-            .carried()
-            .and_then(|what| what.downcast_ref::<Item>());
-        let mut item = carried.cloned().unwrap_or_default();
+        let unknown = carried(record).map(|carried| carried.unknown.clone());
+        let mut item = unknown.unwrap_or_default();
         let number = |n: u64| AttributeValue::N(n.to_string());
         item.insert(self.id.into(), AttributeValue::S(key.as_str().into()));
         item.insert(self.data.into(), encode_all(record.data()));
@@ -155,10 +166,31 @@ impl Layout {
         ])
     }
 
+    /// Whether an item is a session that lives, and of which an attempt at an earlier write may
+    /// still be on its way.
+    pub(crate) fn is_fenced(&self, item: &Item, now: Timestamp) -> bool {
+        matches!(self.read(item, now), Ok(Found::Live(record)) if fence(&record) > 0)
+    }
+
+    /// The same item, of which that may be.
+    pub(crate) fn fenced(&self, mut item: Item) -> Item {
+        item.insert(self.fence.into(), AttributeValue::N("1".into()));
+        item
+    }
+
     /// Whether an item was last written by the write of that id.
     pub(crate) fn is_written_by(&self, item: &Item, write: &str) -> bool {
         matches!(item.get(self.write), Some(AttributeValue::S(id)) if id == write)
     }
+}
+
+/// The fence of a record as it was read.
+pub(crate) fn fence(record: &Record) -> u64 {
+    carried(record).map_or(0, |carried| carried.fence)
+}
+
+fn carried(record: &Record) -> Option<&Carried> {
+    record.carried()?.downcast_ref()
 }
 
 /// The time of a write, RFC 3339.

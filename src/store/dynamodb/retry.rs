@@ -54,9 +54,7 @@ impl DynamoDbStore {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
         let begun = Instant::now();
-        let limit = begun
-            .checked_add(self.attempt_timeout)
-            .map_or(patience.until, |limit| limit.min(patience.until));
+        let limit = after(begun, self.attempt_timeout).min(patience.until);
         let sent = tokio::time::timeout_at(limit.into(), sending).await;
         patience.last_attempt = begun.elapsed();
         let error = match sent {
@@ -84,7 +82,9 @@ impl DynamoDbStore {
             SdkError::ServiceError(answer) if is_condition => Attempt::Refused(answer.into_err()),
             error => {
                 let fault = Fault::of(error);
-                if !is_answer && matches!(fault, Fault::Ambiguous(_)) {
+                // One that was cut short may be on a connection that is as good as any.
+                let had_its_time = limit < patience.until || patience.last_attempt < limit - begun;
+                if !is_answer && had_its_time && matches!(fault, Fault::Ambiguous(_)) {
                     self.connection.lost();
                 }
                 Attempt::Failed(fault)
@@ -123,7 +123,7 @@ impl Doubt {
             Fault::Again(error) => (error, true),
             Fault::Ambiguous(error) => (self.0.get_or_insert(error).clone(), true),
         };
-        match again && patience.after_a_fault().await? {
+        match again && patience.after_a_fault().await {
             true => Ok(()),
             false => Err(self.about(error)),
         }
@@ -172,24 +172,24 @@ impl Patience {
     /// What went wrong.
     pub(super) async fn after_a_read(&mut self, fault: Fault) -> Result<(), Error> {
         let refused = matches!(fault, Fault::Refused(_));
-        match !refused && self.after_a_fault().await? {
+        match !refused && self.after_a_fault().await {
             true => Ok(()),
             false => Err(fault.of_read()),
         }
     }
 
     /// Waits before the next attempt. `false` if time is up.
-    pub(super) async fn after_a_fault(&mut self) -> Result<bool, Error> {
+    pub(super) async fn after_a_fault(&mut self) -> bool {
         let longest = self.longest_after_a_fault();
         self.wait(longest, self.until).await
     }
 
     /// Waits before trying again with what the winner has left. `false` if time is up.
-    pub(super) async fn after_a_race(&mut self) -> Result<bool, Error> {
+    pub(super) async fn after_a_race(&mut self) -> bool {
         let longest = self.longest_after_a_race();
-        let goes_on = self.wait(longest, self.races_until).await?;
+        let goes_on = self.wait(longest, self.races_until).await;
         self.until = after(Instant::now(), self.time).min(self.races_until);
-        Ok(goes_on)
+        goes_on
     }
 
     fn longest_after_a_fault(&mut self) -> Duration {
@@ -213,17 +213,18 @@ impl Patience {
 
     /// Waits for a random part of that time, so that those who collided do not collide again.
     /// `false` if time is up, or would be before another attempt has ended.
-    async fn wait(&self, longest: Duration, until: Instant) -> Result<bool, Error> {
-        let share = f64::from(u16::from_le_bytes(random()?)) / f64::from(u16::MAX);
+    async fn wait(&self, longest: Duration, until: Instant) -> bool {
+        let drawn = random().map_or(u16::MAX, u16::from_le_bytes);
+        let share = f64::from(drawn) / f64::from(u16::MAX);
         let pause = longest.mul_f64(share);
         let next_attempt = self.last_attempt + self.last_attempt / 2;
         if Instant::now() + pause + next_attempt >= until {
-            return Ok(false);
+            return false;
         }
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
-        Ok(true)
+        true
     }
 }
 

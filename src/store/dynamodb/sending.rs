@@ -3,8 +3,13 @@
 //! Each says beside its code why a repetition of it counts once. How often and how long it is
 //! tried is in [`retry`](super::retry).
 
+use std::error::Error as StdError;
+use std::future::Future;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -60,6 +65,17 @@ impl DynamoDbStore {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
+    fn put_item(&self, item: Item, condition: Expression) -> PutItemFluentBuilder {
+        self.client()
+            .put_item()
+            .table_name(&*self.table)
+            .set_item(Some(item))
+            .condition_expression(condition.condition)
+            .set_expression_attribute_names(Some(condition.names))
+            .set_expression_attribute_values(some(condition.values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
     /// Moves the expiry. A repetition finds the expiry that the first attempt has set, and that is
     /// as good as having set it: a touch counts nothing.
     pub(super) async fn send_touch(
@@ -68,18 +84,121 @@ impl DynamoDbStore {
         expression: Expression,
         patience: &mut Patience,
     ) -> Result<Sent, Error> {
+        let sending = |_: &Doubt| {
+            let touch = self.update_item(key, expression.clone());
+            touch.customize().config_override(once()).send()
+        };
+        match self.until_answered(patience, sending).await? {
+            (Ok(_), _) => Ok(Sent::Written(Item::new())),
+            (Err(UpdateItemError::ConditionalCheckFailedException(refused)), _) => {
+                Ok(Sent::Refused(refused.item))
+            }
+            (Err(_), doubt) => Err(doubt.about(unforeseen())),
+        }
+    }
+
+    /// Puts a new record. A repetition overwrites what an attempt before it has put, as long as
+    /// nobody has written that since: who could has not been told the id. It leaves a fence there,
+    /// so that a logout does not make room for an attempt that is still on its way.
+    pub(super) async fn send_new(
+        &self,
+        item: Item,
+        write: &str,
+        patience: &mut Patience,
+    ) -> Result<Sent, Error> {
+        let sending = |doubt: &Doubt| {
+            let put = match doubt.is_there() {
+                false => self.put_item(item.clone(), self.layout.absent()),
+                true => {
+                    let condition = self.layout.absent_or_written_by(write);
+                    self.put_item(self.layout.fenced(item.clone()), condition)
+                }
+            };
+            put.customize().config_override(once()).send()
+        };
+        match self.until_answered(patience, sending).await? {
+            (Ok(_), _) => Ok(Sent::Written(Item::new())),
+            (Err(PutItemError::ConditionalCheckFailedException(taken)), doubt) => {
+                match doubt.is_there() {
+                    false => Ok(Sent::Refused(taken.item)),
+                    true => Err(doubt.about(unforeseen())),
+                }
+            }
+            (Err(_), doubt) => Err(doubt.about(unforeseen())),
+        }
+    }
+
+    /// Deletes a record of which no attempt can still be on its way. What is gone stays gone: a
+    /// repetition finds nothing, which is as good.
+    pub(super) async fn send_delete(
+        &self,
+        key: &StorageKey,
+        patience: &mut Patience,
+    ) -> Result<Sent, Error> {
+        let condition = self.layout.ours_without_fence();
+        let sending = |_: &Doubt| {
+            self.client()
+                .delete_item()
+                .table_name(&*self.table)
+                .key(self.layout.id, AttributeValue::S(key.as_str().to_owned()))
+                .condition_expression(&condition.condition)
+                .set_expression_attribute_names(Some(condition.names.clone()))
+                .set_expression_attribute_values(some(condition.values.clone()))
+                .return_values_on_condition_check_failure(
+                    ReturnValuesOnConditionCheckFailure::AllOld,
+                )
+                .customize()
+                .config_override(once())
+                .send()
+        };
+        match self.until_answered(patience, sending).await? {
+            (Ok(_), _) => Ok(Sent::Written(Item::new())),
+            (Err(DeleteItemError::ConditionalCheckFailedException(refused)), _) => {
+                Ok(Sent::Refused(refused.item))
+            }
+            (Err(_), doubt) => Err(doubt.about(unforeseen())),
+        }
+    }
+
+    /// Puts a stub in the place of a record with a fence. A repetition finds that stub, which is as
+    /// good.
+    pub(super) async fn send_stub(
+        &self,
+        stub: Item,
+        patience: &mut Patience,
+    ) -> Result<Sent, Error> {
+        let sending = |_: &Doubt| {
+            let put = self.put_item(stub.clone(), self.layout.fenced_still());
+            put.customize().config_override(once()).send()
+        };
+        match self.until_answered(patience, sending).await? {
+            (Ok(_), _) => Ok(Sent::Written(Item::new())),
+            (Err(PutItemError::ConditionalCheckFailedException(refused)), _) => {
+                Ok(match refused.item {
+                    Some(item) if item == stub => Sent::Written(item),
+                    found => Sent::Refused(found),
+                })
+            }
+            (Err(_), doubt) => Err(doubt.about(unforeseen())),
+        }
+    }
+
+    /// Sends the same again until there is an answer, and says whether an attempt before that one
+    /// may have happened.
+    async fn until_answered<T, E, Sending>(
+        &self,
+        patience: &mut Patience,
+        sending: impl Fn(&Doubt) -> Sending,
+    ) -> Result<(Result<T, E>, Doubt), Error>
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        Sending: Future<Output = Result<T, SdkError<E>>>,
+    {
         let mut doubt = Doubt::default();
         loop {
-            let sending = self
-                .update_item(key, expression.clone())
-                .customize()
-                .config_override(once());
-            match self.attempt(patience, sending.send()).await {
-                Attempt::Done(_) => return Ok(Sent::Written(Item::new())),
-                Attempt::Refused(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    return Ok(Sent::Refused(refused.item));
-                }
-                Attempt::Refused(_) => return Err(doubt.about(unforeseen())),
+            match self.attempt(patience, sending(&doubt)).await {
+                Attempt::Done(done) => return Ok((Ok(done), doubt)),
+                Attempt::Refused(refused) => return Ok((Err(refused), doubt)),
                 Attempt::Failed(fault) => doubt.after(fault, patience).await?,
             }
         }
@@ -87,13 +206,14 @@ impl DynamoDbStore {
 
     /// Sends an update; `update.read` is what its expression was made from.
     ///
-    /// - Its condition refuses an item that it has stamped already, so that an attempt which
-    ///   arrives after its own repetition changes nothing.
     /// - After anything ambiguous, a record that was read is written with its `version` as a
-    ///   further condition: a bare `write <> mine` would count twice where another request has
-    ///   written in between. What it means that this fails, [`resolve`](Self::resolve) says.
-    /// - Where nothing was read there is no version to go by. The item is read: it is ours, or
-    ///   nobody can tell.
+    ///   further condition: where another request has written in between, nobody knows whether the
+    ///   attempts before have happened, and they must not happen twice. What it means that this
+    ///   fails, [`resolve`](Self::resolve) says.
+    /// - The repetition raises the record's fence, which every attempt wants as it was read: those
+    ///   before come too late from then on, whatever others write meanwhile.
+    /// - Where nothing was read there is no version to go by, and nothing is sent again. The item is
+    ///   read: it is ours, or nobody can tell.
     pub(super) async fn send_update(
         &self,
         key: &StorageKey,
@@ -106,7 +226,7 @@ impl DynamoDbStore {
         loop {
             let mut request = expression.clone();
             if let (true, Some(read)) = (doubt.is_there(), update.read) {
-                request.require_version(&self.layout, read.version());
+                request.repeat(&self.layout, read);
             }
             let sending = self
                 .update_item(key, request)
@@ -148,13 +268,13 @@ impl DynamoDbStore {
     /// nobody can tell.
     ///
     /// - The version is one higher than what was read: that one write is the other's, so ours has
-    ///   not happened, and is made again on top of it.
+    ///   not happened yet, and is made again on top of it.
     /// - All that was to be set is there, and what was to go is gone: it is as if it had been
     ///   written just now, whoever has done it. (Not where nobody else was to write, and not for
     ///   what counts.)
     fn resolve(&self, found: Option<Item>, update: Update<'_>) -> Option<Sent> {
         let (item, read) = (found?, update.read?);
-        let Ok(Found::Live(there)) = self.layout.read(&item, update.now) else {
+        let Ok(Found::Live(there)) = self.layout.read(&item, update.at.now()) else {
             return None;
         };
         if there.version() == read.version().saturating_add(1) {
@@ -162,78 +282,6 @@ impl DynamoDbStore {
         }
         let is_there = !update.if_unchanged && update.changes.are_in(there.data());
         is_there.then_some(Sent::Written(item))
-    }
-
-    /// Puts a new item. A repetition fails on the item that the first attempt has stamped.
-    pub(super) async fn send_new(
-        &self,
-        item: Item,
-        condition: Expression,
-        write: &str,
-        patience: &mut Patience,
-    ) -> Result<Sent, Error> {
-        let mut doubt = Doubt::default();
-        loop {
-            let sending = self
-                .client()
-                .put_item()
-                .table_name(&*self.table)
-                .set_item(Some(item.clone()))
-                .condition_expression(&condition.condition)
-                .set_expression_attribute_names(Some(condition.names.clone()))
-                .return_values_on_condition_check_failure(
-                    ReturnValuesOnConditionCheckFailure::AllOld,
-                )
-                .customize()
-                .config_override(once());
-            match self.attempt(patience, sending.send()).await {
-                Attempt::Done(_) => return Ok(Sent::Written(item)),
-                Attempt::Refused(PutItemError::ConditionalCheckFailedException(taken)) => {
-                    return match taken.item {
-                        Some(there) if self.layout.is_written_by(&there, write) => {
-                            Ok(Sent::Written(there))
-                        }
-                        found if !doubt.is_there() => Ok(Sent::Refused(found)),
-                        _ => Err(doubt.about(unforeseen())),
-                    };
-                }
-                Attempt::Refused(_) => return Err(doubt.about(unforeseen())),
-                Attempt::Failed(fault) => doubt.after(fault, patience).await?,
-            }
-        }
-    }
-
-    /// Deletes an item. What is gone stays gone: a repetition finds nothing, which is as good.
-    pub(super) async fn send_delete(
-        &self,
-        key: &StorageKey,
-        condition: Expression,
-        patience: &mut Patience,
-    ) -> Result<Sent, Error> {
-        let mut doubt = Doubt::default();
-        loop {
-            let sending = self
-                .client()
-                .delete_item()
-                .table_name(&*self.table)
-                .key(self.layout.id, AttributeValue::S(key.as_str().to_owned()))
-                .condition_expression(&condition.condition)
-                .set_expression_attribute_names(Some(condition.names.clone()))
-                .set_expression_attribute_values(some(condition.values.clone()))
-                .return_values_on_condition_check_failure(
-                    ReturnValuesOnConditionCheckFailure::AllOld,
-                )
-                .customize()
-                .config_override(once());
-            match self.attempt(patience, sending.send()).await {
-                Attempt::Done(_) => return Ok(Sent::Written(Item::new())),
-                Attempt::Refused(DeleteItemError::ConditionalCheckFailedException(refused)) => {
-                    return Ok(Sent::Refused(refused.item));
-                }
-                Attempt::Refused(_) => return Err(doubt.about(unforeseen())),
-                Attempt::Failed(fault) => doubt.after(fault, patience).await?,
-            }
-        }
     }
 
     /// Sends two writes in one transaction. Every repetition has the same token, and DynamoDB
@@ -289,7 +337,7 @@ impl DynamoDbStore {
         &self,
         key: &StorageKey,
     ) -> Result<TransactWriteItem, Error> {
-        let condition = self.layout.ours_or_absent();
+        let condition = self.layout.ours_without_fence_or_absent();
         let delete = Delete::builder()
             .table_name(&*self.table)
             .key(self.layout.id, AttributeValue::S(key.as_str().to_owned()))

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::changes::Apply;
+use crate::record::Found;
 use crate::store::dynamodb::item::LAYOUT;
 
 const NOW: Timestamp = Timestamp::from_epoch_seconds(1_700_000_000);
@@ -14,8 +15,7 @@ const STAMPED: &str = "SET #version = if_not_exists(#version, :zero) + :one, #wr
 const OURS: &str = "attribute_type(#data, :map) AND attribute_type(#created, :number) \
                     AND (attribute_not_exists(#format) OR #format = :format)";
 
-/// A live record that this very write has not stamped yet.
-const FRESH: &str = "#ttl > :now AND NOT #write = :write";
+const ALIVE: &str = "#ttl > :now";
 
 fn stamp(ttl: Option<Timestamp>) -> Stamp<'static> {
     Stamp {
@@ -58,7 +58,7 @@ fn cleared(change: impl FnOnce(&mut Changes)) -> Changes {
 
 /// The expression of changes that need nothing of what was read, if they fit in one.
 fn fitting(changes: &Changes, ttl: Option<Timestamp>) -> Option<Expression> {
-    LAYOUT.update(changes, &Data::new(), stamp(ttl)).unwrap()
+    LAYOUT.update(changes, None, stamp(ttl)).unwrap()
 }
 
 fn update(changes: &Changes, ttl: Option<Timestamp>) -> Expression {
@@ -112,7 +112,7 @@ fn one_set() {
     let changes = changes(|c| set(c, "na.me", "\"ada\""));
     let expression = update(&changes, None);
     assert_eq!(expression.update, format!("{STAMPED}, #data.#k0 = :v0"));
-    assert_eq!(expression.condition, format!("{OURS} AND {FRESH}"));
+    assert_eq!(expression.condition, format!("{OURS} AND {ALIVE}"));
     let names = [
         ("#k0", "na.me"),
         ("#data", "data"),
@@ -145,7 +145,7 @@ fn one_removal() {
     let changes = changes(|c| c.remove(None, "k"));
     let expression = update(&changes, None);
     assert_eq!(expression.update, format!("{STAMPED} REMOVE #data.#k0"));
-    assert_eq!(expression.condition, format!("{OURS} AND {FRESH}"));
+    assert_eq!(expression.condition, format!("{OURS} AND {ALIVE}"));
     assert_eq!(expression.names["#k0"], "k");
 }
 
@@ -160,7 +160,7 @@ fn one_increment() {
     assert_eq!(
         expression.condition,
         format!(
-            "{OURS} AND {FRESH} \
+            "{OURS} AND {ALIVE} \
              AND (attribute_not_exists(#data.#k0) OR #data.#k0 BETWEEN :l0 AND :h0)"
         )
     );
@@ -197,7 +197,7 @@ fn a_mixture_with_an_expiry() {
 fn a_clear_replaces_data_whole() {
     let expression = update(&cleared(|_| ()), None);
     assert_eq!(expression.update, format!("{STAMPED}, #data = :data"));
-    assert_eq!(expression.condition, format!("{OURS} AND {FRESH}"));
+    assert_eq!(expression.condition, format!("{OURS} AND {ALIVE}"));
     assert_eq!(expression.values[":data"], m([]));
 
     let refilled = cleared(|c| {
@@ -247,14 +247,55 @@ fn the_whole_of_data_depends_on_its_version() {
     }
 }
 
+/// A record as it is read from an item.
+fn read(version: u64, fence: Option<u64>) -> Record {
+    let mut item = Item::from([
+        ("data".to_owned(), m([])),
+        ("created".to_owned(), n(NOW)),
+        ("ttl".to_owned(), n(TTL)),
+        ("version".to_owned(), n(version)),
+    ]);
+    item.extend(fence.map(|fence| ("fence".to_owned(), n(fence))));
+    match LAYOUT.read(&item, NOW).unwrap() {
+        Found::Live(record) => record,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
-fn an_update_that_is_sent_again_depends_on_the_version_too() {
-    let changes = changes(|c| set(c, "k", "1"));
-    for version in [0, 7] {
-        let mut expression = update(&changes, None);
-        expression.require_version(&LAYOUT, version);
+fn an_update_that_is_sent_again_leaves_the_attempts_before_it_behind_a_fence() {
+    let changes = changes(|c| {
+        set(c, "k", "1");
+        c.remove(None, "gone");
+    });
+    for (version, fence, stays, unwritten, raised) in [
+        (
+            0,
+            None,
+            "attribute_not_exists(#fence)",
+            "attribute_not_exists(#version)",
+            1,
+        ),
+        (7, Some(3), "#fence = :fence", "#version = :version", 4),
+    ] {
+        let read = read(version, fence);
+        let fits = LAYOUT.update(&changes, Some(&read), stamp(None)).unwrap();
+        let mut expression = fits.unwrap();
         check(&expression);
-        assert!(expression.condition.starts_with(OURS));
+        let first = format!("{OURS} AND {ALIVE} AND {stays}");
+        assert_eq!(expression.condition, first);
+        assert!(!expression.update.contains("#fence"));
+
+        expression.repeat(&LAYOUT, &read);
+        check(&expression);
+        assert_eq!(expression.condition, format!("{first} AND {unwritten}"));
+        assert_eq!(expression.values[":raised"], n(raised));
+        let update = &expression.update;
+        assert!(
+            update.starts_with("SET #fence = :raised, #version"),
+            "{update}"
+        );
+        assert!(update.ends_with(" REMOVE #data.#k0"), "{update}");
     }
 }
 
@@ -263,11 +304,19 @@ fn the_conditions_of_the_other_writes() {
     let with_ttl = format!("{OURS} AND attribute_type(#ttl, :number)");
     let rows = [
         (LAYOUT.absent(), "attribute_not_exists(#id)".to_owned()),
-        // A logout takes what has expired too.
-        (LAYOUT.ours(), with_ttl.clone()),
         (
-            LAYOUT.ours_or_absent(),
-            format!("attribute_not_exists(#id) OR ({with_ttl})"),
+            // A logout takes what has expired too.
+            LAYOUT.ours_without_fence(),
+            format!("{with_ttl} AND attribute_not_exists(#fence)"),
+        ),
+        (
+            LAYOUT.ours_without_fence_or_absent(),
+            format!("attribute_not_exists(#id) OR ({with_ttl} AND attribute_not_exists(#fence))"),
+        ),
+        (LAYOUT.fenced_still(), "attribute_exists(#fence)".to_owned()),
+        (
+            LAYOUT.absent_or_written_by("write-id"),
+            "attribute_not_exists(#id) OR #write = :write".to_owned(),
         ),
         (
             LAYOUT.unchanged(0, NOW),
@@ -492,8 +541,9 @@ fn an_update_compares_and_sets_its_key_alone() {
             .update(Some(&base), key, Apply::new(double))
             .unwrap();
     }
+    let read = Record::new(base, NOW, TTL);
     let expression = LAYOUT
-        .update(&changes, &base, stamp(None))
+        .update(&changes, Some(&read), stamp(None))
         .unwrap()
         .unwrap();
     check(&expression);

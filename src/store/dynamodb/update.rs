@@ -1,0 +1,119 @@
+//! An update: key by key in one expression, made again where another request was faster.
+
+use crate::error::{Error, ErrorKind};
+use crate::id::StorageKey;
+use crate::record::{Data, Found, Record};
+use crate::store::Update;
+use crate::store::dynamodb::expression::Stamp;
+use crate::store::dynamodb::retry::{Doubt, Patience};
+use crate::store::dynamodb::sending::Sent;
+use crate::store::dynamodb::{DynamoDbStore, item, write_id, written_in_between};
+
+impl DynamoDbStore {
+    pub(super) async fn update_live(
+        &self,
+        key: &StorageKey,
+        update: Update<'_>,
+    ) -> Result<Found, Error> {
+        let mut patience = self.patience(update.at);
+        let mut doubt = Doubt::default();
+        let mut latest: Option<Record> = None;
+        if update.read.is_none() && self.connection.was_quiet() {
+            // The connection may have died. It would be the write that finds out, and of one that
+            // nothing was read for nobody could tell whether it happened: a read goes first.
+            match self.look(key, update.at.now(), true, &mut patience).await? {
+                Found::Live(record) => latest = Some(record),
+                other => return Ok(other),
+            }
+        }
+        let write = write_id()?;
+        let stamp = Stamp {
+            now: update.at.now(),
+            write: &write,
+            ttl: update.ttl,
+        };
+        loop {
+            let of_base = Update {
+                read: latest.as_ref().or(update.read),
+                ..update
+            };
+            let nothing = Data::new();
+            let there = of_base.read.map_or(&nothing, Record::data);
+            item::check_room(update.changes, there)?;
+            let Some(mut expression) = self.layout.update(update.changes, of_base.read, stamp)?
+            else {
+                return self
+                    .update_whole(key, of_base, stamp, &mut doubt, &mut patience)
+                    .await;
+            };
+            if let (true, Some(read)) = (update.if_unchanged, update.read) {
+                expression.require_version(&self.layout, read.version());
+            }
+            let sent = self
+                .send_update(key, expression, &write, of_base, &mut doubt, &mut patience)
+                .await?;
+            let item = match sent {
+                Sent::Written(item) => return self.read_back(&item, update.at.now()),
+                Sent::Refused(None) => return Ok(Found::Absent),
+                Sent::Refused(Some(item)) => item,
+            };
+            latest = match self.layout.read(&item, update.at.now())? {
+                Found::Live(record) => Some(record),
+                other => return Ok(other),
+            };
+            let refusal = self.layout.refusal(update.changes, &item);
+            if update.if_unchanged {
+                return Err(refusal);
+            }
+            // Another request changed a key that is a function of what it was, or has sent its own
+            // write again. It is made again of what is there now, for as long as there is time.
+            let again = refusal.kind() == ErrorKind::Conflict;
+            if !again || !patience.after_a_race().await {
+                // An attempt before this one may yet arrive.
+                return Err(doubt.about(refusal));
+            }
+        }
+    }
+
+    /// Writes the whole of `data`, for changes that do not fit in one expression. It depends on the
+    /// version it was made from; if that has moved on, it is made again from what is there now.
+    async fn update_whole(
+        &self,
+        key: &StorageKey,
+        update: Update<'_>,
+        stamp: Stamp<'_>,
+        doubt: &mut Doubt,
+        patience: &mut Patience,
+    ) -> Result<Found, Error> {
+        let mut base = match update.read {
+            Some(record) => record.clone(),
+            None => match self.look(key, update.at.now(), true, patience).await? {
+                Found::Live(record) => record,
+                other => return Ok(other),
+            },
+        };
+        loop {
+            let data = update.changes.apply(base.data())?;
+            item::check_size(item::data_size(&data))?;
+            let expression = self.layout.whole(&data, base.version(), stamp);
+            let of_base = Update {
+                read: Some(&base),
+                ..update
+            };
+            let sent = self
+                .send_update(key, expression, stamp.write, of_base, doubt, patience)
+                .await?;
+            let newer = match sent {
+                Sent::Written(item) => return self.read_back(&item, update.at.now()),
+                Sent::Refused(item) => self.found(item.as_ref(), update.at.now())?,
+            };
+            base = match newer {
+                Found::Live(record) => record,
+                other => return Ok(other),
+            };
+            if update.if_unchanged || !patience.after_a_race().await {
+                return Err(written_in_between());
+            }
+        }
+    }
+}
