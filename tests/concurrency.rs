@@ -6,11 +6,10 @@ mod support;
 
 use std::time::Duration;
 
-use lambda_http::{Context, Error, Request, RequestExt as _, service_fn};
+use lambda_http::{Error, Request};
 use lambda_sessions::{DynamoDbStore, ErrorKind, Session, SessionExt as _, SessionLayer};
 use support::{Answer, Bench, Visitor, logout, minutes};
 use tokio::sync::Barrier;
-use tower::{Layer as _, ServiceExt as _};
 
 /// So many requests of one page at once, each of which has read its session before any writes.
 async fn at_once<F>(bench: &Bench, visitor: &Visitor, requests: usize, act: fn(Session, usize) -> F)
@@ -310,70 +309,6 @@ async fn a_logout_overtakes_a_write_on_the_wire() {
         };
         assert_eq!(status, expected, "{kind}");
         assert_eq!(bench.table.items().await, [], "{kind}");
-        bench.proxy.answer(|_, _| Answer::Forward);
-    }
-}
-
-/// The deadline of the invocation holds whatever the store does: the answer still gets out.
-#[tokio::test]
-async fn nothing_is_asked_past_the_deadline() {
-    let bench = Bench::new().await;
-    let ada = bench.guest(begin).await;
-    let cookie = format!("__Host-sid={}", ada.cookie().unwrap());
-    let visit_until = async |deadline: u64, layered: bool| {
-        let count = |_: Request, session: Session| async move {
-            Ok::<_, Error>(session.increment("n", 1)?.to_string())
-        };
-        let request = |cookie: &str| {
-            let mut context = Context::default();
-            context.deadline = deadline;
-            let request = http::Request::get("/").header("cookie", cookie);
-            let request: Request = request.body(lambda_http::Body::Empty).unwrap();
-            request.with_lambda_context(context)
-        };
-        let response = if layered {
-            let inner = service_fn(move |request: Request| async move {
-                let session = request.session().await?;
-                let body = count(request, session).await?;
-                Ok::<_, Error>(http::Response::new(lambda_http::Body::from(body)))
-            });
-            bench.sessions.layer(inner).oneshot(request(&cookie)).await
-        } else {
-            bench.sessions.wrap(count).oneshot(request(&cookie)).await
-        };
-        response.unwrap().status().as_u16()
-    };
-    let visit = async |left: Duration, layered: bool| {
-        let ends = std::time::SystemTime::now() + left;
-        let ends = ends.duration_since(std::time::UNIX_EPOCH).unwrap();
-        visit_until(ends.as_millis().try_into().unwrap(), layered).await
-    };
-    for layered in [false, true] {
-        assert_eq!(visit(Duration::from_secs(60), layered).await, 200);
-        // What `cargo lambda watch` sends, and a context made by hand: no deadline at all.
-        for milliseconds in [0, 600_000, u64::MAX] {
-            assert_eq!(visit_until(milliseconds, layered).await, 200);
-        }
-        bench.proxy.calls();
-        assert_eq!(
-            visit(Duration::from_millis(150), layered).await,
-            503,
-            "no time left"
-        );
-        assert_eq!(bench.proxy.calls().len(), 0, "nothing was asked");
-        for hanging in ["GetItem", "UpdateItem"] {
-            bench
-                .proxy
-                .answer(move |operation, _| match operation == hanging {
-                    true => Answer::Hang,
-                    false => Answer::Forward,
-                });
-            assert_eq!(
-                visit(Duration::from_millis(700), layered).await,
-                503,
-                "{hanging} hangs"
-            );
-        }
         bench.proxy.answer(|_, _| Answer::Forward);
     }
 }

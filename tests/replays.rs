@@ -428,7 +428,7 @@ async fn a_create_that_arrives_after_the_logout_resurrects_nothing() {
 /// arrive, so it is not said that nothing was written.
 #[tokio::test]
 async fn a_race_that_is_lost_in_doubt_is_unknown() {
-    let bench = Bench::new().await.giving_up_after(50);
+    let bench = Bench::new().await.giving_up_after(250);
     let mut ada = bench.guest(count).await;
     let (elsewhere, other) = (bench.elsewhere(), ada.clone());
     bench.proxy.answer(move |operation, before| {
@@ -440,7 +440,7 @@ async fn a_race_that_is_lost_in_doubt_is_unknown() {
                 let (elsewhere, mut other) = (elsewhere.clone(), other.clone());
                 async move {
                     other.visit(&elsewhere, count).await;
-                    tokio::time::sleep(Duration::from_millis(400)).await;
+                    tokio::time::sleep(Duration::from_millis(60)).await;
                 }
             }),
             _ => Answer::Forward,
