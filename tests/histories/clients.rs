@@ -85,6 +85,7 @@ impl Client {
             11 | 12 => self.count(session).await,
             13 => self.count_unread(session).await,
             14..=16 => self.push(session).await,
+            17 => self.come_and_go().await,
             _ => {
                 let doomed = SESSIONS + self.roll(DOOMED);
                 match self.roll(15) {
@@ -239,6 +240,27 @@ impl Client {
         };
         let reply = self.visitor(doomed).visit(self.instance(), destroy).await;
         self.note(doomed, DEAD, Event::Told(self.client, told(&reply)));
+    }
+
+    /// A session of its own, from its beginning to its end.
+    async fn come_and_go(&mut self) {
+        let who = SESSIONS + DOOMED + self.notes(Notes::fresh) as usize;
+        let begin = |_: Request, session: Session| async move {
+            session.insert("who", who)?;
+            Ok("")
+        };
+        let mut visitor = Visitor::new();
+        let begun = visitor.visit(self.instance(), begin).await;
+        if told(&begun) != Told::Done {
+            return;
+        }
+        self.note(who, DEAD, Event::Write(self.client, 1));
+        let destroy = |_: Request, session: Session| async move {
+            session.destroy();
+            Ok("")
+        };
+        let ended = visitor.visit(self.instance(), destroy).await;
+        self.note(who, DEAD, Event::Told(self.client, told(&ended)));
     }
 
     async fn look(&mut self, doomed: usize) {

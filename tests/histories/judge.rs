@@ -84,6 +84,13 @@ impl Notes {
         best
     }
 
+    /// The sessions that somebody destroyed, or looked whether that was so.
+    pub(crate) fn destroyed_at_some_time(&self) -> BTreeSet<usize> {
+        let of_registers = self.registers.keys();
+        let dead = of_registers.filter(|(_, register)| *register == "dead");
+        dead.map(|(session, _)| *session).collect()
+    }
+
     pub(crate) fn registers(&self) -> &BTreeMap<Name, Vec<Event>> {
         &self.registers
     }

@@ -3,7 +3,7 @@
 //! Eight clients, each with an instance of the function to itself, share five sessions, whose ids
 //! are renewed on the way, and three more that are destroyed. They set, remove, count, push, save,
 //! and press on with ids that are dead. Their calls fail, are reset or throttled, before and after
-//! the effect; attempts arrive after their own repetition; reads that are not strongly consistent
+//! the effect; attempts arrive long after their own repetition; reads that are not strongly consistent
 //! are served older copies; and which call comes next is decided by the seed, one after the other,
 //! so that a seed's history is always the same. Then the same again, all at once, with calls that
 //! are slow or hang.
@@ -130,7 +130,9 @@ impl History {
             };
             self.notes.judge_session(session, &left(item))?;
         }
-        for doomed in SESSIONS..SESSIONS + DOOMED {
+        // Those that were there at first, and those that came later.
+        let came = self.notes.destroyed_at_some_time();
+        for doomed in came.into_iter().filter(|session| *session >= SESSIONS) {
             let there = self.records(doomed).len();
             let destroyed = self.notes.destroyed(doomed);
             let wrong = match destroyed {

@@ -127,11 +127,10 @@ fn fault(dice: &mut Dice, call: &str, order: Order) -> Answer {
         (21..=23, _) => Answer::ForwardThenReset,
         (24..=29, _) => Answer::error(400, "ThrottlingException"),
         (30..=119, _) if is_read => Answer::Stale,
-        // With others in between, nobody could tell what came late: so only where that is seen to.
-        (30..=35, Order::Seeded) => Answer::Overtaken,
-        (30, Order::Free) => Answer::Hang,
-        (31, Order::Free) => Answer::ForwardThenHang,
-        (32..=59, Order::Free) => Answer::Delay(Duration::from_millis(dice.roll(30))),
+        (30..=38, _) => Answer::Overtaken(1 + dice.roll(6) as usize),
+        (39, Order::Free) => Answer::Hang,
+        (40, Order::Free) => Answer::ForwardThenHang,
+        (41..=59, Order::Free) => Answer::Delay(Duration::from_millis(dice.roll(30))),
         _ => Answer::Forward,
     }
 }
@@ -143,7 +142,7 @@ fn name(answer: &Answer) -> &'static str {
         Answer::ForwardThenReply(..) => "lost",
         Answer::Reset => "reset",
         Answer::ForwardThenReset => "reset after",
-        Answer::Overtaken => "overtaken",
+        Answer::Overtaken(_) => "overtaken",
         Answer::Stale => "stale",
         Answer::Hang => "hangs",
         Answer::ForwardThenHang => "hangs after",

@@ -36,8 +36,8 @@ pub enum Answer {
     Reset,
     /// Says that it failed, and passes it on after that time all the same.
     Late(Duration),
-    /// Says that it failed, and passes it on right after the next call of its operation.
-    Overtaken,
+    /// Says that it failed, and passes it on right after the so-manieth call after it.
+    Overtaken(usize),
     /// Passes it on, and never answers.
     ForwardThenHang,
     /// Passes it on, and closes the connection.
@@ -101,8 +101,8 @@ pub struct Proxy {
     connections: Arc<AtomicUsize>,
     script: Arc<Mutex<Script>>,
     edit: Arc<Mutex<Option<Edit>>>,
-    /// A call that is to be passed on late.
-    overtaken: Arc<Mutex<Option<Call>>>,
+    /// The calls that are to be passed on late, and after how many others.
+    overtaken: Arc<Mutex<Vec<(usize, Call)>>>,
     copies: Arc<Mutex<Option<Copies>>>,
 }
 
@@ -206,8 +206,8 @@ impl Proxy {
                 });
                 Ok(reply(500, error_body("InternalServerError")))
             }
-            Answer::Overtaken => {
-                *self.overtaken.lock().unwrap() = Some(call);
+            Answer::Overtaken(after) => {
+                self.overtaken.lock().unwrap().push((after, call));
                 Ok(reply(500, error_body("InternalServerError")))
             }
             Answer::Stale => match self.copy_for(&call) {
@@ -243,13 +243,14 @@ impl Proxy {
                 copies.lock().unwrap().insert(key.to_string(), copy);
             }
         }
-        let overtaken = {
-            let mut overtaken = self.overtaken.lock().unwrap();
-            overtaken.take_if(|overtaken| overtaken.operation == call.operation)
-        };
         let answer = self.upstream.send(call).await;
-        if let Some(late) = overtaken {
-            self.upstream.send(late).await;
+        let late: Vec<(usize, Call)> = {
+            let mut overtaken = self.overtaken.lock().unwrap();
+            overtaken.iter_mut().for_each(|(after, _)| *after -= 1);
+            overtaken.extract_if(.., |(after, _)| *after == 0).collect()
+        };
+        for (_, call) in late {
+            self.upstream.send(call).await;
         }
         answer
     }
