@@ -137,7 +137,7 @@ async fn if_unchanged_lets_one_of_two_win() {
 
 #[tokio::test]
 async fn an_update_that_never_gets_through_is_a_conflict() {
-    let bench = Bench::new().await.giving_up_after(100);
+    let bench = Bench::new().await.giving_up_after(300);
     let mut ada = bench.guest(begin).await;
     // Before each attempt another request puts something else there.
     let direct = bench.elsewhere();

@@ -11,7 +11,7 @@ use support::{Answer, Bench, Table, Visitor, assert_refused, count, minutes, pee
 
 #[tokio::test]
 async fn an_unknown_id_is_never_adopted() {
-    let bench = Bench::impatient().await;
+    let bench = Bench::new().await;
     let planted = "A".repeat(43);
     let mut visitor = Visitor::with_cookie("__Host-sid", &planted);
     assert_eq!(visitor.visit(&bench.sessions, count).await.body, "1");
@@ -21,7 +21,7 @@ async fn an_unknown_id_is_never_adopted() {
 
 #[tokio::test]
 async fn a_malformed_cookie_begins_afresh() {
-    let bench = Bench::impatient().await;
+    let bench = Bench::new().await;
     for cookie in [
         "",
         "x",
@@ -43,7 +43,7 @@ async fn a_malformed_cookie_begins_afresh() {
 
 #[tokio::test]
 async fn a_value_of_another_type_stays_as_it_is() {
-    let bench = Bench::impatient().await;
+    let bench = Bench::new().await;
     let mut ada = bench.guest(count).await;
     let ask = |_: Request, session: Session| async move {
         let error = session.get::<String>("visits").unwrap_err();
@@ -58,7 +58,7 @@ async fn a_value_of_another_type_stays_as_it_is() {
 /// An increment without a read learns the type from DynamoDB's refusal.
 #[tokio::test]
 async fn an_increment_of_what_is_no_number_is_refused_by_the_store() {
-    let bench = Bench::impatient().await;
+    let bench = Bench::new().await;
     let mut ada = bench.guest(count).await;
     let name = |_: Request, session: Session| async move {
         Ok(session.insert("name", "ada").map(|()| "")?)
@@ -82,7 +82,7 @@ async fn an_increment_of_what_is_no_number_is_refused_by_the_store() {
 
 #[tokio::test]
 async fn too_large_a_session_is_refused_before_anything_is_sent() {
-    let bench = Bench::impatient().await;
+    let bench = Bench::new().await;
     let mut ada = bench.guest(count).await;
     let before = bench.table.item().await;
     let grow = |_: Request, session: Session| async move {
@@ -139,9 +139,7 @@ async fn too_large_a_session_is_refused_before_anything_is_sent() {
 
 #[tokio::test]
 async fn a_missing_table_is_misconfigured() {
-    let bench = Bench::on(Table::named_only().await)
-        .await
-        .giving_up_after(800);
+    let bench = Bench::on(Table::named_only().await).await;
     let mut visitor = Visitor::with_cookie("__Host-sid", &"A".repeat(43));
     assert_refused(&visitor.visit(&bench.sessions, count).await, 503, "a read");
     assert_refused(
@@ -162,7 +160,7 @@ async fn a_missing_table_is_misconfigured() {
 async fn a_table_with_another_key_is_misconfigured() {
     let table = Table::named_only().await;
     table.create("pk", ScalarAttributeType::S).await;
-    let bench = Bench::on(table).await.giving_up_after(800);
+    let bench = Bench::on(table).await;
     let mut visitor = Visitor::with_cookie("__Host-sid", &"A".repeat(43));
     assert_refused(&visitor.visit(&bench.sessions, count).await, 503, "a read");
     assert_refused(
@@ -195,8 +193,9 @@ async fn a_load_that_fails_is_not_a_logout() {
         (503, "ServiceUnavailable", ErrorKind::Unavailable),
         (400, "ValidationException", ErrorKind::Misconfigured),
     ];
-    let bench = Bench::impatient().await;
+    let bench = Bench::new().await;
     let mut ada = bench.guest(count).await;
+    let hasty = bench.hasty();
     let before = (bench.table.item().await, ada.cookie().map(str::to_owned));
     for (status, name, kind) in cases {
         bench.proxy.answer(move |operation, _| match operation {
@@ -204,16 +203,12 @@ async fn a_load_that_fails_is_not_a_logout() {
             _ => Answer::Forward,
         });
         let wrapped = |_: Request, _: Session| async { Err::<&str, Error>("was called".into()) };
-        assert_refused(&ada.visit(&bench.sessions, wrapped).await, 503, name);
+        assert_refused(&ada.visit(&hasty, wrapped).await, 503, name);
         let layered = |request: Request| async move {
             request.session().await?.insert("visits", 0)?;
             Ok("")
         };
-        assert_refused(
-            &ada.visit_layered(&bench.sessions, layered).await,
-            503,
-            name,
-        );
+        assert_refused(&ada.visit_layered(&hasty, layered).await, 503, name);
         assert_eq!(bench.kinds(), [kind, kind], "{name}");
         let calls = bench.proxy.calls();
         assert!(
@@ -228,7 +223,7 @@ async fn a_load_that_fails_is_not_a_logout() {
                 Err(_) => "without",
             })
         };
-        let reply = ada.visit_layered(&bench.sessions, tolerant).await;
+        let reply = ada.visit_layered(&hasty, tolerant).await;
         assert_eq!(
             (reply.body.as_str(), reply.cookies.len()),
             ("without", 0),
@@ -249,8 +244,9 @@ async fn a_load_that_fails_is_not_a_logout() {
 
 #[tokio::test]
 async fn an_answer_that_is_nonsense_is_unavailable() {
-    let bench = Bench::impatient().await;
+    let bench = Bench::new().await;
     let mut ada = bench.guest(count).await;
+    let hasty = bench.hasty();
     for (status, body) in [
         (200, "<html>"),
         (200, "{\"Item\": 3}"),
@@ -259,7 +255,7 @@ async fn an_answer_that_is_nonsense_is_unavailable() {
         bench
             .proxy
             .answer(move |_, _| Answer::Reply(status, body.to_owned()));
-        assert_refused(&ada.visit(&bench.sessions, count).await, 503, body);
+        assert_refused(&ada.visit(&hasty, count).await, 503, body);
         assert_eq!(bench.kinds(), [ErrorKind::Unavailable], "{body}");
     }
 }
@@ -270,7 +266,11 @@ async fn an_endpoint_that_is_not_there_is_unavailable() {
     let endpoint = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);
     let table = Table::new().await;
-    let (sessions, errors) = watched(table.store_at(&endpoint));
+    let (sessions, errors) = watched(
+        table
+            .store_at(&endpoint)
+            .operation_timeout(std::time::Duration::from_millis(300)),
+    );
     let id = "A".repeat(43);
     let mut known = Visitor::with_cookie("__Host-sid", &id);
     assert_refused(&known.visit(&sessions, count).await, 503, "a read");
@@ -330,9 +330,10 @@ async fn a_save_that_is_refused_sends_no_success_and_no_cookie() {
         ("ThrottlingException", 400, ErrorKind::Throttled),
         ("InternalServerError", 500, ErrorKind::OutcomeUnknown),
     ] {
-        let bench = Bench::impatient().await;
+        let bench = Bench::new().await;
         let mut ada = bench.guest(count).await;
         let before = bench.table.items().await;
+        let hasty = bench.hasty();
         bench.proxy.answer(move |operation, _| match operation {
             "GetItem" => Answer::Forward,
             _ => Answer::error(status, name),
@@ -351,11 +352,11 @@ async fn a_save_that_is_refused_sends_no_success_and_no_cookie() {
             Ok("")
         };
         let replies = [
-            ("create", Visitor::new().visit(&bench.sessions, count).await),
-            ("update", ada.visit(&bench.sessions, count).await),
-            ("renew", ada.visit(&bench.sessions, renew).await),
-            ("replace", ada.visit(&bench.sessions, replace).await),
-            ("destroy", ada.visit(&bench.sessions, destroy).await),
+            ("create", Visitor::new().visit(&hasty, count).await),
+            ("update", ada.visit(&hasty, count).await),
+            ("renew", ada.visit(&hasty, renew).await),
+            ("replace", ada.visit(&hasty, replace).await),
+            ("destroy", ada.visit(&hasty, destroy).await),
         ];
         for (what, reply) in &replies {
             assert_refused(reply, 503, &format!("{what}: {name}"));
@@ -365,7 +366,7 @@ async fn a_save_that_is_refused_sends_no_success_and_no_cookie() {
 
         // A touch is nothing that anybody asked for.
         bench.clock.advance(minutes(61));
-        let reply = ada.visit(&bench.sessions, peek).await;
+        let reply = ada.visit(&hasty, peek).await;
         assert_eq!(
             (reply.body.as_str(), reply.cookies.len()),
             ("Some(1)", 0),
@@ -389,9 +390,10 @@ async fn without_a_layer_there_is_no_session_and_it_says_so() {
 /// A session that could not be loaded is not written, by whichever view of it.
 #[tokio::test]
 async fn after_a_failed_load_nothing_is_written_but_a_logout() {
-    let bench = Bench::impatient().await;
+    let bench = Bench::new().await;
     let mut ada = bench.guest(count).await;
     let before = bench.table.item().await;
+    let hasty = bench.hasty();
     bench.proxy.answer(|operation, _| match operation {
         "GetItem" => Answer::error(500, "InternalServerError"),
         _ => Answer::Forward,
@@ -401,25 +403,21 @@ async fn after_a_failed_load_nothing_is_written_but_a_logout() {
         assert!(request.session().await.is_err());
         Ok("fine")
     };
-    assert_refused(
-        &ada.visit_layered(&bench.sessions, write).await,
-        503,
-        "a write",
-    );
+    assert_refused(&ada.visit_layered(&hasty, write).await, 503, "a write");
     assert_eq!(bench.table.item().await, before);
     let logout = |request: Request| async move {
         assert!(request.session().await.is_err());
         request.unread_session()?.destroy();
         Ok("")
     };
-    assert_eq!(ada.visit_layered(&bench.sessions, logout).await.status, 200);
+    assert_eq!(ada.visit_layered(&hasty, logout).await.status, 200);
     assert_eq!(bench.table.items().await.len(), 0);
 }
 
 /// A read that found nothing may have been wrong: the record goes all the same.
 #[tokio::test]
 async fn a_logout_deletes_what_its_read_did_not_see() {
-    let bench = Bench::impatient().await;
+    let bench = Bench::new().await;
     let mut ada = bench.guest(count).await;
     bench.clock.advance(minutes(2));
     // Dead for this layer, alive for the one that wrote it.

@@ -183,8 +183,8 @@ impl Row {
         let clock = Clock::new();
         let store = table
             .store_at(&proxy.endpoint)
-            .attempt_timeout(Duration::from_millis(400))
-            .operation_timeout(Duration::from_secs(2));
+            .attempt_timeout(Duration::from_secs(1))
+            .operation_timeout(Duration::from_secs(4));
         let sessions = SessionLayer::new(store).clock(clock.reader());
         let mut ada = Visitor::new();
         if self.step != Step::Create {
@@ -334,9 +334,9 @@ async fn every_fault_at_every_step() {
             }
         }
     }
-    // A dozen at a time: they wait for time-outs, and not for each other.
+    // Many at a time: they wait for time-outs, and not for each other.
     let mut wrong = Vec::new();
-    for some in rows.chunks(12) {
+    for some in rows.chunks(30) {
         let running: Vec<_> = some
             .iter()
             .map(|(row, expected)| (row, expected, tokio::spawn(row.run())))

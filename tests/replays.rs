@@ -13,7 +13,7 @@ use support::{Answer, Bench, Reply, Visitor, assert_refused, count, logout, minu
 /// A retried write counts once: the acknowledgement is lost, and the write is there.
 #[tokio::test]
 async fn a_write_whose_acknowledgement_is_lost_counts_once() {
-    let bench = Bench::impatient().await;
+    let bench = Bench::new().await;
     let lose_the_first = |operation: &str, before: usize| match (operation, before) {
         ("GetItem", _) => Answer::Forward,
         (_, 0) => Answer::lost(),
@@ -336,7 +336,11 @@ async fn a_lost_acknowledgement_and_then_a_refusal_is_no_refusal() {
 
 /// A step whose first acknowledgement is lost, and which is throttled so often after that.
 async fn lost_and_then_throttled(step: &str, times: usize) -> (Bench, Visitor, Reply) {
-    let bench = Bench::impatient().await;
+    let bench = Bench::new().await;
+    let sessions = match times {
+        usize::MAX => bench.hasty(),
+        _ => bench.sessions.clone(),
+    };
     let mut ada = match step {
         "create" => Visitor::new(),
         _ => bench.guest(count).await,
@@ -361,7 +365,7 @@ async fn lost_and_then_throttled(step: &str, times: usize) -> (Bench, Visitor, R
         }
         Ok("")
     };
-    let reply = ada.visit(&bench.sessions, act).await;
+    let reply = ada.visit(&sessions, act).await;
     (bench, ada, reply)
 }
 
@@ -454,7 +458,8 @@ async fn a_race_that_is_lost_in_doubt_is_unknown() {
 /// A save that has waited for one whose outcome is unknown writes nothing: it may be there already.
 #[tokio::test]
 async fn after_an_unknown_outcome_nothing_that_waited_is_written() {
-    let bench = Bench::impatient().await;
+    let bench = Bench::new().await;
+    let hasty = bench.hasty();
     for commit_waits in [false, true] {
         let mut ada = bench.guest(count).await;
         bench
@@ -481,7 +486,7 @@ async fn after_an_unknown_outcome_nothing_that_waited_is_written() {
             assert_eq!(second.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
             Ok("")
         };
-        let reply = ada.visit(&bench.sessions, handler).await;
+        let reply = ada.visit(&hasty, handler).await;
         assert_refused(&reply, 503, "the commit");
         assert_eq!(bench.kinds(), [ErrorKind::OutcomeUnknown]);
         bench.proxy.answer(|_, _| Answer::Forward);
@@ -492,7 +497,7 @@ async fn after_an_unknown_outcome_nothing_that_waited_is_written() {
 /// It was acknowledged, so it must not be sent again.
 #[tokio::test]
 async fn a_success_that_cannot_be_read_counts_once() {
-    let bench = Bench::impatient().await;
+    let bench = Bench::new().await;
     let mut ada = bench.guest(count).await;
     bench.proxy.answer(|operation, _| match operation {
         "UpdateItem" => Answer::ForwardThenReply(200, "{}".to_owned()),

@@ -104,7 +104,7 @@ async fn stream(request: Request, store: DynamoDbStore) -> Result<Response<Strea
     Ok(Response::new(StreamedBody::from_stream(stream)))
 }
 
-/// A service whose requests are dropped after half a second.
+/// A service whose requests are dropped after two seconds.
 fn dropping<S>(
     inner: S,
 ) -> impl Service<Request, Response = Response<Body>, Error = Error, Future: Send> + Clone
@@ -114,7 +114,7 @@ where
     service_fn(move |request| {
         let inner = inner.clone();
         async move {
-            let limit = Duration::from_millis(500);
+            let limit = Duration::from_secs(2);
             match tokio::time::timeout(limit, inner.oneshot(request)).await {
                 Ok(answer) => answer,
                 Err(_) => Ok(Response::builder().status(504).body(Body::Empty)?),

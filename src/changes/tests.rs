@@ -16,7 +16,7 @@ fn shown(changes: &Changes) -> String {
         Change::Set(entry) => format!("{key}={}", entry.json().unwrap_or("opaque")),
         Change::Remove => format!("{key}-"),
         Change::Add(by) => format!("{key}+{by}"),
-        Change::Apply(Apply(functions)) => format!("{key}*{}", functions.len()),
+        Change::Apply(apply) => format!("{key}*{}", apply.steps.len()),
     });
     clear
         .into_iter()
@@ -617,6 +617,30 @@ proptest! {
             prop_assert_eq!(earlier.followed_by(later).apply(&base).unwrap(), after);
         }
     }
+}
+
+#[test]
+fn a_function_runs_once_for_each_value_that_it_meets() {
+    let runs = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let apply = Apply::new(move |there| {
+        counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Ok(wrapped(there))
+    });
+    let base = data(&[("k", "1")]);
+    let mut changes = Changes::default();
+    changes.update(Some(&base), "k", apply).unwrap();
+    let of = |base: &Data| {
+        let made = changes.apply(base).unwrap();
+        assert!(changes.size_after(base) > 0);
+        made.get("k").unwrap().json().unwrap().to_owned()
+    };
+    assert_eq!((of(&base), of(&base)), ("[1]".to_owned(), "[1]".to_owned()));
+    assert_eq!(runs.load(std::sync::atomic::Ordering::SeqCst), 1);
+    // Another request was faster.
+    assert_eq!(of(&data(&[("k", "2")])), "[2]");
+    assert_eq!(runs.load(std::sync::atomic::Ordering::SeqCst), 2);
+    assert_eq!(of(&data(&[])), "[]");
 }
 
 #[test]

@@ -75,6 +75,10 @@ impl DynamoDbStore {
     /// an operation, those of [`from_env`](Self::from_env) do. Its retries are switched off: the
     /// store sends again by itself, since it knows which write may be repeated and how.
     ///
+    /// After a connection is lost the store goes on over new ones, in case that the environment was
+    /// frozen and all of them are dead. Of a client that was given an HTTP client of its own
+    /// (`http_client`) only that can do so: otherwise each dead connection costs an attempt.
+    ///
     /// # Errors
     ///
     /// [`Misconfigured`](ErrorKind::Misconfigured) for what can be neither a table's name nor its

@@ -25,11 +25,6 @@ impl Bench {
         Self::on(Table::new().await).await
     }
 
-    /// One whose operations are given up sooner than by default, for faults that last.
-    pub async fn impatient() -> Self {
-        Self::new().await.giving_up_after(800)
-    }
-
     pub async fn on(table: Table) -> Self {
         let proxy = Proxy::start(&table.endpoint).await;
         let clock = Clock::new();
@@ -55,6 +50,13 @@ impl Bench {
         let (sessions, errors) = watched(store);
         self.sessions = sessions.clock(self.clock.reader());
         self.errors = errors;
+    }
+
+    /// The same sessions, whose operations are given up early: for faults that last.
+    pub fn hasty(&self) -> SessionLayer<DynamoDbStore> {
+        let store = self.table.store_at(&self.proxy.endpoint);
+        let store = store.operation_timeout(Duration::from_millis(300));
+        watched_by(store, &self.errors).clock(self.clock.reader())
     }
 
     /// Another instance of the function, with connections of its own that no proxy sees.
@@ -99,8 +101,12 @@ impl Bench {
 /// Sessions whose errors are written down.
 pub fn watched<S: SessionStore>(store: S) -> (SessionLayer<S>, Errors) {
     let errors = Errors::default();
-    let seen = Arc::clone(&errors);
-    let sessions = SessionLayer::new(store).on_error(move |error| {
+    (watched_by(store, &errors), errors)
+}
+
+fn watched_by<S: SessionStore>(store: S, errors: &Errors) -> SessionLayer<S> {
+    let seen = Arc::clone(errors);
+    SessionLayer::new(store).on_error(move |error| {
         seen.lock().unwrap().push(error.clone());
         let status = match error.kind() {
             ErrorKind::Gone | ErrorKind::Conflict => 409,
@@ -108,8 +114,7 @@ pub fn watched<S: SessionStore>(store: S) -> (SessionLayer<S>, Errors) {
         };
         let response = http::Response::builder().status(status);
         response.body(String::new()).unwrap()
-    });
-    (sessions, errors)
+    })
 }
 
 pub async fn count(_: Request, session: Session) -> Result<String, Error> {
