@@ -148,6 +148,8 @@ pub(super) struct Patience {
     races: u32,
     /// How long the last attempt took.
     last_attempt: Duration,
+    /// What the last attempt at a read was told.
+    told: Option<Error>,
 }
 
 impl Patience {
@@ -162,6 +164,7 @@ impl Patience {
             faults: 0,
             races: 0,
             last_attempt: Duration::ZERO,
+            told: None,
         }
     }
 
@@ -172,10 +175,15 @@ impl Patience {
     /// What went wrong.
     pub(super) async fn after_a_read(&mut self, fault: Fault) -> Result<(), Error> {
         let refused = matches!(fault, Fault::Refused(_));
-        match !refused && self.after_a_fault().await {
-            true => Ok(()),
-            false => Err(fault.of_read()),
+        let again = !refused && self.after_a_fault().await;
+        let error = fault.of_read();
+        if again {
+            self.told = Some(error);
+            return Ok(());
         }
+        // Of an attempt that was cut short by the end of the time, the one before says more.
+        let cut = Instant::now() >= self.until;
+        Err(self.told.take().filter(|_| cut).unwrap_or(error))
     }
 
     /// Waits before the next attempt. `false` if time is up.

@@ -74,6 +74,17 @@ async fn after_a_read_a_refusal_is_the_last_word() {
     );
     let refused = patience.after_a_read(Fault::Refused(error())).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unavailable);
+
+    // An attempt that was cut short says less than the one before it.
+    for (left, told) in [(0, ErrorKind::Throttled), (60_000, ErrorKind::Timeout)] {
+        let mut patience = Patience::new(MS(60_000), None);
+        let throttled = Error::new(ErrorKind::Throttled, "");
+        assert!(patience.after_a_read(Fault::Again(throttled)).await.is_ok());
+        patience.until = Instant::now() + MS(left);
+        patience.last_attempt = MS(60_000);
+        let cut = Fault::Ambiguous(Error::new(ErrorKind::Timeout, ""));
+        assert_eq!(patience.after_a_read(cut).await.unwrap_err().kind(), told);
+    }
 }
 
 #[tokio::test]
