@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
 use cookie::SameSite;
 use http::{Response, Uri};
 
@@ -15,6 +17,7 @@ use crate::cookie::{CookieSettings, is_domain, is_name, is_path};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::{Expiry, Timestamp};
 use crate::response::default_on_error;
+use crate::signing::{Signer, SigningKey};
 use crate::transport::{Transport, carrier};
 
 /// Default of `max_size`: 64 KB, a sixth of what an item may have, and 64 write units a save.
@@ -33,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) cookie: CookieSettings,
     /// The header that carries the id instead of a cookie.
     pub(crate) header: Option<String>,
+    /// The newest first. `None` leaves ids unsigned.
+    pub(crate) signing_keys: Option<Vec<SigningKey>>,
     pub(crate) expiry: Expiry,
     pub(crate) max_size: usize,
     pub(crate) clock: Clock,
@@ -44,6 +49,7 @@ impl Default for Settings {
         Self {
             cookie: CookieSettings::default(),
             header: None,
+            signing_keys: None,
             expiry: Expiry::default(),
             max_size: DEFAULT_MAX_SIZE,
             clock: Arc::new(system_clock),
@@ -93,6 +99,10 @@ impl Settings {
         if variables.flag("SESSION_DYNAMODB_USE_HEADER")? == Some(true) {
             settings.header = Some(name.unwrap_or_else(|| DEFAULT_HEADER.to_owned()));
         }
+        let wanted = "keys of 32 bytes or more in base64, with commas in between";
+        settings.signing_keys = variables.parsed("SESSION_SIGNING_KEYS", wanted, |text| {
+            text.split(',').map(|key| signing_key(key.trim())).collect()
+        })?;
         settings.validate()?;
         Ok(settings)
     }
@@ -104,7 +114,8 @@ impl Settings {
     /// [`Misconfigured`](ErrorKind::Misconfigured) with the reason.
     pub(crate) fn validate(&self) -> Result<Transport, Error> {
         self.expiry.validate()?;
-        Transport::new(self.header.as_deref(), &self.cookie)
+        let signer = self.signing_keys.as_deref().map(Signer::new).transpose()?;
+        Transport::new(self.header.as_deref(), &self.cookie, signer)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -117,6 +128,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("cookie", &self.cookie)
             .field("header", &self.header)
+            .field("signing_keys", &self.signing_keys)
             .field("expiry", &self.expiry)
             .field("max_size", &self.max_size)
             .finish_non_exhaustive()
@@ -238,6 +250,15 @@ fn is_region(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// A key in base64, of either alphabet, padded or not.
+fn signing_key(text: &str) -> Option<SigningKey> {
+    let any_padding =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let decode = |alphabet| GeneralPurpose::new(alphabet, any_padding).decode(text);
+    let bytes = decode(&alphabet::STANDARD).or_else(|_| decode(&alphabet::URL_SAFE));
+    SigningKey::new(bytes.ok()?).ok()
 }
 
 fn same_site(text: &str) -> Option<SameSite> {

@@ -3,12 +3,9 @@
 //! 1. The `Cookie` header is bytes. It is split on `;`, spaces and tabs are trimmed, the name is
 //!    compared exactly, nothing is decoded: other parsers trim Unicode white space or decode names,
 //!    and so let a sibling domain smuggle in a cookie that passes for ours.
-//! 2. Two cookies of our name with different values are both refused: one of them was planted.
-//! 3. A value is `id[.signature][~hint]`. A hint that is not understood is ignored, so that old
-//!    and new versions of a function serve the same clients.
-//! 4. A cookie is removed with the attributes it was set with; browsers ignore the removal of a
+//! 2. A cookie is removed with the attributes it was set with; browsers ignore the removal of a
 //!    `__Host-` cookie otherwise.
-//! 5. What a browser would refuse to keep is refused at start ([RFC 6265bis]).
+//! 3. What a browser would refuse to keep is refused at start ([RFC 6265bis]).
 //!
 //! [RFC 6265bis]: https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis
 
@@ -18,7 +15,6 @@ use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
 use crate::error::{Error, ErrorKind};
-use crate::id::{ID_CHARS, SessionId};
 
 /// The name, where the attributes allow its prefix.
 const DEFAULT_NAME: &str = "__Host-sid";
@@ -65,15 +61,6 @@ impl Default for CookieSettings {
 pub(crate) struct SessionCookie {
     name: String,
     settings: CookieSettings,
-}
-
-/// What a request presented where the session's id belongs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Presented {
-    Nothing,
-    /// Something that cannot be an id, or two of them. It costs no call to the store.
-    Unusable,
-    Id(SessionId),
 }
 
 impl SessionCookie {
@@ -134,9 +121,10 @@ impl SessionCookie {
         })
     }
 
-    /// The id in the `Cookie` headers, of which HTTP/2 may split one into several.
-    pub(crate) fn read(&self, headers: &HeaderMap) -> Presented {
-        let values = headers
+    /// The values of this cookie in the `Cookie` headers, of which HTTP/2 may split one into
+    /// several.
+    pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
+        headers
             .get_all(COOKIE)
             .iter()
             .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
@@ -145,13 +133,12 @@ impl SessionCookie {
                 let equals = pair.iter().position(|byte| *byte == b'=')?;
                 let (name, value) = pair.split_at(equals);
                 (trim(name) == self.name.as_bytes()).then(|| trim(&value[1..]))
-            });
-        one_id(values)
+            })
     }
 
-    /// The header that gives the client this id for so many seconds.
-    pub(crate) fn issue(&self, id: &SessionId, seconds: u64) -> HeaderValue {
-        let mut cookie = self.bare(id.expose());
+    /// The header that gives the client this value for so many seconds.
+    pub(crate) fn issue(&self, value: &str, seconds: u64) -> HeaderValue {
+        let mut cookie = self.bare(value);
         if !self.settings.browser_session {
             let seconds = seconds.min(MAX_AGE_SECONDS);
             cookie.set_max_age(Duration::seconds(seconds.cast_signed()));
@@ -196,35 +183,8 @@ impl SessionCookie {
     }
 }
 
-/// The one id among the values that were presented.
-pub(crate) fn one_id<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Presented {
-    let Some(first) = values.next() else {
-        return Presented::Nothing;
-    };
-    if values.any(|other| other != first) {
-        return Presented::Unusable;
-    }
-    parse(first).map_or(Presented::Unusable, Presented::Id)
-}
-
-/// Reads `id[.signature][~hint]`.
-fn parse(value: &[u8]) -> Option<SessionId> {
-    let end = value.iter().position(|byte| *byte == b'~');
-    let signed = end.map_or(value, |end| &value[..end]);
-    let (id, signature) = match signed.iter().position(|byte| *byte == b'.') {
-        Some(dot) => (&signed[..dot], Some(&signed[dot + 1..])),
-        None => (signed, None),
-    };
-    // A function that signs may serve the same clients as this one, which does not: its
-    // signature is passed over, but nothing that is none.
-    if signature.is_some_and(|text| text.len() != ID_CHARS || !text.iter().all(is_base64url)) {
-        return None;
-    }
-    SessionId::parse(id)
-}
-
 fn header_value(cookie: &Cookie<'_>) -> HeaderValue {
-    // Name, path and domain were checked by `SessionCookie::new`; an id is base64url.
+    // Name, path and domain were checked by `SessionCookie::new`; a value is base64url and a dot.
     HeaderValue::try_from(cookie.to_string()).expect("checked to be visible ASCII")
 }
 
@@ -234,10 +194,6 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
         bytes = rest;
     }
     bytes
-}
-
-fn is_base64url(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 /// Whether it can be a cookie's name: a token as of RFC 9110, 5.6.2.

@@ -22,6 +22,7 @@ use crate::config::{Settings, Variables};
 use crate::error::Error;
 use crate::service::Pipeline;
 use crate::session::Session;
+use crate::signing::SigningKey;
 use crate::store::SessionStore;
 use crate::store::dynamodb::DynamoDbStore;
 use crate::tower::SessionService;
@@ -141,6 +142,32 @@ impl<S: SessionStore> SessionLayer<S> {
     /// cookie is not accepted then. A logout answers with an empty value.
     pub fn header(mut self, name: impl Into<String>) -> Self {
         self.settings.header = Some(name.into());
+        self
+    }
+
+    /// Default: none, so that ids are not signed. Signs the id with the first of these keys, and
+    /// accepts an id only with the signature of one of them: a forged id costs no call to the store.
+    /// (It is 256 random bits, so nobody guesses one; this spares the calls.)
+    ///
+    /// To replace a key, put the new one first, and keep the old one for as long as sessions live
+    /// that were begun with it. A client that presents a signature of an older key is given a new
+    /// one.
+    ///
+    /// Once keys are configured, sessions that were begun without are not accepted any more; once they
+    /// are not, signatures are passed over, and sessions go on.
+    ///
+    /// ```
+    /// use lambda_sessions::{MemoryStore, SessionLayer, SigningKey};
+    ///
+    /// # fn layer(newest: [u8; 32], older: [u8; 32]) -> Result<SessionLayer<MemoryStore>, lambda_sessions::Error> {
+    /// let keys = [SigningKey::new(newest)?, SigningKey::new(older)?];
+    /// let sessions = SessionLayer::new(MemoryStore::new()).signing_keys(keys);
+    /// # Ok(sessions)
+    /// # }
+    /// # layer([1; 32], [2; 32]).unwrap();
+    /// ```
+    pub fn signing_keys(mut self, keys: impl IntoIterator<Item = SigningKey>) -> Self {
+        self.settings.signing_keys = Some(keys.into_iter().collect());
         self
     }
 

@@ -261,7 +261,7 @@
 //! | `changes` | what a request changed, and what becomes of it |
 //! | `session` | the handle that handlers have |
 //! | `store` | the trait; `memory`; `dynamodb` with `connection`, `item`, `expression`, `sending`, `retry`, `fault`; the suite |
-//! | `cookie`, `transport`, `response` | how the id travels, and what a response says of it |
+//! | `presented`, `signing`, `cookie`, `transport`, `response` | how the id travels, and what a response says of it |
 //! | `config` | settings, their defaults, the environment |
 //! | `service`, `budget` | the pipeline: read the id, load, run the handler, decide, apply, write the cookie; the time it has |
 //! | `layer`, `tower`, `request`, `extract` | how an application gets at it |
@@ -277,11 +277,13 @@ mod extract;
 mod id;
 mod key;
 mod layer;
+mod presented;
 mod record;
 mod request;
 mod response;
 mod service;
 mod session;
+mod signing;
 mod store;
 mod tower;
 mod transport;
@@ -297,6 +299,7 @@ pub use crate::layer::SessionLayer;
 pub use crate::record::{Data, Entry, Found, Opaque, Record, Stored};
 pub use crate::request::SessionExt;
 pub use crate::session::{Session, UnreadSession};
+pub use crate::signing::SigningKey;
 #[cfg(feature = "conformance")]
 pub use crate::store::conformance;
 pub use crate::store::dynamodb::DynamoDbStore;

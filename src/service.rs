@@ -18,7 +18,6 @@ use lambda_http::{Body, IntoResponse, Request};
 use crate::budget::{Lost, deadline, in_time, within};
 use crate::changes::{Origin, Outcome, gone};
 use crate::config::Settings;
-use crate::cookie::Presented;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::SessionId;
@@ -88,12 +87,7 @@ impl<S: SessionStore> Pipeline<S> {
     /// Reads the id.
     pub(crate) fn begin<B>(self: &Arc<Self>, request: &http::Request<B>) -> Session {
         let presented = self.transport.read(request.headers());
-        let anything = presented != Presented::Nothing;
-        let id = match presented {
-            Presented::Id(id) => Some(id),
-            Presented::Nothing | Presented::Unusable => None,
-        };
-        let session = Session::new(id, anything, Arc::<Self>::clone(self));
+        let session = Session::new(presented, Arc::<Self>::clone(self));
         session.set_deadline(deadline(request));
         session
     }

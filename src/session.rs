@@ -31,6 +31,7 @@ use crate::error::{Error, ErrorKind};
 use crate::expiry::{Expiry, Timestamp};
 use crate::id::SessionId;
 use crate::key::{self, AsKey, Takes};
+use crate::presented::Presented;
 use crate::record::{Data, Found, Record};
 use crate::session::value::{parse, to_entry};
 
@@ -74,6 +75,8 @@ struct Shared {
     presented: Option<SessionId>,
     /// Whether it presented anything at all where the id belongs.
     presented_anything: bool,
+    /// Whether the id's signature is of an older key.
+    outdated: bool,
     /// Held while the record is loaded, so that it is loaded once.
     loading: tokio::sync::Mutex<()>,
     /// Held while something is written, so that a save waits for the one before it: what that one
@@ -162,7 +165,7 @@ impl Session {
             Some(data) => data,
             None => panic!("a detached session is made of an object or of pairs"),
         };
-        let session = Self::new(None, false, Arc::new(detached::Detached));
+        let session = Self::new(Presented::Nothing, Arc::new(detached::Detached));
         let found = match data.is_empty() {
             true => Found::Absent,
             false => Found::Live(data),
@@ -478,14 +481,17 @@ impl UnreadSession {
 
 /// What the service knows of a session and a handler does not.
 impl Session {
-    pub(crate) fn new(
-        presented: Option<SessionId>,
-        presented_anything: bool,
-        backend: Arc<dyn Backend>,
-    ) -> Self {
+    pub(crate) fn new(presented: Presented, backend: Arc<dyn Backend>) -> Self {
+        let presented_anything = presented != Presented::Nothing;
+        let outdated = matches!(presented, Presented::Outdated(_));
+        let presented = match presented {
+            Presented::Id(id) | Presented::Outdated(id) => Some(id),
+            Presented::Nothing | Presented::Unusable => None,
+        };
         let epoch = Timestamp::from_epoch_seconds(0);
         Self(Arc::new(Shared {
             presented_anything,
+            outdated,
             loading: tokio::sync::Mutex::default(),
             writing: tokio::sync::Mutex::default(),
             backend,
@@ -589,7 +595,15 @@ impl Session {
 
     /// What the client is to be told, with the id and expiry where it is one to be issued.
     pub(crate) fn token(&self) -> (Token, Option<SessionId>, Timestamp) {
-        self.with(|state| (state.token, state.id.clone(), state.record.ttl()))
+        self.with(|state| {
+            let lives = state.origin == Origin::Read(Found::Live(()));
+            let token = match state.token {
+                // The id that it has is signed anew.
+                Token::Keep if self.0.outdated && lives => Token::Issue,
+                token => token,
+            };
+            (token, state.id.clone(), state.record.ttl())
+        })
     }
 
     fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {

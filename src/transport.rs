@@ -7,12 +7,21 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::cookie::{CookieSettings, Presented, SessionCookie, one_id};
+use crate::cookie::{CookieSettings, SessionCookie};
 use crate::error::{Error, ErrorKind};
 use crate::id::SessionId;
+use crate::presented::{Presented, value_of};
+use crate::signing::Signer;
 
 #[derive(Clone, Debug)]
-pub(crate) enum Transport {
+pub(crate) struct Transport {
+    carrier: Carrier,
+    /// Signs ids, and wants them signed.
+    signer: Option<Signer>,
+}
+
+#[derive(Clone, Debug)]
+enum Carrier {
     Cookie(SessionCookie),
     Header(HeaderName),
 }
@@ -22,30 +31,40 @@ impl Transport {
     ///
     /// [`Misconfigured`](ErrorKind::Misconfigured) for a header's name that is none, or is that of
     /// a cookie header, and for a cookie that browsers would refuse.
-    pub(crate) fn new(header: Option<&str>, cookie: &CookieSettings) -> Result<Self, Error> {
-        let Some(name) = header else {
-            return SessionCookie::new(cookie).map(Self::Cookie);
+    pub(crate) fn new(
+        header: Option<&str>,
+        cookie: &CookieSettings,
+        signer: Option<Signer>,
+    ) -> Result<Self, Error> {
+        let carrier = match header {
+            None => Carrier::Cookie(SessionCookie::new(cookie)?),
+            Some(name) => Carrier::Header(carrier(name).ok_or_else(|| {
+                let reason = format!("`{}` cannot carry a session's id", name.escape_default());
+                Error::new(ErrorKind::Misconfigured, reason)
+            })?),
         };
-        carrier(name).map(Self::Header).ok_or_else(|| {
-            let reason = format!("`{}` cannot carry a session's id", name.escape_default());
-            Error::new(ErrorKind::Misconfigured, reason)
-        })
+        Ok(Self { carrier, signer })
     }
 
     /// What the client presented.
     pub(crate) fn read(&self, headers: &HeaderMap) -> Presented {
-        match self {
-            Self::Cookie(cookie) => cookie.read(headers),
-            Self::Header(name) => one_id(headers.get_all(name).iter().map(HeaderValue::as_bytes)),
+        let signer = self.signer.as_ref();
+        match &self.carrier {
+            Carrier::Cookie(cookie) => Presented::among(cookie.read(headers), signer),
+            Carrier::Header(name) => {
+                let values = headers.get_all(name).iter();
+                Presented::among(values.map(HeaderValue::as_bytes), signer)
+            }
         }
     }
 
     /// Gives the client this id for so many seconds.
     pub(crate) fn issue(&self, headers: &mut HeaderMap, id: &SessionId, seconds: u64) {
-        match self {
-            Self::Cookie(cookie) => add(headers, cookie, cookie.issue(id, seconds)),
-            Self::Header(name) => {
-                let value = HeaderValue::from_str(id.expose()).expect("an id is base64url");
+        let value = value_of(id, self.signer.as_ref());
+        match &self.carrier {
+            Carrier::Cookie(cookie) => add(headers, cookie, cookie.issue(&value, seconds)),
+            Carrier::Header(name) => {
+                let value = HeaderValue::try_from(value).expect("it is base64url and a dot");
                 headers.insert(name, value);
             }
         }
@@ -53,9 +72,9 @@ impl Transport {
 
     /// Makes the client forget it. In a header, that is the empty value.
     pub(crate) fn remove(&self, headers: &mut HeaderMap) {
-        match self {
-            Self::Cookie(cookie) => add(headers, cookie, cookie.removal()),
-            Self::Header(name) => {
+        match &self.carrier {
+            Carrier::Cookie(cookie) => add(headers, cookie, cookie.removal()),
+            Carrier::Header(name) => {
                 headers.insert(name, HeaderValue::from_static(""));
             }
         }
@@ -63,9 +82,9 @@ impl Transport {
 
     /// The request header on which a response depends once its session was read.
     pub(crate) fn varies_on(&self) -> HeaderName {
-        match self {
-            Self::Cookie(_) => COOKIE,
-            Self::Header(name) => name.clone(),
+        match &self.carrier {
+            Carrier::Cookie(_) => COOKIE,
+            Carrier::Header(name) => name.clone(),
         }
     }
 }

@@ -56,6 +56,7 @@ fn defaults_where_nothing_is_set() {
     let Settings {
         cookie,
         header,
+        signing_keys,
         expiry,
         max_size,
         clock: _,
@@ -68,6 +69,7 @@ fn defaults_where_nothing_is_set() {
     assert!(cookie.secure && cookie.http_only);
     assert!(!cookie.partitioned && !cookie.browser_session);
     assert_eq!(header, None);
+    assert!(signing_keys.is_none());
     assert_eq!(expiry.idle, Duration::from_secs(1_209_600));
     assert_eq!(expiry.lifetime, Duration::from_secs(90 * 86_400));
     assert_eq!(expiry.touch, None);
@@ -82,6 +84,47 @@ fn defaults_where_nothing_is_set() {
         consistent_read: true,
     };
     assert_eq!(table(&[]).unwrap(), expected);
+}
+
+/// 32 bytes of 251, which the two alphabets write differently.
+const KEY: &str = "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/s=";
+
+#[test]
+fn keys_are_base64_of_any_kind_with_commas_in_between() {
+    let unpadded = KEY.trim_end_matches('=');
+    let url = KEY.replace('+', "-").replace('/', "_");
+    let mac = |key: &SigningKey| key.mac(b"message");
+    let expected = mac(&SigningKey::new([251; 32]).unwrap());
+    for (text, count) in [
+        (KEY.to_owned(), 1),
+        (unpadded.to_owned(), 1),
+        (url.clone(), 1),
+        (format!("{KEY},{url}"), 2),
+        (format!(" {KEY} , {unpadded} , {url} "), 3),
+    ] {
+        let keys = settings(&[("SESSION_SIGNING_KEYS", &text)])
+            .unwrap()
+            .signing_keys;
+        let keys = keys.unwrap();
+        assert_eq!(keys.len(), count, "{text}");
+        assert!(keys.iter().all(|key| mac(key) == expected), "{text}");
+    }
+    let short = "A".repeat(41);
+    for text in [
+        "",
+        ",",
+        "secret",
+        &short,
+        &format!("{KEY},"),
+        &format!("{KEY} {KEY}"),
+    ] {
+        let error = refusal("SESSION_SIGNING_KEYS", text.into());
+        assert!(
+            error.to_string().contains("SESSION_SIGNING_KEYS"),
+            "{error}"
+        );
+        assert!(text.is_empty() || text == "," || !error.to_string().contains(text));
+    }
 }
 
 #[test]
@@ -105,6 +148,9 @@ fn each_variable_sets_its_setting() {
         }),
         ("SESSION_DYNAMODB_TTL_SECONDS", "60", |s| {
             s.expiry.idle.as_secs() == 60
+        }),
+        ("SESSION_SIGNING_KEYS", KEY, |s| {
+            s.signing_keys.as_ref().is_some_and(|keys| keys.len() == 1)
         }),
         ("SESSION_LIFETIME_SECONDS", "61", |s| {
             s.expiry.lifetime.as_secs() == 61

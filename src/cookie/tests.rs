@@ -4,6 +4,8 @@ use http::header::HeaderName;
 use proptest::prelude::*;
 
 use super::*;
+use crate::id::SessionId;
+use crate::presented::Presented;
 
 const A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const B: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA";
@@ -33,7 +35,11 @@ fn headers<L: AsRef<[u8]>>(lines: &[L]) -> HeaderMap {
 }
 
 fn read<L: AsRef<[u8]>>(lines: &[L]) -> Presented {
-    cookie().read(&headers(lines))
+    presented(&cookie(), &headers(lines))
+}
+
+fn presented(cookie: &SessionCookie, headers: &HeaderMap) -> Presented {
+    Presented::among(cookie.read(headers), None)
 }
 
 fn attributes(header: &HeaderValue) -> BTreeSet<String> {
@@ -44,7 +50,7 @@ fn attributes(header: &HeaderValue) -> BTreeSet<String> {
 fn issued(change: impl FnOnce(&mut CookieSettings)) -> HeaderValue {
     let mut settings = CookieSettings::default();
     change(&mut settings);
-    SessionCookie::new(&settings).unwrap().issue(&id(A), 60)
+    SessionCookie::new(&settings).unwrap().issue(A, 60)
 }
 
 fn refusal(settings: &CookieSettings) -> String {
@@ -110,7 +116,7 @@ fn the_cookie_is_found_among_others() {
     for line in ["", ";", "a=1", "__Host-sid", "__Host-sid;", "="] {
         assert_eq!(read(&[line]), Presented::Nothing, "{line}");
     }
-    assert_eq!(cookie().read(&HeaderMap::new()), Presented::Nothing);
+    assert_eq!(presented(&cookie(), &HeaderMap::new()), Presented::Nothing);
 }
 
 #[test]
@@ -156,9 +162,9 @@ fn only_the_exact_name_is_ours() {
 #[test]
 fn each_of_two_configured_names_reads_its_own() {
     let jar = headers(&[format!("sid={A}; sid2={B}; xsid={B}; si={B}")]);
-    assert_eq!(named("sid").read(&jar), Presented::Id(id(A)));
-    assert_eq!(named("sid2").read(&jar), Presented::Id(id(B)));
-    assert_eq!(named("s").read(&jar), Presented::Nothing);
+    assert_eq!(presented(&named("sid"), &jar), Presented::Id(id(A)));
+    assert_eq!(presented(&named("sid2"), &jar), Presented::Id(id(B)));
+    assert_eq!(presented(&named("s"), &jar), Presented::Nothing);
 }
 
 #[test]
@@ -217,13 +223,13 @@ fn only_cookie_headers_are_read() {
     for name in ["set-cookie", "cookie2", "x-cookie", "authorization"] {
         headers.insert(HeaderName::from_static(name), value.clone());
     }
-    assert_eq!(cookie().read(&headers), Presented::Nothing);
+    assert_eq!(presented(&cookie(), &headers), Presented::Nothing);
 }
 
 #[test]
 fn the_default_cookie_to_the_byte() {
     assert_eq!(
-        cookie().issue(&id(A), 1_209_600),
+        cookie().issue(A, 1_209_600),
         format!("__Host-sid={A}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=1209600")
     );
     assert_eq!(
@@ -275,7 +281,7 @@ fn each_setting_is_one_attribute() {
 fn max_age_is_400_days_at_most() {
     const CAP: u64 = 34_560_000;
     for (seconds, sent) in [(0, 0), (1, 1), (CAP, CAP), (CAP + 1, CAP), (u64::MAX, CAP)] {
-        let header = cookie().issue(&id(A), seconds);
+        let header = cookie().issue(A, seconds);
         assert!(attributes(&header).contains(&format!("Max-Age={sent}")));
     }
 }
@@ -301,7 +307,7 @@ fn a_cookie_is_removed_with_the_attributes_it_was_set_with() {
         let mut settings = CookieSettings::default();
         setter(&mut settings);
         let cookie = SessionCookie::new(&settings).unwrap();
-        let (set, removal) = (cookie.issue(&id(A), 60), cookie.removal());
+        let (set, removal) = (cookie.issue(A, 60), cookie.removal());
         let lasting = |header| {
             let mut attributes = attributes(header);
             attributes.retain(|text| !text.starts_with("Max-Age") && !text.starts_with("Expires"));
@@ -516,7 +522,7 @@ proptest! {
     fn what_is_issued_reads_back(bytes in any::<[u8; 32]>(), hint in "[ -:<-~]{0,40}") {
         use base64::Engine as _;
         let text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
-        let header = cookie().issue(&id(&text), 60);
+        let header = cookie().issue(&text, 60);
         let pair = header.to_str().unwrap().split(';').next().unwrap().to_owned();
         let hinted = format!("{pair}~{hint}");
         for line in [pair, hinted] {

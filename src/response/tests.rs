@@ -6,6 +6,7 @@ use super::*;
 use crate::cookie::CookieSettings;
 use crate::expiry::Expiry;
 use crate::id::SessionId;
+use crate::presented::Presented;
 use crate::record::{Data, Entry, Found, Record};
 use crate::session::{Backend, Boxed, Scope};
 
@@ -29,11 +30,11 @@ fn id() -> SessionId {
 }
 
 fn by_cookie() -> Transport {
-    Transport::new(None, &CookieSettings::default()).unwrap()
+    Transport::new(None, &CookieSettings::default(), None).unwrap()
 }
 
 fn by_header() -> Transport {
-    Transport::new(Some("X-SessionId"), &CookieSettings::default()).unwrap()
+    Transport::new(Some("X-SessionId"), &CookieSettings::default(), None).unwrap()
 }
 
 fn record() -> Record {
@@ -43,7 +44,7 @@ fn record() -> Record {
 
 /// A session that was presented and then settled in that way.
 fn settled(token: Token, read: bool) -> Session {
-    let session = Session::new(Some(id()), true, Arc::new(NoBackend));
+    let session = Session::new(Presented::Id(id()), Arc::new(NoBackend));
     let rules = Expiry::default();
     if read {
         session.loaded(Found::Live(record()), NOW, &rules);
@@ -211,8 +212,8 @@ fn a_logout_takes_the_cookie_from_who_brought_one() {
     assert_eq!(headers["x-sessionid"], "");
 
     // A malformed one is taken too; from who brought none nothing is taken.
-    for (presented_anything, taken) in [(true, true), (false, false)] {
-        let session = Session::new(None, presented_anything, Arc::new(NoBackend));
+    for (presented, taken) in [(Presented::Unusable, true), (Presented::Nothing, false)] {
+        let session = Session::new(presented, Arc::new(NoBackend));
         let rules = Expiry::default();
         session.destroy();
         let pending = session.take_pending(Scope::Commit, NOW, &rules).unwrap();

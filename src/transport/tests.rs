@@ -8,11 +8,11 @@ fn id(text: &str) -> SessionId {
 }
 
 fn by_cookie() -> Transport {
-    Transport::new(None, &CookieSettings::default()).unwrap()
+    Transport::new(None, &CookieSettings::default(), None).unwrap()
 }
 
 fn by_header(name: &str) -> Transport {
-    Transport::new(Some(name), &CookieSettings::default()).unwrap()
+    Transport::new(Some(name), &CookieSettings::default(), None).unwrap()
 }
 
 fn headers(lines: &[(&'static str, &[u8])]) -> HeaderMap {
@@ -121,7 +121,7 @@ fn a_header_that_cannot_carry_an_id_is_refused() {
         "Host",
         "transfer-encoding",
     ] {
-        let error = Transport::new(Some(name), &CookieSettings::default()).unwrap_err();
+        let error = Transport::new(Some(name), &CookieSettings::default(), None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Misconfigured, "{name:?}");
         assert!(!error.to_string().contains(['\r', '\n']), "{name:?}");
     }
@@ -134,7 +134,7 @@ fn a_cookie_that_no_browser_keeps_is_refused_only_where_it_is_used() {
         secure: false,
         ..CookieSettings::default()
     };
-    let error = Transport::new(None, &cookie).unwrap_err();
+    let error = Transport::new(None, &cookie, None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
-    assert!(Transport::new(Some("x-session"), &cookie).is_ok());
+    assert!(Transport::new(Some("x-session"), &cookie, None).is_ok());
 }
