@@ -86,6 +86,10 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// How long the id before a scheduled renewal still leads to the session, in seconds: for the
+/// requests that were under way by then, and those of the same page that follow at once.
+pub(crate) const GRACE_SECONDS: u64 = 60;
+
 /// The rules by which sessions of one layer die.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expiry {
@@ -93,6 +97,8 @@ pub(crate) struct Expiry {
     pub(crate) lifetime: Duration,
     /// `None` is the default of [`Expiry::touch_interval`].
     pub(crate) touch: Option<Duration>,
+    /// How old an id may get. `None` is as old as the session.
+    pub(crate) renew: Option<Duration>,
 }
 
 impl Default for Expiry {
@@ -101,6 +107,7 @@ impl Default for Expiry {
             idle: DEFAULT_IDLE,
             lifetime: DEFAULT_LIFETIME,
             touch: None,
+            renew: None,
         }
     }
 }
@@ -109,15 +116,20 @@ impl Expiry {
     /// # Errors
     ///
     /// [`Misconfigured`](ErrorKind::Misconfigured) for a timeout of under a second: every session
-    /// would be born dead.
+    /// would be born dead. And for a renewal as often as that.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let too_short = |what: &str| {
             let reason = format!("{what} of under a second would end every session at once");
             Err(Error::new(ErrorKind::Misconfigured, reason))
         };
-        match (self.idle.as_secs(), self.lifetime.as_secs()) {
-            (0, _) => too_short("an idle timeout"),
-            (_, 0) => too_short("a lifetime"),
+        let renew = self.renew.map(|interval| interval.as_secs());
+        match (self.idle.as_secs(), self.lifetime.as_secs(), renew) {
+            (0, _, _) => too_short("an idle timeout"),
+            (_, 0, _) => too_short("a lifetime"),
+            (_, _, Some(0)) => {
+                let reason = "a renew interval of under a second would renew every id at once";
+                Err(Error::new(ErrorKind::Misconfigured, reason))
+            }
             _ => Ok(()),
         }
     }
@@ -145,6 +157,12 @@ impl Expiry {
         (stale > 0 && stale >= self.touch_interval().as_secs()).then_some(fresh)
     }
 
+    /// Whether an id has become too old.
+    pub(crate) fn renewal_due(&self, issued: Timestamp, now: Timestamp) -> bool {
+        self.renew
+            .is_some_and(|interval| now.seconds_since(issued) >= interval.as_secs())
+    }
+
     fn touch_interval(&self) -> Duration {
         self.touch
             .unwrap_or_else(|| (self.idle / 10).min(MOST_TOUCH_INTERVAL))
@@ -164,6 +182,7 @@ mod tests {
             idle: Duration::from_secs(idle),
             lifetime: Duration::from_secs(lifetime),
             touch: touch.map(Duration::from_secs),
+            renew: None,
         }
     }
 
@@ -216,10 +235,31 @@ mod tests {
     #[test]
     fn timeouts_of_under_a_second_are_refused() {
         assert!(rules(1, 1, Some(0)).validate().is_ok());
-        for wrong in [rules(0, 1, None), rules(1, 0, None)] {
+        let renewing = |seconds| Expiry {
+            renew: Some(Duration::from_secs(seconds)),
+            ..rules(1, 1, None)
+        };
+        assert!(renewing(1).validate().is_ok());
+        for wrong in [rules(0, 1, None), rules(1, 0, None), renewing(0)] {
             let error = wrong.validate().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Misconfigured);
         }
+    }
+
+    #[test]
+    fn an_id_is_too_old_to_the_second_where_ids_are_renewed_at_all() {
+        let never = rules(100, 1_000, None);
+        assert!(!never.renewal_due(at(0), at(u64::MAX)));
+        let rules = Expiry {
+            renew: Some(Duration::from_secs(10)),
+            ..never
+        };
+        assert!(!rules.renewal_due(at(5), at(14)));
+        assert!(rules.renewal_due(at(5), at(15)));
+        assert!(
+            !rules.renewal_due(at(5), at(0)),
+            "a clock that was set back"
+        );
     }
 
     #[test]

@@ -90,6 +90,11 @@ impl fmt::Debug for SessionId {
 pub struct StorageKey(String);
 
 impl StorageKey {
+    /// A key that was stored: whatever it is, it leads to what stands under it or to nothing.
+    pub(crate) fn stored(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     /// The 43 characters that are stored.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -197,6 +197,21 @@ impl<S: SessionStore> SessionLayer<S> {
         self
     }
 
+    /// Default: none, so that an id changes only where a handler says so. How old an id may get
+    /// before the session is given a new one, at the end of a request that has read it and succeeded
+    /// ([OWASP][owasp]). A stolen id is worth nothing after that.
+    ///
+    /// The requests that a page sends at once do not hurt each other: for 60 seconds the id before
+    /// still leads to the session, for reads and for writes, but it is not renewed, and not given to
+    /// the client again. After a [`renew`](Session::renew), which is for logins, it never does.
+    /// Whole seconds; one at least. A renewal is one `TransactWriteItems`.
+    ///
+    /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#renewal-timeout
+    pub fn renew_interval(mut self, interval: Duration) -> Self {
+        self.settings.expiry.renew = Some(interval);
+        self
+    }
+
     /// Default: 65,536. How many bytes the keys and JSON values of a session may have; a save
     /// beyond it fails with [`TooLarge`](crate::ErrorKind::TooLarge) and writes nothing. DynamoDB
     /// holds no more than 400 KB in an item, and bills a write unit for each KB.

@@ -296,7 +296,7 @@ pub use crate::expiry::Timestamp;
 pub use crate::id::{SessionId, StorageKey};
 pub use crate::key::{AsKey, Key, Takes};
 pub use crate::layer::SessionLayer;
-pub use crate::record::{Data, Entry, Found, Opaque, Record, Stored};
+pub use crate::record::{Data, Entry, Found, Opaque, Record, Stored, Stub};
 pub use crate::request::SessionExt;
 pub use crate::session::{Session, UnreadSession};
 pub use crate::signing::SigningKey;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::expiry::Timestamp;
+use crate::id::StorageKey;
 
 /// A session as a store keeps it.
 ///
@@ -25,6 +26,9 @@ pub struct Record {
     created: Timestamp,
     ttl: Timestamp,
     version: u64,
+    /// When its id was given out, if that is not when it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issued: Option<Timestamp>,
     #[serde(skip)]
     carried: Option<Opaque>,
 }
@@ -38,6 +42,7 @@ impl Record {
             created,
             ttl,
             version: 0,
+            issued: None,
             carried: None,
         }
     }
@@ -60,6 +65,13 @@ impl Record {
     #[must_use]
     pub fn with_data(mut self, data: Data) -> Self {
         self.data = data;
+        self
+    }
+
+    /// The same, whose id was given out then.
+    #[must_use]
+    pub fn issued_at(mut self, issued: Timestamp) -> Self {
+        self.issued = Some(issued);
         self
     }
 
@@ -94,6 +106,13 @@ impl Record {
         self.version
     }
 
+    /// When its id was given out, if that is not when it began, and is kept: for the
+    /// [scheduled renewal](crate::SessionLayer::renew_interval).
+    #[must_use]
+    pub fn issued(&self) -> Option<Timestamp> {
+        self.issued
+    }
+
     /// What the store that read it asked to be carried along.
     #[must_use]
     pub fn carried(&self) -> Option<&Opaque> {
@@ -119,11 +138,43 @@ impl fmt::Debug for Record {
 pub enum Stored {
     /// A session.
     Live(Record),
-    /// The stub that a renewal leaves: the session goes on under another id.
-    Renewed {
-        /// From when on the stub is as good as absent.
-        ttl: Timestamp,
-    },
+    /// What a renewal leaves: the session goes on under another id.
+    Renewed(Stub),
+}
+
+/// What is left of a record at the key from which it was renewed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Stub {
+    ttl: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next: Option<StorageKey>,
+}
+
+impl Stub {
+    /// One that leads nowhere.
+    #[must_use]
+    pub fn new(ttl: Timestamp) -> Self {
+        Self { ttl, next: None }
+    }
+
+    /// One that leads there.
+    #[must_use]
+    pub fn leading_to(mut self, next: StorageKey) -> Self {
+        self.next = Some(next);
+        self
+    }
+
+    /// From when on it is as good as absent.
+    #[must_use]
+    pub fn ttl(&self) -> Timestamp {
+        self.ttl
+    }
+
+    /// Where the session goes on for who still comes by this key.
+    #[must_use]
+    pub fn next(&self) -> Option<&StorageKey> {
+        self.next.as_ref()
+    }
 }
 
 impl Stored {
@@ -132,18 +183,24 @@ impl Stored {
     pub fn found(slot: Option<&Self>, now: Timestamp) -> Found<&Record> {
         match slot {
             Some(Self::Live(record)) if record.ttl > now => Found::Live(record),
-            Some(Self::Renewed { ttl }) if *ttl > now => Found::Renewed,
+            Some(Self::Renewed(stub)) if stub.ttl > now => match stub.next() {
+                Some(next) => Found::Moved(next.clone()),
+                None => Found::Renewed,
+            },
             _ => Found::Absent,
         }
     }
 }
 
 /// What a store found where it looked.
-#[allow(clippy::exhaustive_enums)] // the three answers of every store, now and later
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // the answers of every store, now and later
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found<T = Record> {
     /// A session that lives.
     Live(T),
+    /// The stub of one that was renewed on schedule: for a while it goes on under this key for it
+    /// too.
+    Moved(StorageKey),
     /// The stub of one that was renewed: its id is dead, and nothing is written after it.
     Renewed,
     /// Nothing, or what has expired, or an item that is not a session of ours.
@@ -155,6 +212,7 @@ impl<T> Found<T> {
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Found<U> {
         match self {
             Self::Live(live) => Found::Live(f(live)),
+            Self::Moved(next) => Found::Moved(next),
             Self::Renewed => Found::Renewed,
             Self::Absent => Found::Absent,
         }
@@ -389,7 +447,7 @@ mod tests {
         let live = Stored::Live(Record::new(Data::new(), at(0), at(10)));
         assert!(matches!(Stored::found(Some(&live), at(9)), Found::Live(_)));
         assert_eq!(Stored::found(Some(&live), at(10)).map(drop), Found::Absent);
-        let stub = Stored::Renewed { ttl: at(10) };
+        let stub = Stored::Renewed(Stub::new(at(10)));
         assert_eq!(Stored::found(Some(&stub), at(9)).map(drop), Found::Renewed);
         assert_eq!(Stored::found(Some(&stub), at(10)).map(drop), Found::Absent);
         assert_eq!(Stored::found(None, at(0)).map(drop), Found::Absent);

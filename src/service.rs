@@ -20,13 +20,17 @@ use crate::changes::{Origin, Outcome, gone};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
-use crate::id::SessionId;
+use crate::id::{SessionId, StorageKey};
 use crate::record::{Data, Found, Record};
 use crate::request::{adopt, handle};
 use crate::response;
-use crate::session::{Backend, Boxed, Pending, Scope, Session, Token};
+use crate::session::{Backend, Boxed, Home, Pending, Scope, Session, Token};
 use crate::store::{Moment, Renewal, SessionStore, Update};
 use crate::transport::Transport;
+
+/// How many stubs are followed, one after the other: each was left by a renewal on schedule within
+/// the last minute.
+const MOST_STEPS: usize = 8;
 
 /// One store and the rules by which its sessions live.
 #[derive(Debug)]
@@ -155,15 +159,15 @@ impl<S: SessionStore> Pipeline<S> {
         }
         let at = self.moment(session);
         let rules = &self.settings.expiry;
-        let found = match session.presented() {
-            None => Found::Absent,
+        let (found, moved_to) = match session.presented() {
+            None => (Found::Absent, None),
             Some(id) => {
-                let load = self.store.load(id.storage_key(), at);
-                match within(at.deadline(), Lost::Read, load).await {
-                    Ok(Found::Live(record))
+                let find = self.find(id.storage_key(), at);
+                match within(at.deadline(), Lost::Read, find).await {
+                    Ok((Found::Live(record), _))
                         if rules.is_dead(record.created(), record.ttl(), at.now()) =>
                     {
-                        Found::Absent
+                        (Found::Absent, None)
                     }
                     Ok(found) => found,
                     Err(error) => {
@@ -173,8 +177,24 @@ impl<S: SessionStore> Pipeline<S> {
                 }
             }
         };
-        session.loaded(found, at.now(), rules);
+        session.loaded(found, moved_to, at.now(), rules);
         Ok(())
+    }
+
+    /// What is stored under a key, or under the one to which it leads, and that one.
+    async fn find(
+        &self,
+        key: &StorageKey,
+        at: Moment,
+    ) -> Result<(Found, Option<StorageKey>), Error> {
+        let mut found = self.store.load(key, at).await?;
+        let mut moved_to = None;
+        for _ in 0..MOST_STEPS {
+            let Found::Moved(next) = found else { break };
+            found = self.store.load(&next, at).await?;
+            moved_to = Some(next);
+        }
+        Ok((found, moved_to))
     }
 
     /// Decides, and applies.
@@ -191,7 +211,7 @@ impl<S: SessionStore> Pipeline<S> {
         // Where nothing is written, nothing can come too late.
         let limit = at.deadline().filter(|_| pending.outcome.writes_data());
         match within(limit, Lost::Write, self.apply(&pending, at)).await {
-            Ok(Done::Stored(id, record, token)) => pending.stored(id, record, token),
+            Ok(Done::Stored(home, record, token)) => pending.stored(home, record, token),
             Ok(Done::Kept(ttl)) => pending.kept(ttl),
             Ok(Done::Destroyed) => {
                 pending.destroyed(at.now(), &self.settings.expiry, Token::Remove);
@@ -212,6 +232,7 @@ impl<S: SessionStore> Pipeline<S> {
             Outcome::Touch(ttl) => Ok(self.touch(pending, ttl, at).await),
             Outcome::Create => self.create(pending, at).await,
             Outcome::Update(ttl) => self.update(pending, ttl, at).await,
+            Outcome::Rotate => self.rotate(pending, at).await,
             Outcome::Renew => self.renew(pending, at).await,
             Outcome::Replace => self.replace(pending, at).await,
             Outcome::Destroy => self.destroy(pending, at).await,
@@ -221,14 +242,14 @@ impl<S: SessionStore> Pipeline<S> {
     /// A touch that loses its race, or fails, leaves the response as it is: nothing that anybody
     /// asked for is lost, and the next request touches again.
     async fn touch(&self, pending: &Pending<'_>, ttl: Timestamp, at: Moment) -> Done {
-        let Some(id) = &pending.id else {
+        let Some(home) = &pending.home else {
             return Done::Kept(None);
         };
-        let touch = self.store.touch(id.storage_key(), ttl, at);
+        let touch = self.store.touch(home.key(), ttl, at);
         match within(at.deadline(), Lost::Write, touch).await {
             Ok(touched) => Done::Kept(touched.then_some(ttl)),
             Err(error) => {
-                let session = id.fingerprint();
+                let session = home.key().fingerprint();
                 tracing::warn!(error = %Chain(&error), session, "a session could not be touched");
                 Done::Kept(None)
             }
@@ -242,7 +263,7 @@ impl<S: SessionStore> Pipeline<S> {
             return Ok(Done::Kept(None));
         }
         self.store.create(id.storage_key(), &record, at).await?;
-        Ok(Done::Stored(id, record.at_version(1), Token::Issue))
+        Ok(Done::begun(id, record))
     }
 
     async fn update(
@@ -251,7 +272,7 @@ impl<S: SessionStore> Pipeline<S> {
         ttl: Option<Timestamp>,
         at: Moment,
     ) -> Result<Done, Error> {
-        let Some(id) = &pending.id else {
+        let Some(mut home) = pending.home.clone() else {
             return self.create(pending, at).await;
         };
         let was_read = pending.origin != Origin::Unread;
@@ -262,68 +283,115 @@ impl<S: SessionStore> Pipeline<S> {
             if_unchanged: pending.if_unchanged,
             ..Update::new(&pending.changes, at)
         };
-        match self.store.update(id.storage_key(), update).await? {
-            Found::Live(record) => {
-                let token = ttl.map_or(Token::Keep, |_| Token::Issue);
-                Ok(Done::Stored(id.clone(), record, token))
+        for _ in 0..MOST_STEPS {
+            match self.store.update(home.key(), update).await? {
+                Found::Live(record) => {
+                    // Who came by an id that was renewed is not given it again.
+                    let issue = ttl.is_some() && home.moved_to.is_none();
+                    let token = if issue { Token::Issue } else { Token::Keep };
+                    return Ok(Done::Stored(home, record, token));
+                }
+                Found::Moved(next) => home.moved_to = Some(next),
+                // Nobody asked what was there, so nobody is deceived by a new beginning.
+                Found::Absent if !was_read => return self.create(pending, at).await,
+                Found::Absent => return Err(destroyed()),
+                Found::Renewed => break,
             }
-            // Nobody asked what was there, so nobody is deceived by a new beginning.
-            Found::Absent if !was_read => self.create(pending, at).await,
-            Found::Absent => Err(gone("the session was destroyed or expired in the meantime")),
-            Found::Renewed => Err(gone("the session's id was renewed by another request")),
+        }
+        Err(renewed())
+    }
+
+    /// An id that has become too old is renewed while somebody uses it. Of several requests at once
+    /// one does so, and the others go on with what it has left.
+    async fn rotate(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
+        let changed = !pending.changes.is_empty();
+        match self.move_on(pending, true, at).await {
+            Ok((Found::Live(record), new)) => Ok(Done::begun(new, record)),
+            Ok((Found::Moved(_), _)) if changed => self.update(pending, None, at).await,
+            Ok((Found::Absent, _)) if changed => Err(destroyed()),
+            Ok((Found::Renewed, _)) if changed => Err(renewed()),
+            Ok(_) => Ok(Done::Kept(None)),
+            Err(error) if changed => Err(error),
+            // Nothing that anybody asked for is lost, and the next request tries again.
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "a session's id could not be renewed");
+                Ok(Done::Kept(None))
+            }
         }
     }
 
     async fn renew(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
-        let Some(old) = &pending.id else {
+        if pending.home.is_none() {
             return self.create(pending, at).await;
+        }
+        match self.move_on(pending, false, at).await? {
+            (Found::Live(record), new) => Ok(Done::begun(new, record)),
+            (Found::Absent, _) => Err(destroyed()),
+            (Found::Moved(_) | Found::Renewed, _) => Err(renewed()),
+        }
+    }
+
+    /// Moves the record to a new id.
+    async fn move_on(
+        &self,
+        pending: &Pending<'_>,
+        on_schedule: bool,
+        at: Moment,
+    ) -> Result<(Found, SessionId), Error> {
+        let new = SessionId::generate()?;
+        let Some(home) = &pending.home else {
+            return Ok((Found::Absent, new));
         };
         self.check_size(pending, pending.record.data())?;
-        let new = SessionId::generate()?;
         let rules = &self.settings.expiry;
         let ttl = rules.ttl(pending.record.created(), at.now());
         let renewal = Renewal {
             if_unchanged: pending.if_unchanged,
+            leads_on: on_schedule,
+            dated: rules.renew.is_some(),
             ..Renewal::new(&pending.record, &pending.changes, ttl, at)
         };
-        match self
+        let found = self
             .store
-            .renew(old.storage_key(), new.storage_key(), renewal)
-            .await?
-        {
-            Found::Live(record) => Ok(Done::Stored(new, record, Token::Issue)),
-            Found::Absent => Err(gone("the session was destroyed or expired in the meantime")),
-            Found::Renewed => Err(gone("the session's id was renewed by another request")),
-        }
+            .renew(home.key(), new.storage_key(), renewal)
+            .await?;
+        Ok((found, new))
     }
 
     async fn replace(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
-        let Some(old) = &pending.id else {
+        let Some(mut home) = pending.home.clone() else {
             return self.create(pending, at).await;
         };
         let (new, record) = self.fresh(pending, at.now())?;
-        let replaced = self
-            .store
-            .replace(old.storage_key(), new.storage_key(), &record, at)
-            .await?;
-        if !replaced {
-            return Err(gone("the session's id was renewed by another request"));
+        for _ in 0..MOST_STEPS {
+            let replaced = self
+                .store
+                .replace(home.key(), new.storage_key(), &record, at);
+            match replaced.await? {
+                Found::Live(()) | Found::Absent => return Ok(Done::begun(new, record)),
+                Found::Moved(next) => home.moved_to = Some(next),
+                Found::Renewed => break,
+            }
         }
-        Ok(Done::Stored(new, record.at_version(1), Token::Issue))
+        Err(renewed())
     }
 
     /// The record goes also where a read has found none: it may not have been consistent, or have
     /// been read by a shorter lifetime than others go by.
     async fn destroy(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
-        let Some(id) = &pending.id else {
+        let Some(mut home) = pending.home.clone() else {
             return Ok(Done::Destroyed);
         };
-        match self.store.delete(id.storage_key(), at).await? {
-            Found::Live(()) | Found::Absent => Ok(Done::Destroyed),
-            // The session goes on under an id that this client may not even know yet: a logout
-            // that did not log out is no success.
-            Found::Renewed => Err(gone("the session's id was renewed by another request")),
+        for _ in 0..MOST_STEPS {
+            match self.store.delete(home.key(), at).await? {
+                Found::Live(()) | Found::Absent => return Ok(Done::Destroyed),
+                Found::Moved(next) => home.moved_to = Some(next),
+                Found::Renewed => break,
+            }
         }
+        // The session goes on under an id that this client may not even know yet: a logout that did
+        // not log out is no success.
+        Err(renewed())
     }
 
     /// A record that begins now, and its id.
@@ -382,12 +450,28 @@ impl Verdict {
 
 /// What was done to the store.
 enum Done {
-    /// This is stored now, under this id.
-    Stored(SessionId, Record, Token),
+    /// This is stored now, there.
+    Stored(Home, Record, Token),
     /// Nothing but the expiry was written, or nothing at all.
     Kept(Option<Timestamp>),
     /// Nothing is stored any more.
     Destroyed,
+}
+
+impl Done {
+    /// A record is stored under an id that its client has not been told yet.
+    fn begun(id: SessionId, record: Record) -> Self {
+        let version = record.version().max(1);
+        Self::Stored(Home::of(id), record.at_version(version), Token::Issue)
+    }
+}
+
+fn destroyed() -> Error {
+    gone("the session was destroyed or expired in the meantime")
+}
+
+fn renewed() -> Error {
+    gone("the session's id was renewed by another request")
 }
 
 /// An error with its causes, for the log.

@@ -29,13 +29,13 @@ use crate::changes::{Apply, Changes, Origin};
 use crate::config;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::{Expiry, Timestamp};
-use crate::id::SessionId;
+use crate::id::{SessionId, StorageKey};
 use crate::key::{self, AsKey, Takes};
 use crate::presented::Presented;
 use crate::record::{Data, Found, Record};
 use crate::session::value::{parse, to_entry};
 
-pub(crate) use crate::session::pending::Pending;
+pub(crate) use crate::session::pending::{Home, Pending};
 
 /// The session of one request. Cheap to clone; every clone is the same session.
 ///
@@ -98,6 +98,8 @@ struct State {
     origin: Origin,
     /// The id under which it is stored, as far as `origin` says that it is.
     id: Option<SessionId>,
+    /// The key under which it is stored, where that is not the id's.
+    moved_to: Option<StorageKey>,
     /// What is stored; an empty one that begins now if nothing is, or nobody looked.
     record: Record,
     changes: Changes,
@@ -173,6 +175,7 @@ impl Session {
         let rules = Expiry::default();
         session.loaded(
             found.map(|data| Record::new(data, now, rules.ttl(now, now))),
+            None,
             now,
             &rules,
         );
@@ -393,10 +396,7 @@ impl Session {
     /// The id under which the session is stored. `None` while nothing is.
     #[must_use]
     pub fn id(&self) -> Option<SessionId> {
-        self.with(|state| match state.origin {
-            Origin::Read(Found::Live(())) => state.id.clone(),
-            Origin::Read(_) | Origin::Unread => None,
-        })
+        self.with(|state| state.id.clone().filter(|_| state.origin.is_live()))
     }
 
     /// Whether this request began it: no live record came with the request.
@@ -499,9 +499,10 @@ impl Session {
                 // Without an id there is nothing to look for.
                 origin: match presented {
                     Some(_) => Origin::Unread,
-                    None => Origin::Read(Found::Absent),
+                    None => Origin::Absent,
                 },
                 id: presented.clone(),
+                moved_to: None,
                 record: Record::new(Data::new(), epoch, epoch),
                 changes: Changes::default(),
                 destroy: false,
@@ -554,11 +555,17 @@ impl Session {
     }
 
     /// Takes in what the store had.
-    pub(crate) fn loaded(&self, found: Found, now: Timestamp, rules: &Expiry) {
+    pub(crate) fn loaded(
+        &self,
+        found: Found,
+        moved_to: Option<StorageKey>,
+        now: Timestamp,
+        rules: &Expiry,
+    ) {
         self.with(|state| {
             state.was_read = true;
             state.not_loaded = None;
-            state.take_in(found, now, rules);
+            state.take_in(found, moved_to, now, rules);
         });
     }
 
@@ -596,10 +603,9 @@ impl Session {
     /// What the client is to be told, with the id and expiry where it is one to be issued.
     pub(crate) fn token(&self) -> (Token, Option<SessionId>, Timestamp) {
         self.with(|state| {
-            let lives = state.origin == Origin::Read(Found::Live(()));
             let token = match state.token {
                 // The id that it has is signed anew.
-                Token::Keep if self.0.outdated && lives => Token::Issue,
+                Token::Keep if self.0.outdated && state.origin == Origin::Live => Token::Issue,
                 token => token,
             };
             (token, state.id.clone(), state.record.ttl())

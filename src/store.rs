@@ -15,13 +15,13 @@ pub(crate) mod memory;
 pub mod conformance;
 
 use std::future::Future;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::changes::Changes;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::Timestamp;
+use crate::expiry::{GRACE_SECONDS, STUB_SECONDS, Timestamp};
 use crate::id::StorageKey;
-use crate::record::{Found, Record};
+use crate::record::{Found, Record, Stub};
 
 /// A place to keep sessions.
 ///
@@ -47,8 +47,9 @@ use crate::record::{Found, Record};
 pub trait SessionStore: Send + Sync + 'static {
     /// Reads a record.
     ///
-    /// Absent, expired, malformed: [`Found::Absent`]. A stub: [`Found::Renewed`]. A record with one
-    /// malformed entry is live, and the entry is kept.
+    /// Absent, expired, malformed: [`Found::Absent`]. A stub: [`Found::Renewed`], or
+    /// [`Found::Moved`] if it leads on, here and in all methods below. A record with one malformed
+    /// entry is live, and the entry is kept.
     fn load(
         &self,
         key: &StorageKey,
@@ -97,7 +98,7 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Moves a live record to another key, changed on the way, and leaves a stub that lives for 120
-    /// seconds. If somebody wrote since it was read, what they wrote is copied too.
+    /// seconds, or for 60 if it [leads on](Renewal::leads_on). If somebody wrote since it was read, what they wrote is copied too.
     ///
     /// Absent, expired, malformed: [`Found::Absent`], nothing written. A stub:
     /// [`Found::Renewed`], nothing written. Fails as [`update`](Self::update) does.
@@ -109,17 +110,17 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Found, Error>> + Send;
 
     /// Deletes a record and puts another at another key, as [`create`](Self::create) does. Gives
-    /// whether it did.
+    /// what it found.
     ///
-    /// Absent, expired: `true`, the other is put. Malformed: `true`, and it stays. A stub:
-    /// `false`, nothing written.
+    /// Absent, expired: either, and the other is put. Malformed: the same, and it stays. A stub:
+    /// nothing is written.
     fn replace(
         &self,
         from: &StorageKey,
         to: &StorageKey,
         record: &Record,
         at: Moment,
-    ) -> impl Future<Output = Result<bool, Error>> + Send;
+    ) -> impl Future<Output = Result<Found<()>, Error>> + Send;
 
     /// Deletes a record. Absent, malformed: [`Found::Absent`], and a malformed one stays. Expired:
     /// either, and it goes. A stub: [`Found::Renewed`], and it stays, for the session goes on.
@@ -228,6 +229,10 @@ pub struct Renewal<'a> {
     pub changes: &'a Changes,
     /// The expiry under the new key.
     pub ttl: Timestamp,
+    /// Whether it is renewed on schedule, so that the stub leads to it for a while.
+    pub leads_on: bool,
+    /// Whether the record says from now on when its id was given out.
+    pub dated: bool,
     /// Whether it fails with [`Conflict`](crate::ErrorKind::Conflict) if somebody wrote since that
     /// read.
     pub if_unchanged: bool,
@@ -243,6 +248,8 @@ impl<'a> Renewal<'a> {
             read,
             changes,
             ttl,
+            leads_on: false,
+            dated: false,
             if_unchanged: false,
             at,
         }
@@ -260,14 +267,20 @@ impl<'a> Renewal<'a> {
             if_unchanged: self.if_unchanged,
             ..Update::new(self.changes, self.at)
         };
-        update.apply(record)
+        let record = update.apply(record)?;
+        Ok(match self.dated {
+            true => record.issued_at(self.at.now()),
+            false => record,
+        })
     }
 
-    /// From when on the stub is as good as absent.
+    /// What is left at the old key.
     #[must_use]
-    pub const fn stub_ttl(&self) -> Timestamp {
-        self.at
-            .now()
-            .plus(std::time::Duration::from_secs(crate::expiry::STUB_SECONDS))
+    pub fn stub(&self, to: &StorageKey) -> Stub {
+        let after = |seconds| Stub::new(self.at.now().plus(Duration::from_secs(seconds)));
+        match self.leads_on {
+            true => after(GRACE_SECONDS).leading_to(to.clone()),
+            false => after(STUB_SECONDS),
+        }
     }
 }

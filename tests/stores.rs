@@ -106,11 +106,11 @@ impl SessionStore for Broken {
         to: &StorageKey,
         record: &Record,
         at: Moment,
-    ) -> Result<bool, Error> {
+    ) -> Result<Found<()>, Error> {
         match self.1 {
             Defect::ReplaceKeepsTheOld => {
                 self.0.create(to, record, at).await?;
-                Ok(self.0.load(from, at).await?.map(drop) != Found::Renewed)
+                Ok(self.0.load(from, at).await?.map(drop))
             }
             _ => self.0.replace(from, to, record, at).await,
         }

@@ -8,7 +8,7 @@ use crate::expiry::Expiry;
 use crate::id::SessionId;
 use crate::presented::Presented;
 use crate::record::{Data, Entry, Found, Record};
-use crate::session::{Backend, Boxed, Scope};
+use crate::session::{Backend, Boxed, Home, Scope};
 
 const NOW: Timestamp = Timestamp::from_epoch_seconds(1_000);
 
@@ -47,14 +47,14 @@ fn settled(token: Token, read: bool) -> Session {
     let session = Session::new(Presented::Id(id()), Arc::new(NoBackend));
     let rules = Expiry::default();
     if read {
-        session.loaded(Found::Live(record()), NOW, &rules);
+        session.loaded(Found::Live(record()), None, NOW, &rules);
     }
     match token {
         Token::Keep => {}
         Token::Issue => {
             session.insert("k", 2).unwrap();
             let pending = session.take_pending(Scope::Commit, NOW, &rules).unwrap();
-            pending.stored(id(), record(), Token::Issue);
+            pending.stored(Home::of(id()), record(), Token::Issue);
         }
         Token::Remove => {
             session.destroy();

@@ -7,7 +7,7 @@ use crate::config::system_clock;
 use crate::expiry::Expiry;
 use crate::id::SessionId;
 use crate::record::{Data, Entry};
-use crate::session::{Backend, Boxed, Scope, Session, Token};
+use crate::session::{Backend, Boxed, Home, Scope, Session, Token};
 
 /// The backend of a session that has no store.
 pub(super) struct Detached;
@@ -25,10 +25,17 @@ impl Backend for Detached {
             match pending.outcome {
                 Outcome::Keep | Outcome::Touch(_) => pending.kept(None),
                 Outcome::Destroy => pending.destroyed(now, &rules, Token::Remove),
-                Outcome::Create | Outcome::Update(_) | Outcome::Renew | Outcome::Replace => {
-                    let fresh = pending.id.clone().map_or_else(SessionId::generate, Ok);
+                Outcome::Create
+                | Outcome::Update(_)
+                | Outcome::Rotate
+                | Outcome::Renew
+                | Outcome::Replace => {
+                    let home = match &pending.home {
+                        Some(home) => home.clone(),
+                        None => Home::of(SessionId::generate()?),
+                    };
                     let record = session.with(|state| state.record.clone());
-                    pending.stored(fresh?, record, Token::Keep);
+                    pending.stored(home, record, Token::Keep);
                 }
             }
             Ok(())

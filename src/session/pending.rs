@@ -10,8 +10,8 @@ use std::mem;
 use crate::changes::{Changes, Origin, Outcome};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::{Expiry, Timestamp};
-use crate::id::SessionId;
-use crate::record::{Data, Found, Record};
+use crate::id::{SessionId, StorageKey};
+use crate::record::{Data, Record};
 use crate::session::{Scope, Session, Token};
 
 impl Session {
@@ -51,7 +51,7 @@ impl Session {
                 session: self,
                 outcome,
                 origin: state.origin,
-                id: state.id.clone(),
+                home: state.home(),
                 record,
                 changes,
                 if_unchanged: state.if_unchanged,
@@ -68,6 +68,26 @@ impl Session {
     }
 }
 
+/// Where a session is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    /// The id that its client has.
+    pub(crate) id: SessionId,
+    /// The key, where that is not the id's: it was renewed on schedule, and this request came by
+    /// the id before.
+    pub(crate) moved_to: Option<StorageKey>,
+}
+
+impl Home {
+    pub(crate) fn of(id: SessionId) -> Self {
+        Self { id, moved_to: None }
+    }
+
+    pub(crate) fn key(&self) -> &StorageKey {
+        self.moved_to.as_ref().unwrap_or(self.id.storage_key())
+    }
+}
+
 /// Changes on their way to the store. If this is dropped before it is settled, as when the future
 /// of a save is cancelled, nobody knows whether they were written, and the session is sealed.
 #[derive(Debug)]
@@ -76,7 +96,7 @@ pub(crate) struct Pending<'a> {
     pub(crate) outcome: Outcome,
     pub(crate) origin: Origin,
     /// Under which it is stored.
-    pub(crate) id: Option<SessionId>,
+    pub(crate) home: Option<Home>,
     /// What was read.
     pub(crate) record: Record,
     pub(crate) changes: Changes,
@@ -86,12 +106,16 @@ pub(crate) struct Pending<'a> {
 }
 
 impl Pending<'_> {
-    /// It was written: `record` is stored now, under `id`.
-    pub(crate) fn stored(mut self, id: SessionId, record: Record, token: Token) {
+    /// It was written: `record` is stored now, there.
+    pub(crate) fn stored(mut self, home: Home, record: Record, token: Token) {
         self.settled = true;
         self.session.with(|state| {
-            state.origin = Origin::Read(Found::Live(()));
-            state.id = Some(id);
+            state.origin = match home.moved_to {
+                Some(_) => Origin::Moved,
+                None => Origin::Live,
+            };
+            state.id = Some(home.id);
+            state.moved_to = home.moved_to;
             state.changes.settle_on(record.data());
             state.record = record;
             state.tell(token);
@@ -104,7 +128,10 @@ impl Pending<'_> {
         self.session.with(|state| {
             if let Some(ttl) = ttl {
                 state.record = state.record.clone().with_ttl(ttl);
-                state.tell(Token::Issue);
+                // Who came by an id that was renewed is not given it again.
+                if state.origin == Origin::Live {
+                    state.tell(Token::Issue);
+                }
             }
         });
     }
@@ -113,8 +140,9 @@ impl Pending<'_> {
     pub(crate) fn destroyed(mut self, now: Timestamp, rules: &Expiry, token: Token) {
         self.settled = true;
         self.session.with(|state| {
-            state.origin = Origin::Read(Found::Absent);
+            state.origin = Origin::Absent;
             state.id = None;
+            state.moved_to = None;
             state.destroy = false;
             state.record = Record::new(Data::new(), now, rules.ttl(now, now));
             state.is_new = true;

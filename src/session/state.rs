@@ -5,13 +5,14 @@ use std::mem;
 
 use serde::de::DeserializeOwned;
 
-use crate::changes::{Changes, Origin, Outcome, Wish, decide};
+use crate::changes::{Changes, Due, Origin, Outcome, Wish, decide};
 use crate::error::Error;
 use crate::expiry::{Expiry, Timestamp};
+use crate::id::StorageKey;
 use crate::key;
 use crate::record::{Data, Entry, Found, Record};
 use crate::session::value::parse;
-use crate::session::{Scope, State, Token};
+use crate::session::{Home, Scope, State, Token};
 
 impl State {
     /// What was read; nothing at all after a logout; `None` if nobody looked.
@@ -20,7 +21,7 @@ impl State {
         let base = match (self.destroy, self.origin) {
             (true, _) => Some(&EMPTY),
             (false, Origin::Unread) => None,
-            (false, Origin::Read(_)) => Some(self.record.data()),
+            (false, _) => Some(self.record.data()),
         };
         (base, &mut self.changes)
     }
@@ -57,12 +58,16 @@ impl State {
         now: Timestamp,
         rules: &Expiry,
     ) -> Result<Outcome, Error> {
-        let live = self.origin == Origin::Read(Found::Live(()));
-        let touch = match scope {
-            Scope::Save | Scope::Commit if live => {
-                rules.touch_due(self.record.created(), self.record.ttl(), now)
-            }
-            Scope::Save | Scope::Commit | Scope::OnlyDestroy => None,
+        let live = self.origin.is_live();
+        let (created, ttl) = (self.record.created(), self.record.ttl());
+        let due = match scope {
+            Scope::Save | Scope::Commit if live => Due {
+                touch: rules.touch_due(created, ttl, now),
+                // An id that a handler could have shown is not replaced under its feet.
+                renewal: scope == Scope::Commit
+                    && rules.renewal_due(self.record.issued().unwrap_or(created), now),
+            },
+            Scope::Save | Scope::Commit | Scope::OnlyDestroy => Due::default(),
         };
         let wish = match scope {
             Scope::Commit => Wish {
@@ -82,11 +87,18 @@ impl State {
             },
             Scope::OnlyDestroy => return Ok(Outcome::Keep),
         };
-        Ok(match decide(self.origin, wish, touch)? {
+        Ok(match decide(self.origin, wish, due)? {
             // A touch can wait for the end.
             Outcome::Touch(_) if scope == Scope::Save => Outcome::Keep,
             outcome => outcome,
         })
+    }
+
+    /// Where it is stored, or was.
+    pub(super) fn home(&self) -> Option<Home> {
+        let moved_to = self.moved_to.clone();
+        let id = self.id.clone()?;
+        Some(Home { id, moved_to })
     }
 
     /// Hands over what was read and what was changed. Nothing can be added to it any more.
@@ -107,15 +119,24 @@ impl State {
         Ok((record, mem::take(&mut self.changes)))
     }
 
-    pub(super) fn take_in(&mut self, found: Found, now: Timestamp, rules: &Expiry) {
+    pub(super) fn take_in(
+        &mut self,
+        found: Found,
+        moved_to: Option<StorageKey>,
+        now: Timestamp,
+        rules: &Expiry,
+    ) {
         let fresh = Record::new(Data::new(), now, rules.ttl(now, now));
         let (origin, record) = match found {
-            Found::Live(record) => (Found::Live(()), record),
-            Found::Renewed => (Found::Renewed, fresh),
-            Found::Absent => (Found::Absent, fresh),
+            Found::Live(record) if moved_to.is_some() => (Origin::Moved, record),
+            Found::Live(record) => (Origin::Live, record),
+            // It leads on for longer than anybody follows.
+            Found::Renewed | Found::Moved(_) => (Origin::Renewed, fresh),
+            Found::Absent => (Origin::Absent, fresh),
         };
-        self.origin = Origin::Read(origin);
-        self.is_new = origin != Found::Live(());
+        self.origin = origin;
+        self.moved_to = moved_to;
+        self.is_new = !origin.is_live();
         if !self.destroy {
             self.changes.settle_on(record.data());
         }

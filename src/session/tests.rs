@@ -18,6 +18,7 @@ fn rules() -> Expiry {
         idle: Duration::from_secs(500),
         lifetime: Duration::from_secs(10_000),
         touch: Some(Duration::from_secs(1_000)),
+        renew: None,
     }
 }
 
@@ -75,7 +76,7 @@ impl Backend for Fake {
     fn load<'a>(&'a self, session: &'a Session) -> Boxed<'a> {
         Box::pin(async {
             let found = self.found.clone().map_or(Found::Absent, Found::Live);
-            session.loaded(found, NOW, &rules());
+            session.loaded(found, None, NOW, &rules());
             Ok(())
         })
     }
@@ -101,17 +102,17 @@ impl Backend for Fake {
                 Outcome::Create | Outcome::Replace => {
                     let data = pending.changes.apply(&Data::new()).unwrap();
                     let record = Record::new(data, NOW, TTL);
-                    pending.stored(id("B"), record, Token::Issue);
+                    pending.stored(Home::of(id("B")), record, Token::Issue);
                 }
-                Outcome::Update(_) | Outcome::Renew => {
+                Outcome::Update(_) | Outcome::Rotate | Outcome::Renew => {
                     let mut data = pending.record.data().clone();
                     if let Some((key, text)) = other {
                         data.insert(key, Entry::from_json(text));
                     }
                     let data = pending.changes.apply(&data).unwrap();
                     let record = pending.record.clone().with_data(data);
-                    let id = pending.id.clone().unwrap();
-                    pending.stored(id, record, Token::Keep);
+                    let home = pending.home.clone().unwrap();
+                    pending.stored(home, record, Token::Keep);
                 }
             }
             Ok(())
@@ -433,7 +434,7 @@ async fn a_session_knows_its_id_and_its_times() {
 fn an_id_of_a_dead_session_is_not_its_id() {
     for found in [Found::Absent, Found::Renewed] {
         let session = Session::new(Presented::Id(id("A")), Arc::new(Fake::default()));
-        session.loaded(found, NOW, &rules());
+        session.loaded(found, None, NOW, &rules());
         assert_eq!(session.id(), None);
         assert!(session.is_new() && session.is_empty());
     }
@@ -757,7 +758,7 @@ fn an_entry_that_is_no_json_is_an_error_for_who_asks_for_it() {
     stored.insert("opaque", Entry::opaque(Opaque::new(7)));
     let session = Session::new(Presented::Id(id("A")), Arc::new(Fake::default()));
     let found = Found::Live(Record::new(stored, CREATED, TTL));
-    session.loaded(found, NOW, &rules());
+    session.loaded(found, None, NOW, &rules());
     for key in ["bad", "opaque"] {
         let error = session.get::<Value>(key).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Deserialize, "{key}");

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use crate::changes::{Apply, Changes};
 use crate::error::{Error, ErrorKind};
-use crate::expiry::{STUB_SECONDS, Timestamp};
+use crate::expiry::{GRACE_SECONDS, STUB_SECONDS, Timestamp};
 use crate::id::StorageKey;
 use crate::record::{Data, Entry, Found, Record};
 use crate::store::{Moment, Renewal, SessionStore, Update};
@@ -54,7 +54,9 @@ pub async fn run<S: SessionStore>(store: &S) {
     a_touch_moves_the_expiry_alone(store).await;
     a_renewal_moves_the_record_and_leaves_a_stub(store).await;
     a_renewal_takes_along_what_others_wrote(store).await;
-    nothing_follows_a_stub(store).await;
+    nothing_follows_a_stub(store, false).await;
+    nothing_follows_a_stub(store, true).await;
+    a_renewal_says_when_it_was(store).await;
     a_replacement_deletes_and_creates(store).await;
     a_logout_wins(store).await;
     concurrent_updates_all_survive(store).await;
@@ -570,59 +572,48 @@ async fn a_renewal_takes_along_what_others_wrote(store: &impl SessionStore) {
     assert_eq!(read.version(), 3);
 }
 
-async fn nothing_follows_a_stub(store: &impl SessionStore) {
+async fn nothing_follows_a_stub(store: &impl SessionStore, leads_on: bool) {
     let (old, new, newer) = (key(), key(), key());
     ok(store.create(&old, &record(&[("a", "1")]), AT).await);
     let read = live(store, &old).await;
     let none = Changes::default();
-    ok(store
-        .renew(&old, &new, Renewal::new(&read, &none, TTL, AT))
-        .await);
+    let renewal = Renewal {
+        leads_on,
+        ..Renewal::new(&read, &none, TTL, AT)
+    };
+    ok(store.renew(&old, &new, renewal).await);
+    let (stub, seconds) = match leads_on {
+        true => (Found::Moved(new.clone()), GRACE_SECONDS),
+        false => (Found::Renewed, STUB_SECONDS),
+    };
 
     let changes = set(&[("a", "2")]);
     let updated = ok(store.update(&old, Update::new(&changes, AT)).await);
-    assert_eq!(updated.map(drop), Found::Renewed, "no update");
+    assert_eq!(updated.map(drop), stub, "no update");
     let update = Update {
         read: Some(&read),
         ..Update::new(&changes, AT)
     };
-    assert_eq!(
-        ok(store.update(&old, update).await).map(drop),
-        Found::Renewed
-    );
+    assert_eq!(ok(store.update(&old, update).await).map(drop), stub);
     let later = TTL.plus(Duration::from_secs(100));
     assert!(
         !ok(store.touch(&old, later, AT).await),
         "no touch: it would keep the stub alive"
     );
     let renewal = Renewal::new(&read, &changes, TTL, AT);
-    assert_eq!(
-        ok(store.renew(&old, &newer, renewal).await).map(drop),
-        Found::Renewed,
-        "no renewal"
-    );
-    assert!(
-        !ok(store.replace(&old, &newer, &record(&[]), AT).await),
-        "no new beginning"
-    );
-    assert_eq!(
-        ok(store.delete(&old, AT).await),
-        Found::Renewed,
-        "no logout"
-    );
+    let renewed = ok(store.renew(&old, &newer, renewal).await);
+    assert_eq!(renewed.map(drop), stub, "no renewal");
+    let replaced = ok(store.replace(&old, &newer, &record(&[]), AT).await);
+    assert_eq!(replaced, stub, "no new beginning");
+    assert_eq!(ok(store.delete(&old, AT).await), stub, "no logout");
 
     assert_absent(store, &newer).await;
-    assert_eq!(
-        ok(store.load(&old, AT).await).map(drop),
-        Found::Renewed,
-        "the stub is there"
-    );
-    let after = NOW.plus(Duration::from_secs(STUB_SECONDS));
-    assert_eq!(
-        ok(store.load(&old, Moment::at(after)).await).map(drop),
-        Found::Absent,
-        "for its time"
-    );
+    let last = Moment::at(NOW.plus(Duration::from_secs(seconds - 1)));
+    let there = ok(store.load(&old, last).await).map(drop);
+    assert_eq!(there, stub, "the stub is there");
+    let after = Moment::at(NOW.plus(Duration::from_secs(seconds)));
+    let there = ok(store.load(&old, after).await).map(drop);
+    assert_eq!(there, Found::Absent, "for its time");
     let session = live(store, &new).await;
     assert_eq!(
         (session.data(), session.version()),
@@ -631,17 +622,50 @@ async fn nothing_follows_a_stub(store: &impl SessionStore) {
     );
 }
 
+async fn a_renewal_says_when_it_was(store: &impl SessionStore) {
+    let (old, new, newer) = (key(), key(), key());
+    ok(store.create(&old, &record(&[("a", "1")]), AT).await);
+    let read = live(store, &old).await;
+    assert_eq!(read.issued(), None, "a new one has its beginning");
+    let none = Changes::default();
+    let now = NOW.plus(Duration::from_secs(7));
+    let renewal = Renewal {
+        dated: true,
+        ..Renewal::new(&read, &none, TTL, Moment::at(now))
+    };
+    ok(store.renew(&old, &new, renewal).await);
+    let read = live(store, &new).await;
+    assert_eq!(read.issued(), Some(now));
+    let updated = ok(store
+        .update(&new, Update::new(&set(&[("a", "2")]), AT))
+        .await);
+    assert_eq!(
+        expect_live(updated).issued(),
+        Some(now),
+        "an update leaves it"
+    );
+    let later = NOW.plus(Duration::from_secs(9));
+    let renewal = Renewal {
+        dated: true,
+        ..Renewal::new(&read, &none, TTL, Moment::at(later))
+    };
+    ok(store.renew(&new, &newer, renewal).await);
+    assert_eq!(live(store, &newer).await.issued(), Some(later));
+}
+
 async fn a_replacement_deletes_and_creates(store: &impl SessionStore) {
     let (old, new) = (key(), key());
     ok(store.create(&old, &record(&[("a", "1")]), AT).await);
     let fresh = record(&[("flash", "\"bye\"")]);
-    assert!(ok(store.replace(&old, &new, &fresh, AT).await));
+    let replaced = ok(store.replace(&old, &new, &fresh, AT).await);
+    assert_eq!(replaced, Found::Live(()));
     assert_absent(store, &old).await;
     let read = live(store, &new).await;
     assert_eq!((read.data(), read.version()), (fresh.data(), 1));
 
     let (absent, new) = (key(), key());
-    assert!(ok(store.replace(&absent, &new, &fresh, AT).await));
+    let replaced = ok(store.replace(&absent, &new, &fresh, AT).await);
+    assert!(matches!(replaced, Found::Live(()) | Found::Absent));
     assert_eq!(
         live(store, &new).await.data(),
         fresh.data(),

@@ -30,7 +30,7 @@ use crate::config::{TableSettings, Variables, is_table};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::{StorageKey, random};
-use crate::record::{Found, Record};
+use crate::record::{Found, Record, Stub};
 use crate::store::{Moment, Renewal, SessionStore, Update};
 
 use connection::Connection;
@@ -192,7 +192,8 @@ impl DynamoDbStore {
     /// What takes the place of a record that is logged out while an attempt to create it may still
     /// be on its way: for as long as DynamoDB would accept the attempt's signature.
     fn tombstone(&self, key: &StorageKey, at: Moment) -> Item {
-        self.layout.stub(key, at.now().plus(SIGNATURE_LIFETIME))
+        let stub = Stub::new(at.now().plus(SIGNATURE_LIFETIME));
+        self.layout.stub(key, &stub)
     }
 
     fn found(&self, item: Option<&Item>, now: Timestamp) -> Result<Found, Error> {
@@ -203,7 +204,7 @@ impl DynamoDbStore {
     fn read_back(&self, item: &Item, now: Timestamp) -> Result<Found, Error> {
         match self.layout.read(item, now).map_err(|_| not_read_back())? {
             Found::Live(record) => Ok(Found::Live(record)),
-            Found::Renewed | Found::Absent => Err(not_read_back()),
+            Found::Moved(_) | Found::Renewed | Found::Absent => Err(not_read_back()),
         }
     }
 }
@@ -243,7 +244,7 @@ impl SessionStore for DynamoDbStore {
             Sent::Written(_) => Ok(true),
             Sent::Refused(item) => match self.found(item.as_ref(), at.now())? {
                 Found::Live(record) => Ok(record.ttl() == ttl),
-                Found::Renewed | Found::Absent => Ok(false),
+                Found::Moved(_) | Found::Renewed | Found::Absent => Ok(false),
             },
         }
     }
@@ -261,7 +262,7 @@ impl SessionStore for DynamoDbStore {
         loop {
             let record = renewal.apply(&base)?;
             let item = self.layout.write(to, &record, renewal.at.now(), &write)?;
-            let stub = self.layout.stub(from, renewal.stub_ttl());
+            let stub = self.layout.stub(from, &renewal.stub(to));
             let unchanged = self.layout.unchanged(base.version(), renewal.at.now());
             let writes = [
                 self.put(item, self.layout.absent())?,
@@ -294,7 +295,7 @@ impl SessionStore for DynamoDbStore {
         to: &StorageKey,
         record: &Record,
         at: Moment,
-    ) -> Result<bool, Error> {
+    ) -> Result<Found<()>, Error> {
         let mut patience = self.patience(at);
         let record = record.clone().at_version(1);
         let write = write_id()?;
@@ -303,23 +304,23 @@ impl SessionStore for DynamoDbStore {
         loop {
             let writes = [self.put(item.clone(), self.layout.absent())?, end];
             let found = match self.transact(writes, &mut patience).await? {
-                Transacted::Written => return Ok(true),
+                Transacted::Written => return Ok(Found::Live(())),
                 Transacted::Refused([Some(there), _]) => {
                     let ours = there.is_some_and(|item| self.layout.is_written_by(&item, &write));
-                    return ours.then_some(true).ok_or_else(key_is_taken);
+                    return ours.then_some(Found::Live(())).ok_or_else(key_is_taken);
                 }
                 Transacted::Refused([None, found]) => found.flatten(),
             };
-            match self.found(found.as_ref(), at.now())? {
-                Found::Renewed => return Ok(false),
-                Found::Live(_) | Found::Absent => {}
+            match self.found(found.as_ref(), at.now())?.map(drop) {
+                Found::Live(()) | Found::Absent => {}
+                stub => return Ok(stub),
             }
             end = match found {
                 Some(item) if self.layout.is_fenced(&item, at.now()) => {
                     self.put(self.tombstone(from, at), self.layout.fenced_still())?
                 }
                 // Not ours, so it stays.
-                _ => return self.create(to, &record, at).await.map(|()| true),
+                _ => return self.create(to, &record, at).await.map(Found::Live),
             };
             if !patience.after_a_race().await {
                 return Err(written_in_between());

@@ -85,7 +85,7 @@ impl SessionStore for MemoryStore {
         let record = match Stored::found(slots.get(key), at.now()) {
             Found::Live(record) if record.ttl() < ttl => record.clone().with_ttl(ttl),
             Found::Live(record) => return Ok(record.ttl() == ttl),
-            Found::Renewed | Found::Absent => return Ok(false),
+            Found::Moved(_) | Found::Renewed | Found::Absent => return Ok(false),
         };
         slots.insert(key.clone(), Stored::Live(record));
         Ok(true)
@@ -102,9 +102,8 @@ impl SessionStore for MemoryStore {
             Found::Live(record) => renewal.apply(record)?,
             other => return Ok(other.map(Clone::clone)),
         };
-        let ttl = renewal.stub_ttl();
         slots.insert(to.clone(), Stored::Live(record.clone()));
-        slots.insert(from.clone(), Stored::Renewed { ttl });
+        slots.insert(from.clone(), Stored::Renewed(renewal.stub(to)));
         Ok(Found::Live(record))
     }
 
@@ -114,20 +113,20 @@ impl SessionStore for MemoryStore {
         to: &StorageKey,
         record: &Record,
         at: Moment,
-    ) -> Result<bool, Error> {
+    ) -> Result<Found<()>, Error> {
         let mut slots = self.slots();
-        if let Found::Renewed = Stored::found(slots.get(from), at.now()) {
-            return Ok(false);
+        let found = Stored::found(slots.get(from), at.now()).map(drop);
+        if let Found::Live(()) | Found::Absent = found {
+            put_new(&mut slots, to, record)?;
+            slots.remove(from);
         }
-        put_new(&mut slots, to, record)?;
-        slots.remove(from);
-        Ok(true)
+        Ok(found)
     }
 
     async fn delete(&self, key: &StorageKey, at: Moment) -> Result<Found<()>, Error> {
         let mut slots = self.slots();
         let found = Stored::found(slots.get(key), at.now()).map(drop);
-        if found != Found::Renewed {
+        if let Found::Live(()) | Found::Absent = found {
             slots.remove(key);
         }
         Ok(found)

@@ -143,7 +143,7 @@ impl SessionStore for FileStore {
             let record = match Stored::found(slot.as_ref(), at.now()) {
                 Found::Live(record) if record.ttl() < ttl => record.clone().with_ttl(ttl),
                 Found::Live(record) => return Ok(record.ttl() == ttl),
-                Found::Renewed | Found::Absent => return Ok(false),
+                _ => return Ok(false),
             };
             files.write(&key, &Stored::Live(record))?;
             Ok(true)
@@ -160,9 +160,11 @@ impl SessionStore for FileStore {
         let (from, to) = (from.clone(), to.clone());
         let (read, changes) = (renewal.read.clone(), renewal.changes.clone());
         let (ttl, if_unchanged, at) = (renewal.ttl, renewal.if_unchanged, renewal.at);
+        let (leads_on, dated) = (renewal.leads_on, renewal.dated);
         self.locked(move |files| {
             let mut renewal = Renewal::new(&read, &changes, ttl, at);
             renewal.if_unchanged = if_unchanged;
+            (renewal.leads_on, renewal.dated) = (leads_on, dated);
             let slot = files.read(&from)?;
             let record = match Stored::found(slot.as_ref(), at.now()) {
                 Found::Live(record) => renewal.apply(record)?,
@@ -171,8 +173,7 @@ impl SessionStore for FileStore {
             // In this order, for a crash in between: nothing is lost, and nobody was told the
             // other id.
             files.write(&to, &Stored::Live(record.clone()))?;
-            let ttl = renewal.stub_ttl();
-            files.write(&from, &Stored::Renewed { ttl })?;
+            files.write(&from, &Stored::Renewed(renewal.stub(&to)))?;
             Ok(Found::Live(record))
         })
         .await
@@ -184,19 +185,20 @@ impl SessionStore for FileStore {
         to: &StorageKey,
         record: &Record,
         at: Moment,
-    ) -> Result<bool, Error> {
+    ) -> Result<Found<()>, Error> {
         let (from, to, record) = (from.clone(), to.clone(), record.clone());
         self.locked(move |files| {
             let slot = files.read(&from)?;
-            if let Found::Renewed = Stored::found(slot.as_ref(), at.now()) {
-                return Ok(false);
+            let found = Stored::found(slot.as_ref(), at.now()).map(drop);
+            if is_stub(&found) {
+                return Ok(found);
             }
             // In this order, for a crash in between: what was destroyed is gone.
             if slot.is_some() {
                 files.remove(&from)?;
             }
             files.write_new(&to, &record)?;
-            Ok(true)
+            Ok(found)
         })
         .await
     }
@@ -206,13 +208,17 @@ impl SessionStore for FileStore {
         self.locked(move |files| {
             let slot = files.read(&key)?;
             let found = Stored::found(slot.as_ref(), at.now()).map(drop);
-            if found != Found::Renewed && slot.is_some() {
+            if !is_stub(&found) && slot.is_some() {
                 files.remove(&key)?;
             }
             Ok(found)
         })
         .await
     }
+}
+
+fn is_stub(found: &Found<()>) -> bool {
+    matches!(found, Found::Moved(_) | Found::Renewed)
 }
 
 /// Before the rename nothing has happened, and the rename itself happens or does not.

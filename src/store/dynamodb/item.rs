@@ -18,7 +18,7 @@ use crate::changes::Changes;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::StorageKey;
-use crate::record::{Data, Entry, Found, Opaque, Record};
+use crate::record::{Data, Entry, Found, Opaque, Record, Stub};
 
 /// An item, by the names of its attributes.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -45,6 +45,8 @@ pub(crate) struct Layout {
     pub(crate) renewed: &'static str,
     pub(crate) format: &'static str,
     pub(crate) fence: &'static str,
+    pub(crate) issued: &'static str,
+    pub(crate) next: &'static str,
 }
 
 /// The predecessor's names where it had one.
@@ -59,6 +61,8 @@ pub(crate) const LAYOUT: Layout = Layout {
     renewed: "renewed",
     format: "format",
     fence: "fence",
+    issued: "issued",
+    next: "next",
 };
 
 /// What a record carries of its item that only this store understands.
@@ -90,7 +94,10 @@ impl Layout {
             return Err(Error::new(ErrorKind::Corrupt, reason));
         }
         if matches!(item.get(self.renewed), Some(AttributeValue::Bool(true))) {
-            return Ok(Found::Renewed);
+            return Ok(match item.get(self.next) {
+                Some(AttributeValue::S(next)) => Found::Moved(StorageKey::stored(next)),
+                _ => Found::Renewed,
+            });
         }
         let (Some(AttributeValue::M(data)), Some(ttl), Some(created)) =
             (item.get(self.data), ttl, number(self.created))
@@ -113,14 +120,19 @@ impl Layout {
             self.renewed,
             self.format,
             self.fence,
+            self.issued,
+            self.next,
         ];
         let unknown: Item = item
             .iter()
             .filter(|(name, _)| !known.contains(&name.as_str()))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        let record = Record::new(data, Timestamp::from_epoch_seconds(created), ttl)
+        let mut record = Record::new(data, Timestamp::from_epoch_seconds(created), ttl)
             .at_version(number(self.version).unwrap_or(0));
+        if let Some(issued) = number(self.issued) {
+            record = record.issued_at(Timestamp::from_epoch_seconds(issued));
+        }
         let fence = number(self.fence).unwrap_or(0);
         Ok(Found::Live(match unknown.is_empty() && fence == 0 {
             true => record,
@@ -153,17 +165,25 @@ impl Layout {
         item.insert(self.ttl.into(), number(record.ttl().epoch_seconds()));
         item.insert(self.version.into(), number(record.version()));
         item.insert(self.write.into(), AttributeValue::S(write.into()));
+        if let Some(issued) = record.issued() {
+            item.insert(self.issued.into(), number(issued.epoch_seconds()));
+        }
         check_size(item_size(&item))?;
         Ok(item)
     }
 
-    /// The stub that a renewal leaves under the old key.
-    pub(crate) fn stub(&self, key: &StorageKey, ttl: Timestamp) -> Item {
-        HashMap::from([
+    /// The stub that a renewal leaves under the old key, and where it leads, if anywhere.
+    pub(crate) fn stub(&self, key: &StorageKey, stub: &Stub) -> Item {
+        let ttl = stub.ttl().to_string();
+        let mut item = HashMap::from([
             (self.id.into(), AttributeValue::S(key.as_str().into())),
-            (self.ttl.into(), AttributeValue::N(ttl.to_string())),
+            (self.ttl.into(), AttributeValue::N(ttl)),
             (self.renewed.into(), AttributeValue::Bool(true)),
-        ])
+        ]);
+        if let Some(next) = stub.next() {
+            item.insert(self.next.into(), AttributeValue::S(next.as_str().into()));
+        }
+        item
     }
 
     /// Whether an item is a session that lives, and of which an attempt at an earlier write may

@@ -133,9 +133,19 @@ fn a_stub_has_an_id_a_ttl_and_a_mark() {
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );
-    let stub = LAYOUT.stub(&key(), LATER);
+    let stub = LAYOUT.stub(&key(), &Stub::new(LATER));
     assert_eq!(stub, expected);
     assert_eq!(LAYOUT.read(&stub, NOW).unwrap().map(drop), Found::Renewed);
+    assert_eq!(LAYOUT.read(&stub, LATER).unwrap().map(drop), Found::Absent);
+}
+
+#[test]
+fn the_stub_of_a_scheduled_renewal_says_where_the_session_went() {
+    let next = StorageKey::stored("next");
+    let stub = LAYOUT.stub(&key(), &Stub::new(LATER).leading_to(next.clone()));
+    assert_eq!(stub["next"], s("next"));
+    let found = LAYOUT.read(&stub, NOW).unwrap().map(drop);
+    assert_eq!(found, Found::Moved(next));
     assert_eq!(LAYOUT.read(&stub, LATER).unwrap().map(drop), Found::Absent);
 }
 
