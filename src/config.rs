@@ -38,6 +38,7 @@ pub(crate) struct Settings {
     pub(crate) header: Option<String>,
     /// The newest first. `None` leaves ids unsigned.
     pub(crate) signing_keys: Option<Vec<SigningKey>>,
+    pub(crate) user_key: Option<SigningKey>,
     pub(crate) expiry: Expiry,
     pub(crate) max_size: usize,
     pub(crate) clock: Clock,
@@ -50,6 +51,7 @@ impl Default for Settings {
             cookie: CookieSettings::default(),
             header: None,
             signing_keys: None,
+            user_key: None,
             expiry: Expiry::default(),
             max_size: DEFAULT_MAX_SIZE,
             clock: Arc::new(system_clock),
@@ -103,6 +105,9 @@ impl Settings {
         settings.signing_keys = variables.parsed("SESSION_SIGNING_KEYS", wanted, |text| {
             text.split(',').map(|key| signing_key(key.trim())).collect()
         })?;
+        let wanted = "a key of 32 bytes or more in base64";
+        settings.user_key =
+            variables.parsed("SESSION_USER_KEY", wanted, |text| signing_key(text.trim()))?;
         settings.validate()?;
         Ok(settings)
     }
@@ -129,6 +134,7 @@ impl fmt::Debug for Settings {
             .field("cookie", &self.cookie)
             .field("header", &self.header)
             .field("signing_keys", &self.signing_keys)
+            .field("user_key", &self.user_key)
             .field("expiry", &self.expiry)
             .field("max_size", &self.max_size)
             .finish_non_exhaustive()
@@ -139,6 +145,7 @@ impl fmt::Debug for Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TableSettings {
     pub(crate) table: String,
+    pub(crate) users_table: Option<String>,
     pub(crate) endpoint: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) consistent_read: bool,
@@ -158,6 +165,11 @@ impl TableSettings {
             table: variables
                 .text("SESSION_DYNAMODB_TABLE", "a table's name or ARN", is_table)?
                 .unwrap_or_else(|| DEFAULT_TABLE.to_owned()),
+            users_table: variables.text(
+                "SESSION_DYNAMODB_USERS_TABLE",
+                "a table's name or ARN",
+                is_table,
+            )?,
             endpoint: variables.parsed("SESSION_DYNAMODB_ENDPOINT", "an http(s) URL", endpoint)?,
             region: variables.text("SESSION_DYNAMODB_REGION", "a Region", is_region)?,
             consistent_read: variables

@@ -23,9 +23,10 @@ use crate::error::Error;
 use crate::service::Pipeline;
 use crate::session::Session;
 use crate::signing::SigningKey;
-use crate::store::SessionStore;
 use crate::store::dynamodb::DynamoDbStore;
+use crate::store::{Moment, SessionStore};
 use crate::tower::SessionService;
+use crate::user::{Pseudonym, Revoked, SessionInfo};
 
 /// Gives every request its session.
 ///
@@ -171,6 +172,18 @@ impl<S: SessionStore> SessionLayer<S> {
         self
     }
 
+    /// Default: none. Keys the hash by which the store knows a [user](Session::set_user):
+    /// HMAC-SHA256 instead of SHA-256. Without a key whoever has the table can try all ids that
+    /// there may be, such as a list of mail addresses or all small numbers; with one, only who has
+    /// the key too.
+    ///
+    /// With another key all sessions are nobody's: they live on, but can be neither listed nor
+    /// revoked by their user's id.
+    pub fn user_key(mut self, key: SigningKey) -> Self {
+        self.settings.user_key = Some(key);
+        self
+    }
+
     /// Default: 14 days. How long a session lives that nobody uses. Whole seconds; one at least. It may
     /// end earlier by the [touch interval](Self::touch_interval), also for a client that writes: only
     /// a touch moves the expiry.
@@ -257,6 +270,48 @@ impl<S: SessionStore> SessionLayer<S> {
     ) -> Self {
         self.settings.on_error = Arc::new(answer);
         self
+    }
+
+    /// The live sessions that are [bound](Session::set_user) to a user, the last seen first: for an
+    /// administrator's page, or a job.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Session::user_sessions`]; [`Misconfigured`](crate::ErrorKind::Misconfigured) also for
+    /// an empty id.
+    pub async fn user_sessions(&self, user: &str) -> Result<Vec<SessionInfo>, Error> {
+        let user = Pseudonym::of(user, self.settings.user_key.as_ref())?;
+        let at = Moment::at(self.settings.now());
+        let sessions = self.store.user_sessions(&user, at).await?;
+        Ok(SessionInfo::in_order(sessions, None))
+    }
+
+    /// Ends all sessions that are [bound](Session::set_user) to a user: after a password was reset,
+    /// an account was closed or a device was stolen ([ASVS 7.4][asvs]).
+    ///
+    /// Every session whose login was acknowledged before this began is dead for every read that
+    /// begins after it has returned, also if a request renews it meanwhile, on whatever instance and
+    /// whatever its clock says. A login that is under way may live on.
+    ///
+    /// ```
+    /// # use lambda_sessions::{Error, MemoryStore, SessionLayer};
+    /// # async fn f(sessions: SessionLayer<MemoryStore>, account: &str) -> Result<(), Error> {
+    /// sessions.revoke_user(account).await?;
+    /// assert!(sessions.user_sessions(account).await?.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As of [`Session::revoke_others`]; [`Misconfigured`](crate::ErrorKind::Misconfigured) also for
+    /// an empty id.
+    ///
+    /// [asvs]: https://github.com/OWASP/ASVS/blob/master/5.0/en/0x16-V7-Session-Management.md
+    pub async fn revoke_user(&self, user: &str) -> Result<(), Error> {
+        let user = Pseudonym::of(user, self.settings.user_key.as_ref())?;
+        let at = Moment::at(self.settings.now());
+        self.store.revoke(&user, Revoked::All, at).await
     }
 
     /// Makes a service for [`lambda_http::run`] and its siblings of a handler that takes the

@@ -287,6 +287,7 @@ mod signing;
 mod store;
 mod tower;
 mod transport;
+mod user;
 
 pub use ::cookie::SameSite;
 
@@ -306,6 +307,7 @@ pub use crate::store::dynamodb::DynamoDbStore;
 pub use crate::store::memory::MemoryStore;
 pub use crate::store::{Moment, Renewal, SessionStore, Update};
 pub use crate::tower::{SessionFuture, SessionService};
+pub use crate::user::{Binding, Pseudonym, Revoked, SessionInfo};
 
 /// The README's programs compile.
 #[cfg(doctest)]

@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::expiry::Timestamp;
 use crate::id::StorageKey;
+use crate::user::{Binding, SessionInfo};
 
 /// A session as a store keeps it.
 ///
@@ -26,9 +27,12 @@ pub struct Record {
     created: Timestamp,
     ttl: Timestamp,
     version: u64,
+    modified: Timestamp,
     /// When its id was given out, if that is not when it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issued: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    binding: Option<Binding>,
     #[serde(skip)]
     carried: Option<Opaque>,
 }
@@ -42,7 +46,9 @@ impl Record {
             created,
             ttl,
             version: 0,
+            modified: created,
             issued: None,
+            binding: None,
             carried: None,
         }
     }
@@ -65,6 +71,20 @@ impl Record {
     #[must_use]
     pub fn with_data(mut self, data: Data) -> Self {
         self.data = data;
+        self
+    }
+
+    /// The same, last written or touched then.
+    #[must_use]
+    pub fn modified_at(mut self, modified: Timestamp) -> Self {
+        self.modified = modified;
+        self
+    }
+
+    /// The same, of that user or of none.
+    #[must_use]
+    pub fn bound_to(mut self, binding: Option<Binding>) -> Self {
+        self.binding = binding;
         self
     }
 
@@ -104,6 +124,30 @@ impl Record {
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// When it was last written or touched.
+    #[must_use]
+    pub fn modified(&self) -> Timestamp {
+        self.modified
+    }
+
+    /// Whose it is, if it is a user's.
+    #[must_use]
+    pub fn binding(&self) -> Option<&Binding> {
+        self.binding.as_ref()
+    }
+
+    /// What there is to tell its user of it. `None` if it is nobody's.
+    #[must_use]
+    pub fn info(&self) -> Option<SessionInfo> {
+        let binding = self.binding()?;
+        Some(SessionInfo::new(
+            binding,
+            self.created,
+            self.modified,
+            self.ttl,
+        ))
     }
 
     /// When its id was given out, if that is not when it began, and is kept: for the
@@ -148,19 +192,32 @@ pub struct Stub {
     ttl: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next: Option<StorageKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    heir: Option<StorageKey>,
 }
 
 impl Stub {
     /// One that leads nowhere.
     #[must_use]
     pub fn new(ttl: Timestamp) -> Self {
-        Self { ttl, next: None }
+        Self {
+            ttl,
+            next: None,
+            heir: None,
+        }
     }
 
     /// One that leads there.
     #[must_use]
     pub fn leading_to(mut self, next: StorageKey) -> Self {
         self.next = Some(next);
+        self
+    }
+
+    /// One of a session that went there, and does not lead there: only a revocation follows.
+    #[must_use]
+    pub fn inherited_by(mut self, heir: StorageKey) -> Self {
+        self.heir = Some(heir);
         self
     }
 
@@ -174,6 +231,12 @@ impl Stub {
     #[must_use]
     pub fn next(&self) -> Option<&StorageKey> {
         self.next.as_ref()
+    }
+
+    /// Where the session went, for who revokes it.
+    #[must_use]
+    pub fn heir(&self) -> Option<&StorageKey> {
+        self.heir.as_ref().or(self.next())
     }
 }
 

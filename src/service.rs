@@ -25,8 +25,9 @@ use crate::record::{Data, Found, Record};
 use crate::request::{adopt, handle};
 use crate::response;
 use crate::session::{Backend, Boxed, Home, Pending, Scope, Session, Token};
-use crate::store::{Moment, Renewal, SessionStore, Update};
+use crate::store::{Moment, Renewal, SessionStore, Update, no_users};
 use crate::transport::Transport;
+use crate::user::{Binding, Pseudonym, Revoked, SessionInfo};
 
 /// How many stubs are followed, one after the other: each was left by a renewal on schedule within
 /// the last minute.
@@ -259,7 +260,7 @@ impl<S: SessionStore> Pipeline<S> {
     async fn create(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
         let (id, record) = self.fresh(pending, at.now())?;
         // All that was asked of a session that turned out to be dead was to take keys out.
-        if record.data().is_empty() {
+        if record.data().is_empty() && record.binding().is_none() {
             return Ok(Done::Kept(None));
         }
         self.store.create(id.storage_key(), &record, at).await?;
@@ -344,8 +345,11 @@ impl<S: SessionStore> Pipeline<S> {
         };
         self.check_size(pending, pending.record.data())?;
         let rules = &self.settings.expiry;
-        let ttl = rules.ttl(pending.record.created(), at.now());
+        let created = pending.record.created();
+        let ttl = rules.ttl(created, at.now());
+        let binding = self.binding(pending, pending.record.binding(), created)?;
         let renewal = Renewal {
+            binding: binding.as_ref(),
             if_unchanged: pending.if_unchanged,
             leads_on: on_schedule,
             dated: rules.renew.is_some(),
@@ -400,7 +404,25 @@ impl<S: SessionStore> Pipeline<S> {
         self.check_size(pending, &empty)?;
         let data = pending.changes.apply(&empty)?;
         let ttl = self.settings.expiry.ttl(now, now);
-        Ok((SessionId::generate()?, Record::new(data, now, ttl)))
+        let binding = self.binding(pending, None, now)?;
+        let record = Record::new(data, now, ttl).bound_to(binding);
+        Ok((SessionId::generate()?, record))
+    }
+
+    /// Whom a session that gets a new id is bound to under that: whoever is wanted, or who it was.
+    /// It ends with the lifetime as it is now.
+    fn binding(
+        &self,
+        pending: &Pending<'_>,
+        bound: Option<&Binding>,
+        created: Timestamp,
+    ) -> Result<Option<Binding>, Error> {
+        let until = created.plus(self.settings.expiry.lifetime);
+        match &pending.wanted {
+            None => Ok(bound.map(|bound| bound.clone().until(until))),
+            Some(_) if !self.store.keeps_users() => Err(no_users()),
+            Some(wanted) => wanted.clone().until(until).map(Some),
+        }
     }
 
     /// A session that is too large already may shrink: refusing that would keep it too large.
@@ -421,6 +443,37 @@ impl<S: SessionStore> Backend for Pipeline<S> {
 
     fn save<'a>(&'a self, session: &'a Session) -> Boxed<'a> {
         Box::pin(async { self.write(session, Scope::Save).await.map(drop) })
+    }
+
+    fn pseudonym(&self, user: &str) -> Result<Pseudonym, Error> {
+        Pseudonym::of(user, self.settings.user_key.as_ref())
+    }
+
+    fn user_sessions<'a>(
+        &'a self,
+        session: &'a Session,
+        user: &'a Pseudonym,
+    ) -> Boxed<'a, Vec<SessionInfo>> {
+        Box::pin(async {
+            let at = self.moment(session);
+            let listing = self.store.user_sessions(user, at);
+            let listed = within(at.deadline(), Lost::Read, listing).await;
+            listed.inspect_err(|error| session.failed(error))
+        })
+    }
+
+    fn revoke<'a>(
+        &'a self,
+        session: &'a Session,
+        user: &'a Pseudonym,
+        which: Revoked<'a>,
+    ) -> Boxed<'a> {
+        Box::pin(async move {
+            let at = self.moment(session);
+            let revoking = self.store.revoke(user, which, at);
+            let revoked = within(at.deadline(), Lost::Write, revoking).await;
+            revoked.inspect_err(|error| session.failed(error))
+        })
     }
 }
 

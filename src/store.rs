@@ -22,6 +22,7 @@ use crate::error::{Error, ErrorKind};
 use crate::expiry::{GRACE_SECONDS, STUB_SECONDS, Timestamp};
 use crate::id::StorageKey;
 use crate::record::{Found, Record, Stub};
+use crate::user::{Binding, Pseudonym, Revoked, SessionInfo};
 
 /// A place to keep sessions.
 ///
@@ -98,7 +99,8 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Moves a live record to another key, changed on the way, and leaves a stub that lives for 120
-    /// seconds, or for 60 if it [leads on](Renewal::leads_on). If somebody wrote since it was read, what they wrote is copied too.
+    /// seconds, or for 60 if it [leads on](Renewal::leads_on). If somebody wrote since it was read,
+    /// what they wrote is copied too.
     ///
     /// Absent, expired, malformed: [`Found::Absent`], nothing written. A stub:
     /// [`Found::Renewed`], nothing written. Fails as [`update`](Self::update) does.
@@ -122,13 +124,53 @@ pub trait SessionStore: Send + Sync + 'static {
         at: Moment,
     ) -> impl Future<Output = Result<Found<()>, Error>> + Send;
 
-    /// Deletes a record. Absent, malformed: [`Found::Absent`], and a malformed one stays. Expired:
+    /// Deletes a record, of a user or not. Absent, malformed: [`Found::Absent`], and a malformed one stays. Expired:
     /// either, and it goes. A stub: [`Found::Renewed`], and it stays, for the session goes on.
     fn delete(
         &self,
         key: &StorageKey,
         at: Moment,
     ) -> impl Future<Output = Result<Found<()>, Error>> + Send;
+
+    /// Whether it can tell a user's sessions, so that records may be [bound](Record::binding) to
+    /// one. Default: `false`; a session that is to be bound is not written then.
+    fn keeps_users(&self) -> bool {
+        false
+    }
+
+    /// The live sessions of a user, in no order; what is written by the time this begins is among
+    /// them.
+    ///
+    /// The default fails with [`Misconfigured`](crate::ErrorKind::Misconfigured).
+    fn user_sessions(
+        &self,
+        user: &Pseudonym,
+        at: Moment,
+    ) -> impl Future<Output = Result<Vec<SessionInfo>, Error>> + Send {
+        let _ = (user, at);
+        async { Err(no_users()) }
+    }
+
+    /// Deletes sessions of a user. One that was written by the time this begins is dead when it
+    /// has returned, also if it is renewed meanwhile, under whatever key. After a failure some may
+    /// live; it can be done again.
+    ///
+    /// The default fails with [`Misconfigured`](crate::ErrorKind::Misconfigured).
+    fn revoke(
+        &self,
+        user: &Pseudonym,
+        which: Revoked<'_>,
+        at: Moment,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = (user, which, at);
+        async { Err(no_users()) }
+    }
+}
+
+/// The error of a store that does not know users.
+pub(crate) fn no_users() -> Error {
+    let reason = "the session store cannot tell a user's sessions";
+    Error::new(ErrorKind::Misconfigured, reason)
 }
 
 /// When something is done to a record, and how long there is time for it.
@@ -215,6 +257,7 @@ impl<'a> Update<'a> {
             .clone()
             .with_data(data)
             .with_ttl(self.ttl.unwrap_or(record.ttl()))
+            .modified_at(self.at.now())
             .at_version(record.version().saturating_add(1)))
     }
 }
@@ -229,6 +272,8 @@ pub struct Renewal<'a> {
     pub changes: &'a Changes,
     /// The expiry under the new key.
     pub ttl: Timestamp,
+    /// Whose it is under the new key, whoever's it was.
+    pub binding: Option<&'a Binding>,
     /// Whether it is renewed on schedule, so that the stub leads to it for a while.
     pub leads_on: bool,
     /// Whether the record says from now on when its id was given out.
@@ -243,11 +288,12 @@ pub struct Renewal<'a> {
 impl<'a> Renewal<'a> {
     /// A renewal of this record.
     #[must_use]
-    pub const fn new(read: &'a Record, changes: &'a Changes, ttl: Timestamp, at: Moment) -> Self {
+    pub fn new(read: &'a Record, changes: &'a Changes, ttl: Timestamp, at: Moment) -> Self {
         Self {
             read,
             changes,
             ttl,
+            binding: read.binding(),
             leads_on: false,
             dated: false,
             if_unchanged: false,
@@ -267,7 +313,7 @@ impl<'a> Renewal<'a> {
             if_unchanged: self.if_unchanged,
             ..Update::new(self.changes, self.at)
         };
-        let record = update.apply(record)?;
+        let record = update.apply(record)?.bound_to(self.binding.cloned());
         Ok(match self.dated {
             true => record.issued_at(self.at.now()),
             false => record,
@@ -278,9 +324,15 @@ impl<'a> Renewal<'a> {
     #[must_use]
     pub fn stub(&self, to: &StorageKey) -> Stub {
         let after = |seconds| Stub::new(self.at.now().plus(Duration::from_secs(seconds)));
-        match self.leads_on {
+        let stub = match self.leads_on {
             true => after(GRACE_SECONDS).leading_to(to.clone()),
             false => after(STUB_SECONDS),
+        };
+        match (self.read.binding(), self.binding) {
+            (Some(before), Some(after)) if before.user() == after.user() => {
+                stub.inherited_by(to.clone())
+            }
+            _ => stub,
         }
     }
 }

@@ -3,8 +3,8 @@
 mod support;
 
 use lambda_sessions::{
-    Error, Found, MemoryStore, Moment, Record, Renewal, SessionStore, StorageKey, Timestamp,
-    Update, conformance,
+    Error, Found, MemoryStore, Moment, Pseudonym, Record, Renewal, Revoked, SessionInfo,
+    SessionStore, StorageKey, Timestamp, Update, conformance,
 };
 use support::Table;
 
@@ -15,7 +15,7 @@ async fn the_memory_store_conforms() {
 
 #[tokio::test]
 async fn the_dynamodb_store_conforms() {
-    conformance::run(&Table::new().await.store()).await;
+    conformance::run(&Table::with_users().await.store()).await;
 }
 
 /// The ways in which stores go wrong, each of which the suite has to notice.
@@ -29,6 +29,10 @@ enum Defect {
     RenewalLeavesNoStub,
     DeletesTheStub,
     ReplaceKeepsTheOld,
+    ListsTheDead,
+    RevokesAll,
+    RevokesOnlyWhatIsNamed,
+    ForgetsTheUser,
 }
 
 struct Broken(MemoryStore, Defect);
@@ -96,6 +100,11 @@ impl SessionStore for Broken {
                 self.0.create(to, &record, renewal.at).await?;
                 Ok(Found::Live(record))
             }
+            (Defect::ForgetsTheUser, Found::Live(_)) => {
+                let mut renewal = renewal;
+                renewal.binding = None;
+                self.0.renew(from, to, renewal).await
+            }
             _ => self.0.renew(from, to, renewal).await,
         }
     }
@@ -118,12 +127,32 @@ impl SessionStore for Broken {
 
     async fn delete(&self, key: &StorageKey, at: Moment) -> Result<Found<()>, Error> {
         let found = self.0.delete(key, at).await?;
-        if let (Defect::DeletesTheStub, Found::Renewed) = (self.1, found) {
+        if let (Defect::DeletesTheStub, Found::Renewed) = (self.1, &found) {
             // Once its time is over the memory store lets go of it too.
             let after = Moment::at(Timestamp::from_epoch_seconds(u64::MAX));
             self.0.delete(key, after).await?;
         }
         Ok(found)
+    }
+
+    fn keeps_users(&self) -> bool {
+        true
+    }
+
+    async fn user_sessions(&self, user: &Pseudonym, at: Moment) -> Result<Vec<SessionInfo>, Error> {
+        let at = match self.1 {
+            Defect::ListsTheDead => Moment::at(Timestamp::from_epoch_seconds(0)),
+            _ => at,
+        };
+        self.0.user_sessions(user, at).await
+    }
+
+    async fn revoke(&self, user: &Pseudonym, which: Revoked<'_>, at: Moment) -> Result<(), Error> {
+        match (self.1, which) {
+            (Defect::RevokesAll, _) => self.0.revoke(user, Revoked::All, at).await,
+            (Defect::RevokesOnlyWhatIsNamed, Revoked::All) => Ok(()),
+            _ => self.0.revoke(user, which, at).await,
+        }
     }
 }
 
@@ -138,6 +167,10 @@ fn the_suite_notices_each_defect() {
         Defect::RenewalLeavesNoStub,
         Defect::DeletesTheStub,
         Defect::ReplaceKeepsTheOld,
+        Defect::ListsTheDead,
+        Defect::RevokesAll,
+        Defect::RevokesOnlyWhatIsNamed,
+        Defect::ForgetsTheUser,
     ] {
         let noticed = std::panic::catch_unwind(|| {
             let store = Broken(MemoryStore::new(), defect);

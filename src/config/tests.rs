@@ -57,6 +57,7 @@ fn defaults_where_nothing_is_set() {
         cookie,
         header,
         signing_keys,
+        user_key,
         expiry,
         max_size,
         clock: _,
@@ -69,7 +70,7 @@ fn defaults_where_nothing_is_set() {
     assert!(cookie.secure && cookie.http_only);
     assert!(!cookie.partitioned && !cookie.browser_session);
     assert_eq!(header, None);
-    assert!(signing_keys.is_none());
+    assert!(signing_keys.is_none() && user_key.is_none());
     assert_eq!(expiry.idle, Duration::from_secs(1_209_600));
     assert_eq!(expiry.lifetime, Duration::from_secs(90 * 86_400));
     assert_eq!(expiry.touch, None);
@@ -79,6 +80,7 @@ fn defaults_where_nothing_is_set() {
 
     let expected = TableSettings {
         table: "sessions".to_owned(),
+        users_table: None,
         endpoint: None,
         region: None,
         consistent_read: true,
@@ -125,6 +127,12 @@ fn keys_are_base64_of_any_kind_with_commas_in_between() {
         );
         assert!(text.is_empty() || text == "," || !error.to_string().contains(text));
     }
+    let key = settings(&[("SESSION_USER_KEY", &url)]).unwrap().user_key;
+    assert_eq!(mac(&key.unwrap()), expected);
+    for text in ["", "secret", &short, &format!("{KEY},{KEY}")] {
+        let error = refusal("SESSION_USER_KEY", text.into());
+        assert!(error.to_string().contains("SESSION_USER_KEY"), "{error}");
+    }
 }
 
 #[test]
@@ -152,6 +160,7 @@ fn each_variable_sets_its_setting() {
         ("SESSION_SIGNING_KEYS", KEY, |s| {
             s.signing_keys.as_ref().is_some_and(|keys| keys.len() == 1)
         }),
+        ("SESSION_USER_KEY", KEY, |s| s.user_key.is_some()),
         ("SESSION_LIFETIME_SECONDS", "61", |s| {
             s.expiry.lifetime.as_secs() == 61
         }),
@@ -182,12 +191,14 @@ fn each_variable_of_the_table_sets_its_setting() {
     let arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/sessions";
     let all = table(&[
         ("SESSION_DYNAMODB_TABLE", arn),
+        ("SESSION_DYNAMODB_USERS_TABLE", "users"),
         ("SESSION_DYNAMODB_ENDPOINT", "http://localhost:8000"),
         ("SESSION_DYNAMODB_REGION", "eu-central-1"),
         ("SESSION_DYNAMODB_CONSISTENT_READ", "false"),
     ]);
     let expected = TableSettings {
         table: arn.to_owned(),
+        users_table: Some("users".to_owned()),
         endpoint: Some("http://localhost:8000".to_owned()),
         region: Some("eu-central-1".to_owned()),
         consistent_read: false,

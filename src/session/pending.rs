@@ -13,6 +13,7 @@ use crate::expiry::{Expiry, Timestamp};
 use crate::id::{SessionId, StorageKey};
 use crate::record::{Data, Record};
 use crate::session::{Scope, Session, Token};
+use crate::user::{Pseudonym, Wanted};
 
 impl Session {
     /// Decides what is to be written, and takes it out to be written. After a commit nothing else
@@ -42,6 +43,7 @@ impl Session {
             {
                 return Err(error.clone());
             }
+            let wanted = state.wanted();
             let (record, changes) = match (scope, outcome.writes_data()) {
                 (_, false) | (Scope::OnlyDestroy, _) => (state.record.clone(), Changes::default()),
                 (Scope::Commit, true) => state.give_up(),
@@ -55,13 +57,20 @@ impl Session {
                 record,
                 changes,
                 if_unchanged: state.if_unchanged,
+                wanted,
                 renew: state.renew,
+                user: state.user.clone(),
+                label: state.label.clone(),
                 settled: false,
             };
             if outcome.writes_data() {
                 state.destroy = false;
-                // Whatever gets a new id has been renewed.
-                state.renew &= matches!(outcome, Outcome::Update(_));
+                // Whatever gets a new id has been renewed, and bound.
+                if !matches!(outcome, Outcome::Update(_)) {
+                    state.renew = false;
+                    state.user = None;
+                    state.label = None;
+                }
             }
             Ok(pending)
         })
@@ -101,7 +110,11 @@ pub(crate) struct Pending<'a> {
     pub(crate) record: Record,
     pub(crate) changes: Changes,
     pub(crate) if_unchanged: bool,
+    /// Whom whatever gets a new id is to be bound to, if that changes.
+    pub(crate) wanted: Option<Wanted>,
     renew: bool,
+    user: Option<Pseudonym>,
+    label: Option<String>,
     settled: bool,
 }
 
@@ -162,6 +175,7 @@ impl Pending<'_> {
         let destroyed = matches!(self.outcome, Outcome::Destroy | Outcome::Replace);
         let wrote = self.outcome.writes_data();
         let renew = self.renew;
+        let (user, label) = (self.user.take(), self.label.take());
         self.session.with(|state| {
             state.failure = Some(error.clone());
             if error.kind() == ErrorKind::OutcomeUnknown {
@@ -172,6 +186,8 @@ impl Pending<'_> {
                 state.renew |= renew;
                 // What came meanwhile stands on what was sent, unless it destroyed that.
                 if !state.destroy {
+                    state.user = state.user.take().or(user);
+                    state.label = state.label.take().or(label);
                     state.changes = sent.followed_by(mem::take(&mut state.changes));
                     state.destroy = destroyed;
                 }

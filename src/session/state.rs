@@ -13,6 +13,7 @@ use crate::key;
 use crate::record::{Data, Entry, Found, Record};
 use crate::session::value::parse;
 use crate::session::{Home, Scope, State, Token};
+use crate::user::{Binding, Wanted};
 
 impl State {
     /// What was read; nothing at all after a logout; `None` if nobody looked.
@@ -58,27 +59,37 @@ impl State {
         now: Timestamp,
         rules: &Expiry,
     ) -> Result<Outcome, Error> {
+        if let (Scope::Save | Scope::Commit, Some(invalid)) = (scope, &self.invalid) {
+            return Err(invalid.clone());
+        }
         let live = self.origin.is_live();
         let (created, ttl) = (self.record.created(), self.record.ttl());
+        // A user's session ends with its binding, so that nobody has to look for it any longer.
+        let end = self.record.binding().map(Binding::ends);
         let due = match scope {
             Scope::Save | Scope::Commit if live => Due {
-                touch: rules.touch_due(created, ttl, now),
+                touch: rules
+                    .touch_due(created, ttl, now)
+                    .map(|new| end.map_or(new, |end| new.min(end)))
+                    .filter(|new| *new > ttl),
                 // An id that a handler could have shown is not replaced under its feet.
                 renewal: scope == Scope::Commit
                     && rules.renewal_due(self.record.issued().unwrap_or(created), now),
             },
             Scope::Save | Scope::Commit | Scope::OnlyDestroy => Due::default(),
         };
+        // Who becomes a user's gets a new id, and is stored even if it holds nothing else.
+        let bind = self.wanted().is_some();
         let wish = match scope {
             Scope::Commit => Wish {
                 destroy: self.destroy,
-                renew: self.renew,
-                change: !self.changes.is_empty(),
+                renew: self.renew || bind,
+                change: !self.changes.is_empty() || bind,
             },
             Scope::Save => Wish {
                 destroy: self.destroy,
-                renew: self.renew && !live,
-                change: !self.changes.is_empty(),
+                renew: (self.renew || bind) && !live,
+                change: !self.changes.is_empty() || (bind && !live),
             },
             Scope::OnlyDestroy if self.destroy => Wish {
                 destroy: true,
@@ -91,6 +102,26 @@ impl State {
             // A touch can wait for the end.
             Outcome::Touch(_) if scope == Scope::Save => Outcome::Keep,
             outcome => outcome,
+        })
+    }
+
+    /// Whom it is to be bound to, if it is not already, or not under that label.
+    pub(super) fn wanted(&self) -> Option<Wanted> {
+        let bound = self.record.binding().filter(|_| !self.destroy);
+        let user = self.user.as_ref().or(bound.map(Binding::user))?;
+        let same = bound.filter(|bound| bound.user() == user);
+        let label = match (&self.label, same) {
+            (Some(label), _) => Some(label.as_str()),
+            (None, Some(same)) => same.label(),
+            (None, None) => None,
+        };
+        if same.is_some_and(|same| same.label() == label) {
+            return None;
+        }
+        Some(Wanted {
+            user: user.clone(),
+            label: label.map(str::to_owned),
+            handle: same.map(|same| same.handle().to_owned()),
         })
     }
 

@@ -13,9 +13,12 @@
 //!
 //! It checks what [`SessionStore`](crate::SessionStore) promises, sentence by sentence: what
 //! absent, expired and renewed records answer, that nothing is written where nothing may be, that
-//! concurrent updates all survive, and that every value comes back as it was put. It uses random
+//! concurrent updates all survive, that every value comes back as it was put, and, of a store that
+//! [keeps users](crate::SessionStore::keeps_users), that revoked sessions are dead. It uses random
 //! keys and times of its own, so it can run over a store that is in use, and leaves a few dozen
 //! records there.
+
+mod users;
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
@@ -62,6 +65,7 @@ pub async fn run<S: SessionStore>(store: &S) {
     concurrent_updates_all_survive(store).await;
     concurrent_functions_all_apply(store).await;
     one_of_many_renewals_wins(store).await;
+    users::run(store).await;
 }
 
 async fn absent_is_absent(store: &impl SessionStore) {
@@ -853,6 +857,11 @@ async fn live(store: &impl SessionStore, key: &StorageKey) -> Record {
 async fn assert_absent(store: &impl SessionStore, key: &StorageKey) {
     let found = ok(store.load(key, AT).await).map(drop);
     assert_eq!(found, Found::Absent, "nothing is there");
+}
+
+async fn absent_or_stub(store: &impl SessionStore, key: &StorageKey) {
+    let found = ok(store.load(key, AT).await);
+    assert!(!matches!(found, Found::Live(_)), "a session that is there");
 }
 
 fn expect_live(found: Found) -> Record {

@@ -17,6 +17,7 @@ pub(crate) mod item;
 mod retry;
 mod sending;
 mod update;
+mod users;
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::expiry::Timestamp;
 use crate::id::{StorageKey, random};
 use crate::record::{Found, Record, Stub};
 use crate::store::{Moment, Renewal, SessionStore, Update};
+use crate::user::{Binding, Pseudonym, Revoked, SessionInfo};
 
 use connection::Connection;
 use item::{Item, LAYOUT, Layout};
@@ -62,6 +64,7 @@ const SIGNATURE_LIFETIME: Duration = Duration::from_secs(15 * 60);
 pub struct DynamoDbStore {
     connection: Arc<Connection>,
     table: Arc<str>,
+    users_table: Arc<str>,
     layout: Layout,
     consistent_read: bool,
     attempt_timeout: Duration,
@@ -84,16 +87,25 @@ impl DynamoDbStore {
     /// [`Misconfigured`](ErrorKind::Misconfigured) for what can be neither a table's name nor its
     /// ARN.
     pub fn new(client: Client, table: impl Into<String>) -> Result<Self, Error> {
-        let table = table.into();
-        if !is_table(&table) {
-            let reason = "a table's name has 3 to 255 letters, digits, `_`, `-` and `.`";
-            return Err(Error::new(ErrorKind::Misconfigured, reason));
-        }
+        let table = checked(table.into())?;
         Ok(Self::over(Connection::new(client, None), table))
     }
 
+    /// Default: the session table's name and `-users`. The table that the sessions of
+    /// [users](crate::Session::set_user) are listed in, with a partition key `user` and a sort key
+    /// `session`, both strings, and TTL on `ttl`. It is not asked for anything, and need not exist,
+    /// until a session is bound to a user.
+    ///
+    /// # Errors
+    ///
+    /// As of [`new`](Self::new).
+    pub fn users_table(mut self, table: impl Into<String>) -> Result<Self, Error> {
+        self.users_table = checked(table.into())?.into();
+        Ok(self)
+    }
+
     /// A store as the environment says: `SESSION_DYNAMODB_TABLE` (default `sessions`),
-    /// `SESSION_DYNAMODB_ENDPOINT`, `SESSION_DYNAMODB_REGION`, `SESSION_DYNAMODB_CONSISTENT_READ`
+    /// `SESSION_DYNAMODB_USERS_TABLE` (default: that and `-users`), `SESSION_DYNAMODB_ENDPOINT`, `SESSION_DYNAMODB_REGION`, `SESSION_DYNAMODB_CONSISTENT_READ`
     /// (default `true`), and the AWS environment for everything else.
     ///
     /// The client gives a connection 900 ms, an attempt 1 second, an operation 3 seconds. It is
@@ -163,6 +175,7 @@ impl DynamoDbStore {
             attempt_timeout: attempt.unwrap_or(ATTEMPT_TIMEOUT),
             operation_timeout: operation.unwrap_or(OPERATION_TIMEOUT),
             connection: connection.into(),
+            users_table: format!("{table}-users").into(),
             table: table.into(),
             layout: LAYOUT,
             consistent_read: true,
@@ -196,6 +209,36 @@ impl DynamoDbStore {
         self.layout.stub(key, &stub)
     }
 
+    /// Deletes a record, if one is there.
+    async fn remove(
+        &self,
+        key: &StorageKey,
+        at: Moment,
+        patience: &mut Patience,
+    ) -> Result<Removed, Error> {
+        let refused = match self.send_delete(key, patience).await? {
+            Sent::Written(item) => return Ok(Removed::Gone(self.layout.binding(&item))),
+            Sent::Refused(item) => item,
+        };
+        let item = match refused {
+            Some(item) if self.layout.is_fenced(&item, at.now()) => item,
+            other => return Ok(Removed::Not(other)),
+        };
+        let stub = self.tombstone(key, at);
+        Ok(match self.send_stub(stub, patience).await? {
+            Sent::Written(_) => Removed::Gone(self.layout.binding(&item)),
+            Sent::Refused(other) => Removed::Not(other),
+        })
+    }
+
+    /// Deletes the row of a session that is gone. It is gone whether that succeeds or not, and the
+    /// row goes with its `ttl`.
+    async fn forget(&self, binding: &Binding, key: &StorageKey, patience: &mut Patience) {
+        if let Err(error) = self.delete_row(binding.user(), key, patience).await {
+            tracing::warn!(%error, "the row of a session that was logged out is left");
+        }
+    }
+
     fn found(&self, item: Option<&Item>, now: Timestamp) -> Result<Found, Error> {
         item.map_or(Ok(Found::Absent), |item| self.layout.read(item, now))
     }
@@ -227,6 +270,20 @@ impl SessionStore for DynamoDbStore {
         let record = record.clone().at_version(1);
         let item = self.layout.write(key, &record, at.now(), &write)?;
         let mut patience = self.patience(at);
+        if let Some(binding) = record.binding() {
+            let writes = [
+                self.put(item, self.layout.absent())?,
+                self.put_row(key, binding, record.created(), binding.ends())?,
+            ];
+            return match self.transact(&writes, &mut patience).await? {
+                Transacted::Written => Ok(()),
+                Transacted::Refused([there, _]) => {
+                    let there = there.flatten();
+                    let ours = there.is_some_and(|item| self.layout.is_written_by(&item, &write));
+                    ours.then_some(()).ok_or_else(key_is_taken)
+                }
+            };
+        }
         match self.send_new(item, &write, &mut patience).await? {
             Sent::Written(_) => Ok(()),
             Sent::Refused(_) => Err(key_is_taken()),
@@ -264,11 +321,12 @@ impl SessionStore for DynamoDbStore {
             let item = self.layout.write(to, &record, renewal.at.now(), &write)?;
             let stub = self.layout.stub(from, &renewal.stub(to));
             let unchanged = self.layout.unchanged(base.version(), renewal.at.now());
-            let writes = [
+            let mut writes = vec![
                 self.put(item, self.layout.absent())?,
                 self.put(stub, unchanged)?,
             ];
-            let found = match self.transact(writes, &mut patience).await? {
+            writes.extend(self.rows_of_a_renewal(from, to, renewal)?);
+            let found = match self.transact(&writes, &mut patience).await? {
                 Transacted::Written => return Ok(Found::Live(record)),
                 Transacted::Refused([Some(there), _]) => match there {
                     Some(item) if self.layout.is_written_by(&item, &write) => {
@@ -301,9 +359,14 @@ impl SessionStore for DynamoDbStore {
         let write = write_id()?;
         let item = self.layout.write(to, &record, at.now(), &write)?;
         let mut end = self.delete_in_transaction(from)?;
+        let row = match record.binding() {
+            Some(binding) => Some(self.put_row(to, binding, record.created(), binding.ends())?),
+            None => None,
+        };
         loop {
-            let writes = [self.put(item.clone(), self.layout.absent())?, end];
-            let found = match self.transact(writes, &mut patience).await? {
+            let mut writes = vec![self.put(item.clone(), self.layout.absent())?, end];
+            writes.extend(row.clone());
+            let found = match self.transact(&writes, &mut patience).await? {
                 Transacted::Written => return Ok(Found::Live(())),
                 Transacted::Refused([Some(there), _]) => {
                     let ours = there.is_some_and(|item| self.layout.is_written_by(&item, &write));
@@ -330,22 +393,36 @@ impl SessionStore for DynamoDbStore {
 
     async fn delete(&self, key: &StorageKey, at: Moment) -> Result<Found<()>, Error> {
         let mut patience = self.patience(at);
-        let refused = match self.send_delete(key, &mut patience).await? {
-            Sent::Written(_) => return Ok(Found::Live(())),
-            Sent::Refused(item) => item,
-        };
-        let refused = match refused {
-            Some(item) if self.layout.is_fenced(&item, at.now()) => {
-                let stub = self.tombstone(key, at);
-                match self.send_stub(stub, &mut patience).await? {
-                    Sent::Written(_) => return Ok(Found::Live(())),
-                    Sent::Refused(item) => item,
+        match self.remove(key, at, &mut patience).await? {
+            Removed::Gone(binding) => {
+                if let Some(binding) = binding {
+                    self.forget(&binding, key, &mut patience).await;
                 }
+                Ok(Found::Live(()))
             }
-            refused => refused,
-        };
-        Ok(self.found(refused.as_ref(), at.now())?.map(drop))
+            Removed::Not(there) => Ok(self.found(there.as_ref(), at.now())?.map(drop)),
+        }
     }
+
+    fn keeps_users(&self) -> bool {
+        true
+    }
+
+    async fn user_sessions(&self, user: &Pseudonym, at: Moment) -> Result<Vec<SessionInfo>, Error> {
+        self.list(user, at).await
+    }
+
+    async fn revoke(&self, user: &Pseudonym, which: Revoked<'_>, at: Moment) -> Result<(), Error> {
+        self.delete_all(user, which, at).await
+    }
+}
+
+/// What became of a record that was to be deleted.
+enum Removed {
+    /// It is gone, and was that user's, if it is known.
+    Gone(Option<Binding>),
+    /// What stands there instead, and stays.
+    Not(Option<Item>),
 }
 
 impl fmt::Debug for DynamoDbStore {
@@ -362,6 +439,17 @@ impl fmt::Debug for DynamoDbStore {
 fn write_id() -> Result<String, Error> {
     let uuid: Uuid = uuid::Builder::from_random_bytes(random()?).into_uuid();
     Ok(uuid.to_string())
+}
+
+/// # Errors
+///
+/// [`Misconfigured`](ErrorKind::Misconfigured) for what can be neither a table's name nor its ARN.
+fn checked(table: String) -> Result<String, Error> {
+    if is_table(&table) {
+        return Ok(table);
+    }
+    let reason = "a table's name has 3 to 255 letters, digits, `_`, `-` and `.`";
+    Err(Error::new(ErrorKind::Misconfigured, reason))
 }
 
 /// The write was acknowledged, so it must not be sent again; but what it left is not known.

@@ -9,6 +9,7 @@ use crate::expiry::Timestamp;
 use crate::id::StorageKey;
 use crate::record::{Found, Record, Stored};
 use crate::store::{Moment, Renewal, SessionStore, Update};
+use crate::user::{Pseudonym, Revoked, SessionInfo};
 
 /// A store in memory, with the same semantics as [`DynamoDbStore`](crate::DynamoDbStore).
 ///
@@ -83,7 +84,9 @@ impl SessionStore for MemoryStore {
     async fn touch(&self, key: &StorageKey, ttl: Timestamp, at: Moment) -> Result<bool, Error> {
         let mut slots = self.slots();
         let record = match Stored::found(slots.get(key), at.now()) {
-            Found::Live(record) if record.ttl() < ttl => record.clone().with_ttl(ttl),
+            Found::Live(record) if record.ttl() < ttl => {
+                record.clone().with_ttl(ttl).modified_at(at.now())
+            }
             Found::Live(record) => return Ok(record.ttl() == ttl),
             Found::Moved(_) | Found::Renewed | Found::Absent => return Ok(false),
         };
@@ -131,6 +134,39 @@ impl SessionStore for MemoryStore {
         }
         Ok(found)
     }
+
+    fn keeps_users(&self) -> bool {
+        true
+    }
+
+    /// It looks at every session that there is: for tests, and not for many.
+    async fn user_sessions(&self, user: &Pseudonym, at: Moment) -> Result<Vec<SessionInfo>, Error> {
+        let slots = self.slots();
+        let live = slots
+            .values()
+            .filter_map(|slot| match Stored::found(Some(slot), at.now()) {
+                Found::Live(record) => Some(record),
+                Found::Moved(_) | Found::Renewed | Found::Absent => None,
+            });
+        Ok(live
+            .filter(|record| is_of(record, user, Revoked::All))
+            .filter_map(Record::info)
+            .collect())
+    }
+
+    async fn revoke(&self, user: &Pseudonym, which: Revoked<'_>, _: Moment) -> Result<(), Error> {
+        self.slots().retain(|_, slot| match slot {
+            Stored::Live(record) => !is_of(record, user, which),
+            Stored::Renewed(_) => true,
+        });
+        Ok(())
+    }
+}
+
+fn is_of(record: &Record, user: &Pseudonym, which: Revoked<'_>) -> bool {
+    record
+        .binding()
+        .is_some_and(|binding| binding.user() == user && which.includes(binding.handle()))
 }
 
 fn put_new(

@@ -25,6 +25,11 @@ impl Bench {
         Self::on(Table::new().await).await
     }
 
+    /// One where sessions can be bound to users.
+    pub async fn with_users() -> Self {
+        Self::on(Table::with_users().await).await
+    }
+
     pub async fn on(table: Table) -> Self {
         let proxy = Proxy::start(&table.endpoint).await;
         let clock = Clock::new();

@@ -30,6 +30,13 @@ impl Table {
         table
     }
 
+    /// The same, and the table of users' sessions.
+    pub async fn with_users() -> Self {
+        let table = Self::new().await;
+        table.create_users().await;
+        table
+    }
+
     /// A DynamoDB without the table.
     pub async fn named_only() -> Self {
         let endpoint = match std::env::var("LAMBDA_SESSIONS_TEST_ENDPOINT") {
@@ -61,6 +68,37 @@ impl Table {
             .unwrap();
     }
 
+    pub async fn create_users(&self) {
+        let keys = [("user", KeyType::Hash), ("session", KeyType::Range)];
+        let attribute = |name: &str| {
+            let attribute = AttributeDefinition::builder().attribute_name(name);
+            let attribute = attribute.attribute_type(ScalarAttributeType::S);
+            attribute.build().unwrap()
+        };
+        let schema = |name: &str, kind| {
+            let schema = KeySchemaElement::builder().attribute_name(name);
+            schema.key_type(kind).build().unwrap()
+        };
+        self.client
+            .create_table()
+            .table_name(self.users())
+            .set_attribute_definitions(Some(keys.iter().map(|(name, _)| attribute(name)).collect()))
+            .set_key_schema(Some(
+                keys.into_iter()
+                    .map(|(name, kind)| schema(name, kind))
+                    .collect(),
+            ))
+            .billing_mode(BillingMode::PayPerRequest)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// The name of the table of users' sessions.
+    pub fn users(&self) -> String {
+        format!("{}-users", self.name)
+    }
+
     /// A store that talks to the table directly.
     pub fn store(&self) -> DynamoDbStore {
         DynamoDbStore::new(self.client.clone(), &self.name).unwrap()
@@ -72,7 +110,16 @@ impl Table {
     }
 
     pub async fn items(&self) -> Vec<Item> {
-        let scan = self.client.scan().table_name(&self.name);
+        self.all_of(&self.name).await
+    }
+
+    /// The rows of users' sessions.
+    pub async fn rows(&self) -> Vec<Item> {
+        self.all_of(&self.users()).await
+    }
+
+    async fn all_of(&self, table: &str) -> Vec<Item> {
+        let scan = self.client.scan().table_name(table);
         scan.consistent_read(true)
             .send()
             .await

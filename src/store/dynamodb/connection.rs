@@ -114,9 +114,14 @@ impl DynamoDbStore {
             config = config.endpoint_url(endpoint);
         }
         let client = Client::from_conf(config.build());
-        let (table, consistent_read) = (settings.table.clone(), settings.consistent_read);
+        let (table, users) = (settings.table.clone(), settings.users_table.clone());
+        let consistent_read = settings.consistent_read;
         let store = Self::over(Connection::new(client, Some(settings)), table);
-        Ok(store.consistent_read(consistent_read))
+        let store = store.consistent_read(consistent_read);
+        match users {
+            Some(users) => store.users_table(users),
+            None => Ok(store),
+        }
     }
 
     /// Opens the connection by reading a key that no session has, for no longer than one attempt

@@ -105,7 +105,7 @@ impl Fault {
                 let text = "another request was writing the session";
                 Self::Again(said(ErrorKind::Conflict, text, false))
             }
-            "ResourceNotFoundException" => {
+            NO_TABLE => {
                 let text = "the session table does not exist";
                 Self::Refused(said(ErrorKind::Misconfigured, text, true))
             }
@@ -153,6 +153,18 @@ impl Fault {
 pub(crate) fn unknown(cause: Error) -> Error {
     let reason = "the write was sent, and its answer was lost";
     Error::with_source(ErrorKind::OutcomeUnknown, reason, cause)
+}
+
+/// The error of a call that concerns the users table as well, or nothing else.
+pub(crate) fn of_users_table(error: Error) -> Error {
+    let answer = error.source().and_then(|cause| cause.downcast_ref());
+    match answer {
+        Some(answer @ Answer { code, .. }) if code == NO_TABLE => {
+            let reason = "the table of users' sessions does not exist, or the session table";
+            Error::with_source(ErrorKind::Misconfigured, reason, answer.clone())
+        }
+        _ => error,
+    }
 }
 
 /// Whether the connection never came about, so that no byte of the request was sent.
@@ -223,8 +235,10 @@ impl fmt::Display for Cause {
 
 impl StdError for Cause {}
 
+const NO_TABLE: &str = "ResourceNotFoundException";
+
 /// What the service answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Answer {
     code: String,
     status: u16,

@@ -19,6 +19,7 @@ use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::StorageKey;
 use crate::record::{Data, Entry, Found, Opaque, Record, Stub};
+use crate::user::{Binding, Pseudonym};
 
 /// An item, by the names of its attributes.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -47,6 +48,11 @@ pub(crate) struct Layout {
     pub(crate) fence: &'static str,
     pub(crate) issued: &'static str,
     pub(crate) next: &'static str,
+    pub(crate) heir: &'static str,
+    pub(crate) user: &'static str,
+    pub(crate) handle: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) until: &'static str,
 }
 
 /// The predecessor's names where it had one.
@@ -63,6 +69,11 @@ pub(crate) const LAYOUT: Layout = Layout {
     fence: "fence",
     issued: "issued",
     next: "next",
+    heir: "heir",
+    user: "user",
+    handle: "handle",
+    label: "label",
+    until: "until",
 };
 
 /// What a record carries of its item that only this store understands.
@@ -122,6 +133,11 @@ impl Layout {
             self.fence,
             self.issued,
             self.next,
+            self.heir,
+            self.user,
+            self.handle,
+            self.label,
+            self.until,
         ];
         let unknown: Item = item
             .iter()
@@ -129,7 +145,11 @@ impl Layout {
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         let mut record = Record::new(data, Timestamp::from_epoch_seconds(created), ttl)
-            .at_version(number(self.version).unwrap_or(0));
+            .at_version(number(self.version).unwrap_or(0))
+            .bound_to(self.binding(item));
+        if let Some(modified) = self.modified_at(item) {
+            record = record.modified_at(modified);
+        }
         if let Some(issued) = number(self.issued) {
             record = record.issued_at(Timestamp::from_epoch_seconds(issued));
         }
@@ -168,8 +188,39 @@ impl Layout {
         if let Some(issued) = record.issued() {
             item.insert(self.issued.into(), number(issued.epoch_seconds()));
         }
+        if let Some(binding) = record.binding() {
+            let text = |text: &str| AttributeValue::S(text.to_owned());
+            item.insert(self.user.into(), text(binding.user().as_str()));
+            item.insert(self.handle.into(), text(binding.handle()));
+            item.insert(self.until.into(), number(binding.ends().epoch_seconds()));
+            if let Some(label) = binding.label() {
+                item.insert(self.label.into(), text(label));
+            }
+        }
         check_size(item_size(&item))?;
         Ok(item)
+    }
+
+    /// Whose session an item is. What is wrong with the rest is no reason to lose sight of it.
+    pub(crate) fn binding(&self, item: &Item) -> Option<Binding> {
+        let text = |name: &str| match item.get(name) {
+            Some(AttributeValue::S(text)) => Some(text.clone()),
+            _ => None,
+        };
+        let user = Pseudonym::stored(text(self.user)?);
+        let handle = text(self.handle).or_else(|| text(self.id))?;
+        let until = item.get(self.until).and_then(as_u64).unwrap_or(u64::MAX);
+        let until = Timestamp::from_epoch_seconds(until);
+        Some(Binding::new(user, handle, text(self.label), until))
+    }
+
+    fn modified_at(&self, item: &Item) -> Option<Timestamp> {
+        let Some(AttributeValue::S(text)) = item.get(self.modified) else {
+            return None;
+        };
+        let time = DateTime::from_str(text, DateTimeFormat::DateTime).ok()?;
+        let seconds = time.secs().try_into().ok()?;
+        Some(Timestamp::from_epoch_seconds(seconds))
     }
 
     /// The stub that a renewal leaves under the old key, and where it leads, if anywhere.
@@ -183,7 +234,20 @@ impl Layout {
         if let Some(next) = stub.next() {
             item.insert(self.next.into(), AttributeValue::S(next.as_str().into()));
         }
+        if let Some(heir) = stub.heir()
+            && stub.next().is_none()
+        {
+            item.insert(self.heir.into(), AttributeValue::S(heir.as_str().into()));
+        }
         item
+    }
+
+    /// Where the session went whose stub that is, however long ago.
+    pub(crate) fn heir(&self, item: &Item) -> Option<StorageKey> {
+        match item.get(self.heir).or(item.get(self.next)) {
+            Some(AttributeValue::S(heir)) => Some(StorageKey::stored(heir)),
+            _ => None,
+        }
     }
 
     /// Whether an item is a session that lives, and of which an attempt at an earlier write may

@@ -186,6 +186,12 @@ impl Patience {
         Err(self.told.take().filter(|_| cut).unwrap_or(error))
     }
 
+    /// An answer came that is a part of all, and what follows has the whole time again.
+    pub(super) fn begin_again(&mut self) {
+        self.until = after(Instant::now(), self.time).min(self.races_until);
+        self.faults = 0;
+    }
+
     /// Waits before the next attempt. `false` if time is up.
     pub(super) async fn after_a_fault(&mut self) -> bool {
         let longest = self.longest_after_a_fault();

@@ -23,7 +23,7 @@ use crate::id::StorageKey;
 use crate::record::Found;
 use crate::store::Update;
 use crate::store::dynamodb::expression::Expression;
-use crate::store::dynamodb::fault::Fault;
+use crate::store::dynamodb::fault::{Fault, of_users_table};
 use crate::store::dynamodb::item::Item;
 use crate::store::dynamodb::retry::{Attempt, Doubt, Patience, once};
 use crate::store::dynamodb::{DynamoDbStore, write_id};
@@ -128,7 +128,8 @@ impl DynamoDbStore {
         }
     }
 
-    /// Deletes a record of which no attempt can still be on its way. What is gone stays gone: a
+    /// Deletes a record of which no attempt can still be on its way, and gives it, unless an attempt
+    /// before this one has deleted it. What is gone stays gone: a
     /// repetition finds nothing, which is as good.
     pub(super) async fn send_delete(
         &self,
@@ -144,6 +145,7 @@ impl DynamoDbStore {
                 .condition_expression(&condition.condition)
                 .set_expression_attribute_names(Some(condition.names.clone()))
                 .set_expression_attribute_values(some(condition.values.clone()))
+                .return_values(ReturnValue::AllOld)
                 .return_values_on_condition_check_failure(
                     ReturnValuesOnConditionCheckFailure::AllOld,
                 )
@@ -152,7 +154,7 @@ impl DynamoDbStore {
                 .send()
         };
         match self.until_answered(patience, sending).await? {
-            (Ok(_), _) => Ok(Sent::Written(Item::new())),
+            (Ok(output), _) => Ok(Sent::Written(output.attributes.unwrap_or_default())),
             (Err(DeleteItemError::ConditionalCheckFailedException(refused)), _) => {
                 Ok(Sent::Refused(refused.item))
             }
@@ -185,7 +187,7 @@ impl DynamoDbStore {
 
     /// Sends the same again until there is an answer, and says whether an attempt before that one
     /// may have happened.
-    async fn until_answered<T, E, Sending>(
+    pub(super) async fn until_answered<T, E, Sending>(
         &self,
         patience: &mut Patience,
         sending: impl Fn(&Doubt) -> Sending,
@@ -284,14 +286,19 @@ impl DynamoDbStore {
         is_there.then_some(Sent::Written(item))
     }
 
-    /// Sends two writes in one transaction. Every repetition has the same token, and DynamoDB
+    /// Sends two conditional writes, or one, and the rows of users in one transaction. Every repetition has the same token, and DynamoDB
     /// answers a token that it has seen within ten minutes with the outcome it had.
     pub(super) async fn transact(
         &self,
-        writes: [TransactWriteItem; 2],
+        writes: &[TransactWriteItem],
         patience: &mut Patience,
     ) -> Result<Transacted, Error> {
         let token = write_id()?;
+        let is_row = |write: &TransactWriteItem| {
+            let put = write.put.as_ref();
+            put.is_some_and(|put| *put.table_name() == *self.users_table)
+        };
+        let has_rows = writes.iter().any(is_row);
         let mut doubt = Doubt::default();
         loop {
             let sending = self
@@ -312,7 +319,11 @@ impl DynamoDbStore {
                 Attempt::Refused(_) => return Err(doubt.about(unforeseen())),
                 Attempt::Failed(fault) => fault,
             };
-            doubt.after(fault, patience).await?;
+            let failed = doubt.after(fault, patience).await;
+            failed.map_err(|error| match has_rows {
+                true => of_users_table(error),
+                false => error,
+            })?;
         }
     }
 
@@ -359,13 +370,13 @@ pub(super) enum Sent {
     Refused(Option<Item>),
 }
 
-/// What became of a transaction of two writes.
+/// What became of a transaction.
 pub(super) enum Transacted {
     Written,
     Refused(Refusals),
 }
 
-/// For each of two writes, whether its condition failed, and the item that it failed on.
+/// For each of its first two writes, whether its condition failed, and the item that it failed on.
 pub(super) type Refusals = [Option<Option<Item>>; 2];
 
 /// Reads why a transaction was cancelled: a condition that failed outweighs a conflict beside it.
@@ -393,12 +404,12 @@ fn judge(reasons: Vec<CancellationReason>) -> Result<Refusals, Fault> {
     })
 }
 
-fn unforeseen() -> Error {
+pub(super) fn unforeseen() -> Error {
     let reason = "DynamoDB gave an answer that its operation does not have";
     Error::new(ErrorKind::Unavailable, reason)
 }
 
-fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> Error {
+pub(super) fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> Error {
     let reason = "the request could not be made";
     Error::with_source(ErrorKind::Misconfigured, reason, error)
 }

@@ -1,0 +1,385 @@
+//! Users: whom a session is bound to, and what there is to tell of a user's sessions.
+//!
+//! 1. A store sees a pseudonym and never the user's id: SHA-256 of it, or HMAC-SHA256 where a key
+//!    is configured. Without a key, whoever has the table and a list of ids can tell which of them
+//!    are in it.
+//! 2. A binding has a handle that survives renewals: it names one login for as long as that lasts,
+//!    and opens nothing.
+//! 3. A binding ends with the lifetime it was made under, however long lifetimes become later: no
+//!    session outlives the entry by which it is found and revoked.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{Error, ErrorKind};
+use crate::expiry::Timestamp;
+use crate::id::random;
+use crate::signing::SigningKey;
+
+/// The longest label, in bytes; what is longer is cut.
+const MAX_LABEL_BYTES: usize = 512;
+/// 128 bits, so that no two logins have the same.
+const HANDLE_BYTES: usize = 16;
+
+/// What a store knows a user by: base64url of the SHA-256 of the user's id, or of its HMAC-SHA256.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pseudonym(String);
+
+impl Pseudonym {
+    /// # Errors
+    ///
+    /// [`Misconfigured`](ErrorKind::Misconfigured) for an empty id: whoever has none would share
+    /// the sessions of all others who have none.
+    pub(crate) fn of(user: &str, key: Option<&SigningKey>) -> Result<Self, Error> {
+        if user.is_empty() {
+            return Err(Error::new(ErrorKind::Misconfigured, "a user's id is empty"));
+        }
+        let hash = match key {
+            Some(key) => key.mac(user.as_bytes()),
+            None => Sha256::digest(user.as_bytes()).into(),
+        };
+        Ok(Self(URL_SAFE_NO_PAD.encode(hash)))
+    }
+
+    /// One that was stored.
+    pub(crate) fn stored(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// One that exists only for this call.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable) if the operating system has no randomness to give.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn random() -> Result<Self, Error> {
+        Ok(Self(URL_SAFE_NO_PAD.encode(random::<32>()?)))
+    }
+
+    /// The 43 characters that are stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Pseudonym {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pseudonym")
+    }
+}
+
+/// That a session is a user's.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    user: Pseudonym,
+    handle: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    until: Timestamp,
+}
+
+impl Binding {
+    /// A new one, which ends at `until`.
+    pub(crate) fn new(
+        user: Pseudonym,
+        handle: String,
+        label: Option<String>,
+        until: Timestamp,
+    ) -> Self {
+        Self {
+            user,
+            handle,
+            label,
+            until,
+        }
+    }
+
+    /// The same, which ends then.
+    pub(crate) fn until(mut self, until: Timestamp) -> Self {
+        self.until = until;
+        self
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn user(&self) -> &Pseudonym {
+        &self.user
+    }
+
+    /// What names the login, renewals included.
+    #[must_use]
+    pub fn handle(&self) -> &str {
+        &self.handle
+    }
+
+    /// What the application calls it.
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
+    }
+
+    /// When it ends: no session that has it may live longer.
+    #[must_use]
+    pub fn ends(&self) -> Timestamp {
+        self.until
+    }
+}
+
+impl fmt::Debug for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Binding")
+            .field("until", &self.until)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whom a session is to be bound to.
+#[derive(Clone)]
+pub(crate) struct Wanted {
+    pub(crate) user: Pseudonym,
+    pub(crate) label: Option<String>,
+    /// That of the login that goes on, if it does.
+    pub(crate) handle: Option<String>,
+}
+
+impl Wanted {
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable) if the operating system has no randomness to give.
+    pub(crate) fn until(self, until: Timestamp) -> Result<Binding, Error> {
+        let handle = match self.handle {
+            Some(handle) => handle,
+            None => URL_SAFE_NO_PAD.encode(random::<HANDLE_BYTES>()?),
+        };
+        Ok(Binding::new(self.user, handle, self.label, until))
+    }
+}
+
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wanted")
+    }
+}
+
+/// As much of a label as is kept.
+pub(crate) fn label(text: &str) -> String {
+    text[..text.floor_char_boundary(MAX_LABEL_BYTES)].to_owned()
+}
+
+/// Which of a user's sessions are revoked.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Revoked<'a> {
+    /// All.
+    All,
+    /// All but that with this [handle](Binding::handle).
+    AllBut(&'a str),
+    /// The one with this handle.
+    Only(&'a str),
+}
+
+impl Revoked<'_> {
+    /// Whether that with this handle is.
+    #[must_use]
+    pub fn includes(self, handle: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::AllBut(other) => handle != other,
+            Self::Only(one) => handle == one,
+        }
+    }
+}
+
+impl fmt::Debug for Revoked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::All => "All",
+            Self::AllBut(_) => "AllBut(..)",
+            Self::Only(_) => "Only(..)",
+        })
+    }
+}
+
+/// One of a user's sessions, for a list of "your devices".
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionInfo {
+    handle: String,
+    label: Option<String>,
+    created: Timestamp,
+    last_seen: Timestamp,
+    expires: Timestamp,
+    is_current: bool,
+}
+
+impl SessionInfo {
+    pub(crate) fn new(
+        binding: &Binding,
+        created: Timestamp,
+        last_seen: Timestamp,
+        expires: Timestamp,
+    ) -> Self {
+        Self {
+            handle: binding.handle.clone(),
+            label: binding.label.clone(),
+            created,
+            last_seen,
+            expires,
+            is_current: false,
+        }
+    }
+
+    /// Those of a user, the last seen first, and marked which of them is the one that asks.
+    pub(crate) fn in_order(mut sessions: Vec<Self>, asking: Option<&str>) -> Vec<Self> {
+        for session in &mut sessions {
+            session.is_current = asking == Some(&*session.handle);
+        }
+        sessions.sort_by(|a, b| {
+            let newest_first = b.last_seen.cmp(&a.last_seen);
+            newest_first.then_with(|| a.handle.cmp(&b.handle))
+        });
+        sessions
+    }
+
+    /// What names this login for as long as it lasts, renewals of its id included: 22 characters
+    /// that open nothing, and can stand in a form. [`Session::revoke`](crate::Session::revoke)
+    /// takes it.
+    #[must_use]
+    pub fn handle(&self) -> &str {
+        &self.handle
+    }
+
+    /// What the application [called it](crate::Session::set_label).
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
+    }
+
+    /// When the session began, in whole seconds.
+    #[must_use]
+    pub fn created(&self) -> SystemTime {
+        self.created.into()
+    }
+
+    /// When it was last written or touched, in whole seconds. A read alone is seen once it is as
+    /// long ago as the [touch interval](crate::SessionLayer::touch_interval).
+    #[must_use]
+    pub fn last_seen(&self) -> SystemTime {
+        self.last_seen.into()
+    }
+
+    /// When it dies unless it is used again, in whole seconds.
+    #[must_use]
+    pub fn expires(&self) -> SystemTime {
+        self.expires.into()
+    }
+
+    /// Whether it is the session that asks.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.is_current
+    }
+}
+
+/// Tells neither the handle nor the label.
+impl fmt::Debug for SessionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionInfo")
+            .field("created", &self.created)
+            .field("last_seen", &self.last_seen)
+            .field("expires", &self.expires)
+            .field("is_current", &self.is_current)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pseudonym_is_a_hash_or_a_keyed_one() {
+        // printf ada | openssl dgst -sha256 -binary | basenc --base64url
+        let plain = Pseudonym::of("ada", None).unwrap();
+        assert_eq!(
+            plain.as_str(),
+            "_e5DDUC9V97qwYbNl5ADPQ8G-QmogG585ucXq3x9UCk"
+        );
+        // … -mac HMAC -macopt hexkey:0101.. …
+        let key = SigningKey::new([1; 32]).unwrap();
+        let keyed = Pseudonym::of("ada", Some(&key)).unwrap();
+        assert_eq!(keyed.as_str().len(), 43);
+        assert_ne!(keyed, plain);
+        assert_eq!(keyed, Pseudonym::of("ada", Some(&key)).unwrap());
+        let error = Pseudonym::of("", Some(&key)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    }
+
+    #[test]
+    fn a_label_is_cut_between_characters() {
+        assert_eq!(label("Firefox"), "Firefox");
+        assert_eq!(label(&"a".repeat(600)).len(), 512);
+        let accented = "a".to_owned() + &"é".repeat(300);
+        assert_eq!(label(&accented).len(), 511);
+    }
+
+    #[test]
+    fn which_sessions_are_revoked() {
+        for (which, one, other) in [
+            (Revoked::All, true, true),
+            (Revoked::AllBut("one"), false, true),
+            (Revoked::Only("one"), true, false),
+        ] {
+            assert_eq!(which.includes("one"), one, "{which:?}");
+            assert_eq!(which.includes("other"), other, "{which:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_begins_with_what_was_seen_last_and_knows_who_asks() {
+        let at = Timestamp::from_epoch_seconds;
+        let info = |handle: &str, last_seen| {
+            let user = Pseudonym::stored("user");
+            let binding = Binding::new(user, handle.to_owned(), None, at(9));
+            SessionInfo::new(&binding, at(1), at(last_seen), at(9))
+        };
+        let sessions = vec![info("c", 2), info("b", 1), info("a", 2), info("d", 3)];
+        let shown = |asking| {
+            SessionInfo::in_order(sessions.clone(), asking)
+                .iter()
+                .map(|info| format!("{}{}", info.handle(), u8::from(info.is_current())))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(shown(Some("a")), "d0 a1 c0 b0");
+        assert_eq!(shown(None), "d0 a0 c0 b0");
+    }
+
+    #[test]
+    fn debug_tells_neither_user_nor_label_nor_handle() {
+        let at = Timestamp::from_epoch_seconds;
+        let user = Pseudonym::of("secret-user", None).unwrap();
+        let shown = user.as_str().to_owned();
+        let wanted = Wanted {
+            user,
+            label: Some("secret-label".to_owned()),
+            handle: Some("secret-handle".to_owned()),
+        };
+        let debug = format!("{wanted:?}");
+        let binding = wanted.until(at(9)).unwrap();
+        let info = SessionInfo::new(&binding, at(1), at(2), at(3));
+        let user = binding.user();
+        let only = Revoked::Only("secret-handle");
+        let debug = format!("{debug} {binding:?} {info:?} {user:?} {only:?}");
+        assert!(
+            !debug.contains("secret") && !debug.contains(&shown),
+            "{debug}"
+        );
+    }
+}
