@@ -7,8 +7,8 @@ use lambda_http::{Error, Request};
 use lambda_sessions::{DynamoDbStore, Session, SessionExt as _, SessionLayer};
 
 use crate::judge::{Event, Notes, Told};
-use crate::stage::{BEGINS, Dice, Stage};
-use crate::support::{Clock, Reply, Visitor, minutes};
+use crate::stage::{BEGINS, Stage};
+use crate::support::{Clock, Dice, Reply, Visitor, minutes};
 
 pub(crate) const CLIENTS: usize = 8;
 /// Sessions that live to the end.

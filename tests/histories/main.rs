@@ -35,7 +35,7 @@ use lambda_sessions::{ErrorKind, Session, SessionLayer};
 use clients::{CLIENTS, DOOMED, SESSIONS, World};
 use judge::{Left, Notes, Told};
 use stage::{Order, Stage};
-use support::{Answer, Clock, Copies, Item, Proxy, Table, Visitor};
+use support::{Answer, Clock, Copies, Item, Proxy, Table, Visitor, seeds};
 
 /// Longer than any history takes: it is faults that end an operation, and not the machine's load.
 const LONG: Duration = Duration::from_secs(600);
@@ -168,10 +168,6 @@ fn left(item: &Item) -> Left {
     }
 }
 
-fn variable(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |n| n.parse().unwrap())
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_history_is_linearizable() {
     judge_all(Order::Seeded).await;
@@ -183,9 +179,7 @@ async fn every_history_at_once_is_linearizable() {
 }
 
 async fn judge_all(order: Order) {
-    let first = variable("LAMBDA_SESSIONS_HISTORY_SEED", 1);
-    let seeds = variable("LAMBDA_SESSIONS_HISTORY_SEEDS", 3);
-    let seeds: Vec<u64> = (first..first + seeds).collect();
+    let seeds: Vec<u64> = seeds().collect();
     // A few at a time: they wait for backoffs, and not for each other.
     for some in seeds.chunks(4) {
         let running: Vec<_> = some
@@ -215,7 +209,7 @@ async fn judge_all(order: Order) {
 /// So that a seed that fails can be looked into.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seed_has_one_history() {
-    let seed = variable("LAMBDA_SESSIONS_HISTORY_SEED", 1);
+    let seed = seeds().start;
     let (one, two) = tokio::join!(
         tokio::spawn(History::run(seed, Order::Seeded)),
         tokio::spawn(History::run(seed, Order::Seeded))

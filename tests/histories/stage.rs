@@ -12,25 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::support::Answer;
-
-/// Random numbers that come again with their seed (splitmix64).
-#[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
-    }
-}
+use crate::support::{Answer, Dice};
 
 /// What a client is about to do that is about to begin a request.
 pub(crate) const BEGINS: &str = "begins";

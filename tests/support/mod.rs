@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)] // as in any test
 
 mod bench;
+mod dice;
 mod dynamodb;
 mod function;
 mod proxy;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use bench::{Bench, assert_refused, count, logout, peek, watched};
+pub use dice::{Dice, seeds};
 pub use dynamodb::{Item, Table};
 pub use function::{FUNCTION, Function, Outcome, role, this_program};
 pub use proxy::{Answer, Copies, Proxy};

@@ -1,0 +1,259 @@
+//! Revocations that race logins, renewals, rotations, writes and logouts, and what was seen of them
+//! judged right away.
+//!
+//! Devices of one user log in, write, renew their ids and log out; a clock that goes on makes
+//! renewals on schedule due; calls are slow, fail, and lose their acknowledgements; and a `Query`
+//! sees one row at a time, so that everything else goes on in between. Meanwhile the user is
+//! revoked, from outside and by the devices themselves ("log out everywhere else").
+//!
+//! What must hold each time, once a revocation has returned: every session whose login was
+//! acknowledged before it began is dead for every read that begins from then on, under each id that
+//! its client has ever been told or is told later. And the device that logs out the others lives.
+//!
+//! `LAMBDA_SESSIONS_HISTORY_SEEDS` is how many seeds are tried (default 3), and
+//! `LAMBDA_SESSIONS_HISTORY_SEED` which comes first (default 1). A failure names its seed, which
+//! decides who does what, though not how long it takes.
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lambda_http::{Error, Request};
+use lambda_sessions::{DynamoDbStore, Session, SessionLayer};
+use serde_json::json;
+use support::{Answer, Bench, Dice, Reply, Visitor, logout, seeds};
+
+const DEVICES: usize = 6;
+const STEPS: usize = 60;
+const COOKIE: &str = "__Host-sid";
+
+/// One login, and every cookie that its client has been told.
+#[derive(Default)]
+struct Login {
+    cookies: Mutex<Vec<String>>,
+    revoked: AtomicBool,
+}
+
+struct World {
+    bench: Bench,
+    /// By which everything is done; its calls are disturbed.
+    sessions: SessionLayer<DynamoDbStore>,
+    /// By which everything is looked at.
+    direct: SessionLayer<DynamoDbStore>,
+    logins: Mutex<Vec<Arc<Login>>>,
+    revocations: AtomicUsize,
+    survivals: AtomicUsize,
+}
+
+async fn login(_: Request, session: Session) -> Result<String, Error> {
+    session.set_user("ada");
+    session.insert("name", "ada")?;
+    Ok(String::new())
+}
+
+async fn who(_: Request, session: Session) -> Result<String, Error> {
+    let name: Option<String> = session.get("name")?;
+    Ok(name.unwrap_or_default())
+}
+
+async fn write(_: Request, session: Session) -> Result<String, Error> {
+    // One that is dead begins no other.
+    if session.contains("name") {
+        session.increment("n", 1)?;
+    }
+    who_of(&session)
+}
+
+async fn renew(_: Request, session: Session) -> Result<String, Error> {
+    session.renew();
+    who_of(&session)
+}
+
+async fn revoke_others(_: Request, session: Session) -> Result<String, Error> {
+    session.revoke_others().await?;
+    who_of(&session)
+}
+
+fn who_of(session: &Session) -> Result<String, Error> {
+    Ok(session.get::<String>("name")?.unwrap_or_default())
+}
+
+impl World {
+    async fn new(seed: u64) -> Self {
+        let mut bench = Bench::with_users().await;
+        let store = bench.table.store_at(&bench.proxy.endpoint);
+        bench.use_store(store.operation_timeout(Duration::from_secs(20)));
+        bench.proxy.edit(|operation, body| {
+            if operation == "Query" {
+                body["Limit"] = json!(1);
+            }
+        });
+        let dice = Mutex::new(Dice::new(seed));
+        bench.proxy.answer(move |_, _| {
+            let mut dice = dice.lock().unwrap();
+            match dice.roll(100) {
+                0..2 => Answer::error(500, "InternalServerError"),
+                2..4 => Answer::lost(),
+                4..6 => Answer::ForwardThenReset,
+                6..8 => Answer::error(400, "ThrottlingException"),
+                _ => Answer::Delay(Duration::from_micros(dice.roll(3_000))),
+            }
+        });
+        let sessions = bench.sessions.clone();
+        Self {
+            sessions: sessions.renew_interval(Duration::from_secs(2)),
+            direct: bench.elsewhere(),
+            bench,
+            logins: Mutex::default(),
+            revocations: AtomicUsize::new(0),
+            survivals: AtomicUsize::new(0),
+        }
+    }
+
+    async fn is_alive(&self, cookie: &str) -> bool {
+        let mut visitor = Visitor::with_cookie(COOKIE, cookie);
+        visitor.visit(&self.direct, who).await.body == "ada"
+    }
+
+    /// The logins that are acknowledged by now.
+    fn acknowledged(&self) -> Vec<Arc<Login>> {
+        self.logins.lock().unwrap().clone()
+    }
+
+    /// They were revoked, and that has returned.
+    async fn assert_dead(&self, logins: &[Arc<Login>]) {
+        for login in logins {
+            login.revoked.store(true, Ordering::SeqCst);
+            let cookies = login.cookies.lock().unwrap().clone();
+            for cookie in cookies {
+                assert!(!self.is_alive(&cookie).await, "a revoked session lives");
+            }
+        }
+        self.revocations.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Revokes the user from outside, again and again.
+    async fn administrator(&self, mut dice: Dice, done: &AtomicUsize) {
+        while done.load(Ordering::SeqCst) < DEVICES {
+            tokio::time::sleep(Duration::from_millis(dice.roll(60))).await;
+            self.bench.clock.advance(Duration::from_secs(1));
+            let before = self.acknowledged();
+            if self.sessions.revoke_user("ada").await.is_ok() {
+                self.assert_dead(&before).await;
+            }
+        }
+    }
+
+    async fn device(&self, mut dice: Dice, done: &AtomicUsize) {
+        let mut at: Option<(Visitor, Arc<Login>)> = None;
+        for _ in 0..STEPS {
+            let Some((visitor, own)) = &mut at else {
+                let mut visitor = Visitor::new();
+                let reply = visitor.visit(&self.sessions, login).await;
+                if reply.status == 200 {
+                    let login = Arc::new(Login::default());
+                    told(&login, &visitor);
+                    self.logins.lock().unwrap().push(Arc::clone(&login));
+                    at = Some((visitor, login));
+                }
+                continue;
+            };
+            let reply = match dice.roll(20) {
+                0..10 => visitor.visit(&self.sessions, write).await,
+                10..14 => visitor.visit(&self.sessions, renew).await,
+                14..17 => self.page(visitor).await,
+                17 => {
+                    visitor.visit(&self.sessions, logout).await;
+                    at = None;
+                    continue;
+                }
+                _ => self.log_out_elsewhere(visitor, own).await,
+            };
+            told(own, visitor);
+            // Gone, or empty: it was revoked, or nobody knows what became of it.
+            if reply.status == 409 || (reply.status == 200 && reply.body.is_empty()) {
+                at = None;
+            }
+        }
+        done.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Two requests at once, as a page sends them.
+    async fn page(&self, visitor: &mut Visitor) -> Reply {
+        let (mut one, mut two) = (visitor.clone(), visitor.clone());
+        let (reply, _) = tokio::join!(
+            one.visit(&self.sessions, write),
+            two.visit(&self.sessions, who),
+        );
+        let newer = if two.cookie() == visitor.cookie() {
+            one
+        } else {
+            two
+        };
+        *visitor = newer;
+        reply
+    }
+
+    async fn log_out_elsewhere(&self, visitor: &mut Visitor, own: &Arc<Login>) -> Reply {
+        let others: Vec<_> = self
+            .acknowledged()
+            .into_iter()
+            .filter(|login| !Arc::ptr_eq(login, own))
+            .collect();
+        let reply = visitor.visit(&self.sessions, revoke_others).await;
+        if reply.status == 200 && reply.body == "ada" {
+            self.assert_dead(&others).await;
+            self.survivals.fetch_add(1, Ordering::SeqCst);
+        }
+        reply
+    }
+}
+
+/// What the client has been told by now.
+fn told(login: &Login, visitor: &Visitor) {
+    let mut cookies = login.cookies.lock().unwrap();
+    if let Some(cookie) = visitor.cookie()
+        && !cookies.iter().any(|known| known == cookie)
+    {
+        cookies.push(cookie.to_owned());
+    }
+}
+
+#[tokio::test]
+async fn whoever_was_logged_in_when_a_revocation_began_is_dead_when_it_returns() {
+    for seed in seeds() {
+        println!("seed {seed}");
+        let world = World::new(seed).await;
+        let done = AtomicUsize::new(0);
+        let devices = (0..DEVICES).map(|n| world.device(Dice::new(seed * 100 + n as u64), &done));
+        tokio::join!(
+            world.administrator(Dice::new(seed), &done),
+            futures_util::future::join_all(devices),
+        );
+        // Also by what was told only after the revocation had returned.
+        let logins = world.acknowledged();
+        let revoked = logins.iter().filter(|l| l.revoked.load(Ordering::SeqCst));
+        let revoked: Vec<_> = revoked.cloned().collect();
+        world.assert_dead(&revoked).await;
+        let revocations = world.revocations.load(Ordering::SeqCst);
+        let survivals = world.survivals.load(Ordering::SeqCst);
+        println!(
+            "{} logins, {revocations} revocations, {survivals} by a device",
+            logins.len()
+        );
+        assert!(revocations > 10 && logins.len() > 20 && revoked.len() > 15);
+
+        // And a last one leaves nothing at all.
+        world.direct.revoke_user("ada").await.unwrap();
+        assert!(world.direct.user_sessions("ada").await.unwrap().is_empty());
+        assert!(world.bench.table.rows().await.is_empty());
+        for login in logins {
+            for cookie in &*login.cookies.lock().unwrap() {
+                let mut visitor = Visitor::with_cookie(COOKIE, cookie);
+                assert_eq!(visitor.visit(&world.direct, who).await.body, "");
+            }
+        }
+    }
+}
