@@ -16,12 +16,13 @@
 
 mod support;
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lambda_http::{Error, Request};
-use lambda_sessions::{DynamoDbStore, Session, SessionLayer};
+use lambda_sessions::{DynamoDbStore, ErrorKind, Session, SessionLayer};
 use serde_json::json;
 use support::{Answer, Bench, Dice, Reply, Visitor, logout, seeds};
 
@@ -256,4 +257,198 @@ async fn whoever_was_logged_in_when_a_revocation_began_is_dead_when_it_returns()
             }
         }
     }
+}
+
+/// Someone who is logged in, and what to do to renew the id of that session elsewhere.
+async fn racing(
+    bench: &Bench,
+) -> (
+    Visitor,
+    impl Fn() -> Renewing + Clone + Send + Sync + 'static,
+) {
+    let mut ada = Visitor::new();
+    assert_eq!(ada.visit(&bench.sessions, login).await.status, 200);
+    let (elsewhere, visitor) = (
+        bench.elsewhere(),
+        Arc::new(tokio::sync::Mutex::new(ada.clone())),
+    );
+    let renew_it = move || -> Renewing {
+        let (elsewhere, visitor) = (elsewhere.clone(), Arc::clone(&visitor));
+        Box::pin(async move {
+            let mut visitor = visitor.lock().await;
+            assert_eq!(visitor.visit(&elsewhere, renew).await.status, 200);
+            visitor.clone()
+        })
+    };
+    (ada, renew_it)
+}
+
+type Renewing = std::pin::Pin<Box<dyn Future<Output = Visitor> + Send>>;
+
+/// The session is renewed after the revocation has seen its row, and the new row is hidden from
+/// it: a `Query` may see one half of a transaction.
+#[tokio::test]
+async fn a_revocation_follows_a_session_whose_new_row_it_cannot_see() {
+    let bench = Bench::with_users().await;
+    let (ada, renew_it) = racing(&bench).await;
+    let renewed = Arc::new(Mutex::new(None));
+    let seen = Arc::clone(&renewed);
+    bench
+        .proxy
+        .answer(move |operation, before| match (operation, before) {
+            ("Query", 0) => Answer::Forward,
+            ("Query", _) => Answer::Reply(200, r#"{"Items":[],"Count":0,"ScannedCount":0}"#.into()),
+            ("DeleteItem", 0) => {
+                let (renew_it, seen) = (renew_it.clone(), Arc::clone(&seen));
+                Answer::Forward.after(move || {
+                    let (renewing, seen) = (renew_it(), Arc::clone(&seen));
+                    async move { *seen.lock().unwrap() = Some(renewing.await) }
+                })
+            }
+            _ => Answer::Forward,
+        });
+    bench.sessions.revoke_user("ada").await.unwrap();
+    let renewed = renewed.lock().unwrap().take().expect("it was renewed");
+    assert_ne!(renewed.cookie(), ada.cookie());
+    for mut visitor in [ada, renewed] {
+        assert_eq!(visitor.visit(&bench.sessions, who).await.body, "");
+    }
+    assert!(
+        bench
+            .table
+            .rows()
+            .await
+            .iter()
+            .all(|row| row["ttl"].as_n().is_ok())
+    );
+}
+
+/// The same, and the stub is gone by the time that it is looked for: the next `Query` has the new
+/// row.
+#[tokio::test]
+async fn a_revocation_that_lost_its_way_asks_again() {
+    let bench = Bench::with_users().await;
+    let (ada, renew_it) = racing(&bench).await;
+    let old = bench.table.item().await["id"].clone();
+    let renewed = Arc::new(Mutex::new(None));
+    let seen = Arc::clone(&renewed);
+    let (client, table) = (bench.table.client.clone(), bench.table.name.clone());
+    bench
+        .proxy
+        .answer(move |operation, before| match (operation, before) {
+            ("DeleteItem", 0) => {
+                let (renew_it, seen, old) = (renew_it.clone(), Arc::clone(&seen), old.clone());
+                let (client, table) = (client.clone(), table.clone());
+                Answer::Forward.after(move || {
+                    let (renewing, seen) = (renew_it(), Arc::clone(&seen));
+                    let delete = client
+                        .delete_item()
+                        .table_name(&table)
+                        .key("id", old.clone());
+                    async move {
+                        *seen.lock().unwrap() = Some(renewing.await);
+                        delete.send().await.unwrap();
+                    }
+                })
+            }
+            _ => Answer::Forward,
+        });
+    bench.sessions.revoke_user("ada").await.unwrap();
+    let renewed = renewed.lock().unwrap().take().expect("it was renewed");
+    for mut visitor in [ada, renewed] {
+        assert_eq!(visitor.visit(&bench.sessions, who).await.body, "");
+    }
+}
+
+/// So that a `Query` that is under way finds it, wherever the new one stands.
+#[tokio::test]
+async fn the_row_of_a_renewed_session_stays_as_long_as_its_stub() {
+    let bench = Bench::with_users().await;
+    for rotated in [false, true] {
+        bench.sessions.revoke_user("ada").await.unwrap();
+        let (mut ada, renew_it) = racing(&bench).await;
+        let old = bench.table.rows().await.remove(0);
+        if rotated {
+            bench.clock.advance(Duration::from_secs(60));
+            let rotating = bench
+                .sessions
+                .clone()
+                .renew_interval(Duration::from_secs(60));
+            ada.visit(&rotating, who).await;
+        } else {
+            renew_it().await;
+        }
+        let rows = bench.table.rows().await;
+        assert_eq!(rows.len(), 2);
+        let stays = rows.iter().find(|row| row["session"] == old["session"]);
+        let items = bench.table.items().await;
+        let stub = items.iter().find(|item| item["id"] == old["session"]);
+        let (stays, stub) = (stays.unwrap(), stub.unwrap());
+        assert_eq!(stub["renewed"].as_bool(), Ok(&true));
+        assert_eq!(stays["ttl"], stub["ttl"], "{rotated}");
+        assert_eq!(stays["handle"], old["handle"]);
+        let new = rows.iter().find(|row| row["session"] != old["session"]);
+        assert_eq!(new.unwrap()["ttl"], old["ttl"]);
+    }
+}
+
+/// The stub of one that became another user's leads nobody there.
+#[tokio::test]
+async fn a_revocation_does_not_follow_a_session_to_another_user() {
+    let bench = Bench::with_users().await;
+    let (mut ada, _) = racing(&bench).await;
+    let grace = async |_: Request, session: Session| -> Result<String, Error> {
+        session.set_user("grace");
+        Ok(String::new())
+    };
+    assert_eq!(ada.visit(&bench.sessions, grace).await.cookies.len(), 1);
+    bench.sessions.revoke_user("ada").await.unwrap();
+    assert_eq!(ada.visit(&bench.sessions, who).await.body, "ada");
+    bench.sessions.revoke_user("grace").await.unwrap();
+    assert_eq!(ada.visit(&bench.sessions, who).await.body, "");
+}
+
+/// What fails half-way says so, and can be done again.
+#[tokio::test]
+async fn a_revocation_that_fails_says_so_and_can_be_done_again() {
+    let mut bench = Bench::with_users().await;
+    let store = bench.table.store_at(&bench.proxy.endpoint);
+    bench.use_store(store.operation_timeout(Duration::from_millis(300)));
+    for failing in ["Query", "DeleteItem"] {
+        let mut visitors = vec![Visitor::new(), Visitor::new(), Visitor::new()];
+        for visitor in &mut visitors {
+            assert_eq!(visitor.visit(&bench.sessions, login).await.status, 200);
+        }
+        bench.proxy.answer(
+            move |operation, before| match operation == failing && before >= 1 {
+                true => Answer::error(500, "InternalServerError"),
+                false => Answer::Forward,
+            },
+        );
+        let error = bench.sessions.revoke_user("ada").await.unwrap_err();
+        let expected = match failing {
+            "Query" => ErrorKind::Unavailable,
+            _ => ErrorKind::OutcomeUnknown,
+        };
+        assert_eq!(error.kind(), expected, "{failing}");
+        bench.proxy.answer(|_, _| Answer::Forward);
+        bench.sessions.revoke_user("ada").await.unwrap();
+        for mut visitor in visitors {
+            assert_eq!(visitor.visit(&bench.sessions, who).await.body, "");
+        }
+        assert!(bench.table.rows().await.is_empty());
+    }
+}
+
+/// One of a newer version of the function is not taken for dead.
+#[tokio::test]
+async fn a_record_of_a_newer_format_is_not_passed_over() {
+    let bench = Bench::with_users().await;
+    racing(&bench).await;
+    let mut item = bench.table.item().await;
+    let newer = aws_sdk_dynamodb::types::AttributeValue::N("2".to_owned());
+    item.insert("format".to_owned(), newer);
+    bench.table.put(item).await;
+    let error = bench.sessions.revoke_user("ada").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
