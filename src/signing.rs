@@ -38,13 +38,13 @@ impl SigningKey {
     /// # Errors
     ///
     /// [`Misconfigured`](ErrorKind::Misconfigured) for fewer than 32.
+    #[allow(clippy::missing_panics_doc)] // it does not: HMAC takes keys of any length
     pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
         let bytes = bytes.as_ref();
         if bytes.len() < MIN_KEY_BYTES {
             let reason = format!("a key has {MIN_KEY_BYTES} bytes or more");
             return Err(Error::new(ErrorKind::Misconfigured, reason));
         }
-        // HMAC takes keys of any length.
         let keyed = Hmac::new_from_slice(bytes).expect("HMAC takes a key of any length");
         Ok(Self(Arc::new(keyed)))
     }
