@@ -265,6 +265,7 @@
 //! | `config` | settings, their defaults, the environment |
 //! | `service`, `budget` | the pipeline: read the id, load, run the handler, decide, apply, write the cookie; the time it has |
 //! | `layer`, `tower`, `request`, `extract` | how an application gets at it |
+//! | `fuzzing` | what must hold of hostile input: not in the library, for the fuzzer and the tests |
 
 mod budget;
 mod changes;
@@ -274,6 +275,9 @@ mod error;
 mod expiry;
 #[cfg(feature = "axum")]
 mod extract;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 mod key;
 mod layer;

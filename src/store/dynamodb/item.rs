@@ -86,6 +86,29 @@ struct Carried {
 }
 
 impl Layout {
+    /// The names that are ours. All others are unknown.
+    pub(crate) fn names(&self) -> [&'static str; 17] {
+        [
+            self.id,
+            self.data,
+            self.created,
+            self.modified,
+            self.ttl,
+            self.version,
+            self.write,
+            self.renewed,
+            self.format,
+            self.fence,
+            self.issued,
+            self.next,
+            self.heir,
+            self.user,
+            self.handle,
+            self.label,
+            self.until,
+        ]
+    }
+
     /// What stands in an item, at that moment.
     ///
     /// # Errors
@@ -120,25 +143,7 @@ impl Layout {
             .iter()
             .map(|(key, value)| (key.as_str(), decode(value)))
             .collect();
-        let known = [
-            self.id,
-            self.data,
-            self.created,
-            self.modified,
-            self.ttl,
-            self.version,
-            self.write,
-            self.renewed,
-            self.format,
-            self.fence,
-            self.issued,
-            self.next,
-            self.heir,
-            self.user,
-            self.handle,
-            self.label,
-            self.until,
-        ];
+        let known = self.names();
         let unknown: Item = item
             .iter()
             .filter(|(name, _)| !known.contains(&name.as_str()))

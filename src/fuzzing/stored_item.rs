@@ -1,0 +1,264 @@
+//! Reading what stands in the table.
+//!
+//! 1. An item is live only with `data` (`M`), `ttl` (`N`) and `created` (`N`), before its `ttl`, in
+//!    the format that is known, and without the mark of a stub; and then it is.
+//! 2. An expired item is absent, whatever else it is. One of another format is corrupt.
+//! 3. Each entry reads by itself, whatever the others are, and whose a session is does not depend on
+//!    what else is wrong.
+//! 4. A live record that is written again reads as it was, and nothing unknown is lost.
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::error::ErrorKind;
+use crate::expiry::Timestamp;
+use crate::id::{SessionId, StorageKey};
+use crate::record::{Found, Record};
+use crate::store::dynamodb::item::{FORMAT, Item, LAYOUT, encode};
+
+const NOW: u64 = 1_700_000_000;
+/// DynamoDB's own limit.
+const MAX_LEVELS: usize = 32;
+/// Less than makes an item too large to be written again.
+const MAX_BYTES: usize = 32 * 1024;
+
+/// The rules above, for the item that the input describes.
+///
+/// An attribute is a name and a value. A name is a text or, for the attributes that are ours, a
+/// letter: `I` for `id`, `D` for `data`, `C` for `created`, `M` for `modified`, `T` for `ttl`, `V`
+/// for `version`, `W` for `write`, `R` for `renewed`, `F` for `format`, `E` for `fence`, `G` for
+/// `issued`, `X` for `next`, `Y` for `heir`, `U` for `user`, `H` for `handle`, `L` for `label`, `Z` for
+/// `until`. A value is
+/// `N`, `S` or `B` and a text, `+` or `-` for a boolean, `{` names and values `}`, `[` values `]`,
+/// `n`, `s` or `b` and the texts of a set `]`, or any other byte for a null. A text ends with `;`.
+/// Spaces and line ends before names and values are passed over.
+///
+/// # Panics
+///
+/// If a rule is broken.
+pub fn stored_item(bytes: &[u8]) {
+    let item = Input(bytes.get(..MAX_BYTES).unwrap_or(bytes)).item();
+    let now = Timestamp::from_epoch_seconds(NOW);
+    match LAYOUT.read(&item, now) {
+        Ok(Found::Live(record)) => {
+            assert_eq!(Ok(Found::Live(())), expected(&item), "{item:?}");
+            each_entry_reads_by_itself(&item, &record);
+            whose_it_is_is_not_lost(&item, &record);
+            what_is_written_again_is_the_same(&item, &record, now);
+        }
+        Ok(other) => assert_eq!(Ok(other.map(drop)), expected(&item), "{item:?}"),
+        Err(error) => assert_eq!(Err(error.kind()), expected(&item), "{item:?}"),
+    }
+}
+
+fn expected(item: &Item) -> Result<Found<()>, ErrorKind> {
+    let number = |name: &str| match item.get(name) {
+        Some(AttributeValue::N(text)) => text.parse::<f64>().ok(),
+        _ => None,
+    };
+    // Exact enough: the seconds of now and of the next are whole numbers for an `f64`. A second
+    // counts from its beginning, and what is not a number is none.
+    let is_dead = |ttl: f64| ttl.is_nan() || ttl < (NOW + 1) as f64;
+    let ttl = number(LAYOUT.ttl);
+    if ttl.is_some_and(is_dead) {
+        return Ok(Found::Absent);
+    }
+    let known = AttributeValue::N(FORMAT.to_string());
+    if item.get(LAYOUT.format).is_some_and(|it| *it != known) {
+        return Err(ErrorKind::Corrupt);
+    }
+    if item.get(LAYOUT.renewed) == Some(&AttributeValue::Bool(true)) {
+        return Ok(match item.get(LAYOUT.next) {
+            Some(AttributeValue::S(next)) => Found::Moved(StorageKey::stored(next)),
+            _ => Found::Renewed,
+        });
+    }
+    let has_data = matches!(item.get(LAYOUT.data), Some(AttributeValue::M(_)));
+    match has_data && ttl.is_some() && number(LAYOUT.created).is_some() {
+        true => Ok(Found::Live(())),
+        false => Ok(Found::Absent),
+    }
+}
+
+fn whose_it_is_is_not_lost(item: &Item, record: &Record) {
+    let text = |name: &str| match item.get(name) {
+        Some(AttributeValue::S(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let binding = record.binding();
+    let user = binding.map(|binding| binding.user().as_str());
+    // Without anything that could name the login it is nobody's.
+    let named = text(LAYOUT.handle).or(text(LAYOUT.id));
+    assert_eq!(user, named.and(text(LAYOUT.user)), "{item:?}");
+    if let Some(binding) = binding {
+        assert_eq!(Some(binding.handle()), named, "{item:?}");
+        assert_eq!(binding.label(), text(LAYOUT.label), "{item:?}");
+    }
+}
+
+fn each_entry_reads_by_itself(item: &Item, record: &Record) {
+    let Some(AttributeValue::M(data)) = item.get(LAYOUT.data) else {
+        panic!("{item:?}: live without data");
+    };
+    assert_eq!(record.data().len(), data.len(), "{item:?}");
+    for (key, value) in data {
+        let entry = record.data().get(key);
+        let entry = entry.unwrap_or_else(|| panic!("{item:?}: {key:?} is lost"));
+        match value {
+            AttributeValue::S(text) | AttributeValue::N(text) => {
+                assert_eq!(entry.json(), Some(text.as_str()), "{item:?}");
+            }
+            other => {
+                assert_eq!(entry.json(), None, "{item:?}");
+                assert_eq!(encode(entry), *other, "{item:?}");
+            }
+        }
+    }
+    for (name, read) in [
+        (LAYOUT.created, record.created().epoch_seconds()),
+        (LAYOUT.ttl, record.ttl().epoch_seconds()),
+        (LAYOUT.version, record.version()),
+    ] {
+        let text = match item.get(name) {
+            Some(AttributeValue::N(text)) => text.as_str(),
+            // Only a version may be absent.
+            _ => "0",
+        };
+        let whole = text.parse().unwrap_or(read);
+        assert_eq!(read, whole, "{item:?}: {name}");
+        let number = text.parse().unwrap_or(0.0_f64);
+        let nearest = number.clamp(0.0, u64::MAX as f64);
+        let is_near = (read as f64 - nearest).abs() < 1.0 || (number.is_nan() && read == 0);
+        assert!(is_near, "{item:?}: {name} is read as {read}");
+    }
+}
+
+fn what_is_written_again_is_the_same(item: &Item, record: &Record, now: Timestamp) {
+    let id = SessionId::parse("A".repeat(43).as_bytes()).expect("it is an id");
+    let write = |record: &Record| {
+        let item = LAYOUT.write(id.storage_key(), record, now, "this one");
+        item.expect("there is room for so little")
+    };
+    let written = write(record);
+    let Ok(Found::Live(back)) = LAYOUT.read(&written, now) else {
+        panic!("{item:?}: what was written is not live");
+    };
+    assert_eq!(back.created(), record.created(), "{item:?}");
+    assert_eq!(back.ttl(), record.ttl(), "{item:?}");
+    assert_eq!(back.version(), record.version(), "{item:?}");
+    assert_eq!(back.issued(), record.issued(), "{item:?}");
+    assert_eq!(back.binding(), record.binding(), "{item:?}");
+    assert_eq!(back.data().len(), record.data().len(), "{item:?}");
+    for ((key, before), (again, after)) in record.data().iter().zip(back.data().iter()) {
+        assert_eq!(key, again, "{item:?}");
+        assert_eq!(before.json(), after.json(), "{item:?}: {key:?}");
+        // Entries that are no JSON are equal as attribute values only.
+        assert_eq!(encode(before), encode(after), "{item:?}: {key:?}");
+    }
+    assert_eq!(unknown(&written), unknown(item));
+    assert_eq!(write(&back), written, "{item:?}");
+}
+
+fn unknown(item: &Item) -> Item {
+    let mut item = item.clone();
+    item.retain(|name, _| !LAYOUT.names().contains(&name.as_str()));
+    item
+}
+
+/// The rest of the input. Whatever it is, it is an item.
+struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    fn item(&mut self) -> Item {
+        let attribute = |input: &mut Self| (input.name(), input.value(MAX_LEVELS));
+        self.all(None, attribute).into_iter().collect()
+    }
+
+    fn name(&mut self) -> String {
+        let ours = match self.peek() {
+            Some(b'I') => LAYOUT.id,
+            Some(b'D') => LAYOUT.data,
+            Some(b'C') => LAYOUT.created,
+            Some(b'M') => LAYOUT.modified,
+            Some(b'T') => LAYOUT.ttl,
+            Some(b'V') => LAYOUT.version,
+            Some(b'W') => LAYOUT.write,
+            Some(b'R') => LAYOUT.renewed,
+            Some(b'F') => LAYOUT.format,
+            Some(b'E') => LAYOUT.fence,
+            Some(b'G') => LAYOUT.issued,
+            Some(b'X') => LAYOUT.next,
+            Some(b'Y') => LAYOUT.heir,
+            Some(b'U') => LAYOUT.user,
+            Some(b'H') => LAYOUT.handle,
+            Some(b'L') => LAYOUT.label,
+            Some(b'Z') => LAYOUT.until,
+            _ => return self.text(),
+        };
+        self.skip();
+        ours.to_owned()
+    }
+
+    fn value(&mut self, levels: usize) -> AttributeValue {
+        let kind = self.peek();
+        self.skip();
+        match kind {
+            Some(b'N') => AttributeValue::N(self.text()),
+            Some(b'S') => AttributeValue::S(self.text()),
+            Some(b'B') => AttributeValue::B(self.blob()),
+            Some(b'+') => AttributeValue::Bool(true),
+            Some(b'-') => AttributeValue::Bool(false),
+            Some(b'n') => AttributeValue::Ns(self.all(Some(b']'), Self::text)),
+            Some(b's') => AttributeValue::Ss(self.all(Some(b']'), Self::text)),
+            Some(b'b') => AttributeValue::Bs(self.all(Some(b']'), Self::blob)),
+            Some(b'[') if levels > 0 => {
+                let value = |input: &mut Self| input.value(levels - 1);
+                AttributeValue::L(self.all(Some(b']'), value))
+            }
+            Some(b'{') if levels > 0 => {
+                let entry = |input: &mut Self| (input.text(), input.value(levels - 1));
+                AttributeValue::M(self.all(Some(b'}'), entry).into_iter().collect())
+            }
+            _ => AttributeValue::Null(true),
+        }
+    }
+
+    fn text(&mut self) -> String {
+        String::from_utf8_lossy(self.bytes()).into_owned()
+    }
+
+    fn blob(&mut self) -> Blob {
+        Blob::new(self.bytes())
+    }
+
+    /// All up to the end, or to the end of the input.
+    fn all<T>(&mut self, end: Option<u8>, one: impl Fn(&mut Self) -> T) -> Vec<T> {
+        let mut all = Vec::new();
+        while let Some(byte) = self.peek() {
+            if Some(byte) == end {
+                self.skip();
+                break;
+            }
+            all.push(one(self));
+        }
+        all
+    }
+
+    fn bytes(&mut self) -> &'a [u8] {
+        let mut parts = self.0.splitn(2, |byte| *byte == b';');
+        let bytes = parts.next().unwrap_or_default();
+        self.0 = parts.next().unwrap_or_default();
+        bytes
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        while let [b' ' | b'\n', rest @ ..] = self.0 {
+            self.0 = rest;
+        }
+        self.0.first().copied()
+    }
+
+    fn skip(&mut self) {
+        self.0 = self.0.get(1..).unwrap_or_default();
+    }
+}
