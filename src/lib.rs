@@ -267,6 +267,10 @@
 //! | `layer`, `tower`, `request`, `extract` | how an application gets at it |
 //! | `fuzzing` | what must hold of hostile input: not in the library, for the fuzzer and the tests |
 
+// What the tests in `tests` share names the library so.
+#[cfg(test)]
+extern crate self as lambda_sessions;
+
 mod budget;
 mod changes;
 mod config;
@@ -281,6 +285,8 @@ pub mod fuzzing;
 mod id;
 mod key;
 mod layer;
+#[cfg(test)]
+mod leaks;
 mod presented;
 mod record;
 mod request;
@@ -289,6 +295,9 @@ mod service;
 mod session;
 mod signing;
 mod store;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod test_support;
 mod tower;
 mod transport;
 mod user;

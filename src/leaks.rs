@@ -1,0 +1,465 @@
+//! The hunt for leaks: every kind of error is provoked with marked secrets in every place, and
+//! nothing that is logged, answered or shown may hold one of them.
+//!
+//! 1. The kinds come from an exhaustive `match`: a new one without a way to provoke it does not
+//!    compile.
+//! 2. The log is that of everything in the process at `TRACE`, but for the three targets that
+//!    SECURITY.md names: those log whole events and answers at that level.
+//! 3. What is shown is `Debug` of every public type, and the message of every panic of ours.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use lambda_http::{Error as HandlerError, Request};
+use lambda_sessions::{
+    Changes, Data, DynamoDbStore, Entry, ErrorKind, Found, Key, MemoryStore, Moment, Record,
+    Renewal, Revoked, Session, SessionExt as _, SessionLayer, SigningKey, Stored, Timestamp,
+    Update,
+};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::test_support::{Answer, Bench, Visitor};
+
+/// As SECURITY.md has it: all that may be seen.
+const FILTER: &str = "trace,lambda_runtime=debug,aws_smithy_runtime=debug,aws_sigv4=debug";
+
+/// The emulator is in this process, and DynamoDB is not.
+const EMULATOR: &str = "dynoxide=off";
+
+const USER: &str = "secret-user";
+const LABEL: &str = "secret-label";
+const KEY: &str = "secret-key";
+const VALUE: &str = "secret-value";
+const NUMBER: i64 = 5_270_463_811;
+const SIGNING_KEY: [u8; 32] = *b"secret-signing-key-of-32-bytes!!";
+
+type Provoking<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// How an error of this kind comes about.
+fn provoke(kind: ErrorKind, stage: &Stage) -> Provoking<'_> {
+    match kind {
+        ErrorKind::Unavailable => {
+            Box::pin(stage.read_meets(Answer::error(500, "InternalServerError")))
+        }
+        ErrorKind::Throttled => {
+            Box::pin(stage.read_meets(Answer::error(400, "ThrottlingException")))
+        }
+        ErrorKind::Timeout => Box::pin(stage.read_meets(Answer::Hang)),
+        ErrorKind::OutcomeUnknown => Box::pin(stage.write_is_lost()),
+        ErrorKind::Conflict => Box::pin(stage.meanwhile(write_elsewhere, |session| {
+            session.if_unchanged();
+            session.insert(KEY, format!("{VALUE} again"))
+        })),
+        ErrorKind::Gone => Box::pin(stage.meanwhile(log_out_elsewhere, |session| {
+            session.insert(KEY, format!("{VALUE} again"))
+        })),
+        ErrorKind::TooLarge => {
+            Box::pin(stage.asks(|session| session.insert(KEY, VALUE.repeat(10_000))))
+        }
+        ErrorKind::InvalidKey => {
+            Box::pin(stage.asks(|session| session.insert(KEY.repeat(10_000), VALUE)))
+        }
+        ErrorKind::Serialize => Box::pin(stage.asks(|session| {
+            let no_json = std::collections::BTreeMap::from([((VALUE, 1), VALUE)]);
+            session.insert(KEY, no_json)
+        })),
+        ErrorKind::Deserialize => Box::pin(stage.asks(|session| {
+            session.get::<u8>(KEY).map(drop)?;
+            session.get::<u8>("number").map(drop)
+        })),
+        ErrorKind::Corrupt => Box::pin(stage.record_is_of_a_newer_format()),
+        ErrorKind::Misconfigured => {
+            Box::pin(stage.read_meets(Answer::error(400, "ResourceNotFoundException")))
+        }
+    }
+}
+
+/// The kind after this one, from the first to the last.
+fn after(kind: ErrorKind) -> Option<ErrorKind> {
+    use ErrorKind::{
+        Conflict, Corrupt, Deserialize, Gone, InvalidKey, Misconfigured, OutcomeUnknown, Serialize,
+        Throttled, Timeout, TooLarge, Unavailable,
+    };
+    match kind {
+        Unavailable => Some(Throttled),
+        Throttled => Some(Timeout),
+        Timeout => Some(OutcomeUnknown),
+        OutcomeUnknown => Some(Conflict),
+        Conflict => Some(Gone),
+        Gone => Some(TooLarge),
+        TooLarge => Some(InvalidKey),
+        InvalidKey => Some(Serialize),
+        Serialize => Some(Deserialize),
+        Deserialize => Some(Corrupt),
+        Corrupt => Some(Misconfigured),
+        Misconfigured => None,
+    }
+}
+
+/// Someone who is logged in, and what becomes of their next request.
+struct Stage {
+    bench: Bench,
+    sessions: SessionLayer<DynamoDbStore>,
+    errors: Arc<Mutex<Vec<lambda_sessions::Error>>>,
+    visitor: Visitor,
+    answers: Mutex<String>,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let bench = Bench::with_users().await;
+        let store = bench.table.store_at(&bench.proxy.endpoint);
+        let store = store.operation_timeout(Duration::from_millis(300));
+        let errors = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&errors);
+        let key = SigningKey::new(SIGNING_KEY).unwrap();
+        let sessions = SessionLayer::new(store)
+            .clock(bench.clock.reader())
+            .signing_keys([key.clone()])
+            .user_key(key)
+            .on_error(move |error| {
+                seen.lock().unwrap().push(error.clone());
+                crate::response::default_on_error(error)
+            });
+        let mut visitor = Visitor::new();
+        let reply = visitor.visit(&sessions, fill).await;
+        assert_eq!(reply.status, 200);
+        Self {
+            bench,
+            sessions,
+            errors,
+            visitor,
+            answers: Mutex::default(),
+        }
+    }
+
+    /// A request whose session does this.
+    async fn asks(
+        &self,
+        act: impl Fn(&Session) -> Result<(), lambda_sessions::Error> + Clone + Send + Sync,
+    ) {
+        let handler = |_: Request, session: Session| {
+            let act = act.clone();
+            async move {
+                act(&session)?;
+                Ok::<_, HandlerError>(String::new())
+            }
+        };
+        let reply = self.visitor.clone().visit(&self.sessions, handler).await;
+        let answer = format!("{reply:?}");
+        self.answers.lock().unwrap().push_str(&answer);
+    }
+
+    async fn read_meets(&self, answer: Answer) {
+        self.bench.proxy.answer(move |_, _| answer.clone());
+        self.asks(|session| session.insert(KEY, VALUE)).await;
+    }
+
+    async fn write_is_lost(&self) {
+        self.bench
+            .proxy
+            .answer(|operation, before| match (operation, before) {
+                ("UpdateItem", 0) => Answer::lost(),
+                ("UpdateItem", _) => Answer::error(500, "InternalServerError"),
+                _ => Answer::Forward,
+            });
+        self.asks(|session| session.insert(KEY, format!("{VALUE} again")))
+            .await;
+    }
+
+    /// Something else happens between the read and the write.
+    async fn meanwhile<F>(
+        &self,
+        elsewhere: impl Fn(SessionLayer<DynamoDbStore>, Visitor) -> F + Clone + Send + Sync + 'static,
+        act: impl Fn(&Session) -> Result<(), lambda_sessions::Error> + Clone + Send + Sync,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let key = SigningKey::new(SIGNING_KEY).unwrap();
+        let other = self.bench.elsewhere().signing_keys([key]);
+        let visitor = self.visitor.clone();
+        self.bench.proxy.answer(move |operation, _| {
+            let (elsewhere, other, visitor) = (elsewhere.clone(), other.clone(), visitor.clone());
+            match operation {
+                "UpdateItem" => {
+                    Answer::Forward.after(move || elsewhere(other.clone(), visitor.clone()))
+                }
+                _ => Answer::Forward,
+            }
+        });
+        self.asks(act).await;
+    }
+
+    async fn record_is_of_a_newer_format(&self) {
+        let mut item = self.bench.table.item().await;
+        item.insert("format".to_owned(), AttributeValue::N("2".to_owned()));
+        self.bench.table.put(item).await;
+        self.asks(|session| session.insert(KEY, VALUE)).await;
+    }
+
+    /// What nobody may see: each with a name that may be seen.
+    async fn secrets(&self) -> Vec<(&'static str, String)> {
+        let cookie = self.visitor.cookie().unwrap().to_owned();
+        let (id, signature) = cookie.split_once('.').unwrap();
+        let rows = self.bench.table.rows().await;
+        let text = |name: &str| rows[0][name].as_s().unwrap().clone();
+        vec![
+            ("the id", id.to_owned()),
+            ("the signature", signature.to_owned()),
+            ("the user", USER.to_owned()),
+            ("the label", LABEL.to_owned()),
+            ("a key", KEY.to_owned()),
+            ("a value", VALUE.to_owned()),
+            ("a number", NUMBER.to_string()),
+            (
+                "a signing key",
+                String::from_utf8_lossy(&SIGNING_KEY).into_owned(),
+            ),
+            ("a signing key's bytes", format!("{SIGNING_KEY:?}")),
+            ("the storage key", text("session")),
+            ("the pseudonym", text("user")),
+            ("the handle", text("handle")),
+        ]
+    }
+}
+
+async fn fill(_: Request, session: Session) -> Result<String, HandlerError> {
+    session.set_user(USER);
+    session.set_label(LABEL);
+    session.insert(KEY, VALUE)?;
+    session.insert("number", NUMBER)?;
+    Ok(String::new())
+}
+
+async fn write_elsewhere(sessions: SessionLayer<DynamoDbStore>, mut visitor: Visitor) {
+    let write = async |_: Request, session: Session| -> Result<String, HandlerError> {
+        session.increment("number", 1)?;
+        Ok(String::new())
+    };
+    assert_eq!(visitor.visit(&sessions, write).await.status, 200);
+}
+
+async fn log_out_elsewhere(sessions: SessionLayer<DynamoDbStore>, mut visitor: Visitor) {
+    let reply = visitor.visit(&sessions, crate::test_support::logout).await;
+    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
+async fn no_error_of_any_kind_tells_a_secret() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let mut kind = Some(ErrorKind::Unavailable);
+    let mut kinds = 0;
+    while let Some(this) = kind {
+        let stage = Stage::new().await;
+        provoke(this, &stage).await;
+        let errors = stage.errors.lock().unwrap().clone();
+        assert!(
+            errors.iter().any(|error| error.kind() == this),
+            "{this:?} was not provoked: {errors:?}"
+        );
+        let mut shown = stage.answers.lock().unwrap().clone();
+        for error in &errors {
+            shown.push_str(&everything_of(error));
+        }
+        let logged = log.take();
+        assert!(logged.len() > 1_000, "{this:?}: hardly anything was logged");
+        for (what, secret) in stage.secrets_or_known().await {
+            assert!(!shown.contains(&secret), "{this:?} tells {what}: {shown}");
+            let line = logged.lines().find(|line| line.contains(&secret));
+            assert_eq!(line, None, "{this:?} logs {what}");
+        }
+        kinds += 1;
+        kind = after(this);
+    }
+    assert_eq!(kinds, 12);
+}
+
+impl Stage {
+    /// A session that was logged out has left no row.
+    async fn secrets_or_known(&self) -> Vec<(&'static str, String)> {
+        if self.bench.table.rows().await.is_empty() {
+            let mut again = Visitor::new();
+            self.bench.proxy.answer(|_, _| Answer::Forward);
+            assert_eq!(again.visit(&self.sessions, fill).await.status, 200);
+        }
+        self.secrets().await
+    }
+}
+
+/// All that a log may make of an error.
+fn everything_of(error: &lambda_sessions::Error) -> String {
+    let mut text = format!("{error} {error:?} {error:#?}");
+    let mut cause = error.source();
+    while let Some(this) = cause {
+        text.push_str(&format!(" {this} {this:?}"));
+        cause = this.source();
+    }
+    let diagnostic = lambda_http::lambda_runtime::Diagnostic::from(error.clone());
+    text + &format!(" {diagnostic:?}")
+}
+
+#[tokio::test]
+async fn no_public_type_shows_a_secret() {
+    let stage = Stage::new().await;
+    let shown = Arc::new(Mutex::new(String::new()));
+    let show = |text: String| shown.lock().unwrap().push_str(&text);
+
+    let written = Arc::clone(&shown);
+    let look = |request: Request, session: Session| {
+        let written = Arc::clone(&written);
+        async move {
+            session.update(KEY, |value: &mut String| value.push_str(VALUE))?;
+            session.insert("other", VALUE)?;
+            session.set_user(USER);
+            session.set_label("secret-label of another kind");
+            let id = session.id();
+            let key = id.as_ref().map(|id| id.storage_key());
+            let sessions = session.user_sessions().await?;
+            let unread = request.unread_session()?;
+            let text = format!("{session:?} {id:?} {key:?} {sessions:?} {unread:?} {session:#?}");
+            written.lock().unwrap().push_str(&text);
+            Ok::<_, HandlerError>(String::new())
+        }
+    };
+    let reply = stage.visitor.clone().visit(&stage.sessions, look).await;
+    assert_eq!(reply.status, 200, "{:?}", stage.errors.lock().unwrap());
+
+    let key = SigningKey::new(SIGNING_KEY).unwrap();
+    let store = stage.sessions.store();
+    show(format!(
+        "{:?} {:?} {store:?} {key:?}",
+        stage.sessions,
+        MemoryStore::new()
+    ));
+    let at = Moment::at(Timestamp::from_epoch_seconds(stage.bench.clock.seconds()));
+    let storage_key =
+        crate::id::StorageKey::stored(stage.bench.table.rows().await[0]["session"].as_s().unwrap());
+    let found = lambda_sessions::SessionStore::load(store, &storage_key, at).await;
+    let Ok(Found::Live(record)) = found else {
+        panic!("{found:?}");
+    };
+    let mut changes = Changes::default();
+    changes.set(None, KEY, Entry::from_json(format!("{VALUE:?}")));
+    changes.remove(None, KEY);
+    changes.set(
+        None,
+        "secret-key too",
+        Entry::from_json(format!("{VALUE:?}")),
+    );
+    let binding = record.binding().unwrap();
+    let update = Update::new(&changes, at);
+    let renewal = Renewal::new(&record, &changes, record.ttl(), at);
+    let stub = renewal.stub(&storage_key);
+    let parts: Vec<_> = changes.iter().map(|(_, change)| change).collect();
+    let entry: Option<&Entry> = record.data().get(KEY);
+    let data: &Data = record.data();
+    let of: &Record = &record;
+    show(format!(
+        "{of:?} {data:?} {entry:?} {changes:?} {parts:?} {update:?} {renewal:?}"
+    ));
+    show(format!(
+        "{stub:?} {:?} {:?}",
+        Stored::Live(record.clone()),
+        Stored::Renewed(stub.clone())
+    ));
+    show(format!(
+        "{binding:?} {:?} {:?}",
+        binding.user(),
+        record.info()
+    ));
+    let handle = binding.handle();
+    show(format!(
+        "{:?} {:?}",
+        Revoked::Only(handle),
+        Revoked::AllBut(handle)
+    ));
+    show(format!(
+        "{:?} {:?}",
+        Found::Live(of),
+        Found::<()>::Moved(storage_key.clone())
+    ));
+    // A key's name is the program's own, and in its source.
+    show(format!("{:?}", Key::<String>::new("name")));
+    let detached = Session::detached([(KEY, VALUE)]);
+    show(format!("{detached:?}"));
+
+    let shown = shown.lock().unwrap();
+    assert!(shown.len() > 2_000, "{shown}");
+    for (what, secret) in stage.secrets().await {
+        assert!(!shown.contains(&secret), "{what} is shown: {shown}");
+    }
+}
+
+#[test]
+fn no_panic_tells_a_secret() {
+    let key = SigningKey::new(SIGNING_KEY).unwrap();
+    let sessions = SessionLayer::new(MemoryStore::new()).user_key(key.clone());
+    let wrong = [
+        sessions.clone().signing_keys([]),
+        sessions
+            .clone()
+            .signing_keys([key.clone()])
+            .lifetime(Duration::ZERO),
+        sessions.signing_keys([key]).cookie_name(""),
+    ];
+    for sessions in wrong {
+        let wrapped = catch_unwind(AssertUnwindSafe(|| {
+            let _service = sessions.wrap(fill);
+        }));
+        let told = wrapped.unwrap_err();
+        let told = told.downcast_ref::<String>().expect("it has a message");
+        assert!(!told.contains("secret"), "{told}");
+    }
+    let values = catch_unwind(|| Session::detached("secret-value"));
+    let told = values.unwrap_err();
+    let told = told.downcast_ref::<&str>().expect("it has a message");
+    assert!(!told.contains("secret"), "{told}");
+}
+
+/// What was logged, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Writes down what this thread logs from now on.
+    fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new(format!("{FILTER},{EMULATOR}")))
+            .with_ansi(false)
+            .with_writer(self.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    fn take(&self) -> String {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap());
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self.clone()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
