@@ -69,6 +69,7 @@
 //!         (&Method::POST, "/login") => match check_password(request.body()) {
 //!             Some(user) => {
 //!                 session.renew(); // first of all: a new id, against session fixation
+//!                 session.set_user(&user); // so that it can be listed and revoked
 //!                 session.insert(USER, &user)?;
 //!                 (StatusCode::OK, format!("welcome, {user}\n"))
 //!             }
@@ -111,6 +112,32 @@
 //!
 //! Its `main` is the one above, with `app` in place of `hello`.
 //!
+//! # Users
+//!
+//! A session that [`set_user`](Session::set_user) has made a user's is one of the user's sessions:
+//! [`user_sessions`](Session::user_sessions) lists them ("your devices"),
+//! [`revoke_others`](Session::revoke_others) ends all others ("log out everywhere else"),
+//! [`revoke`](Session::revoke) one of them, and [`SessionLayer::revoke_user`] all, from outside a
+//! request. Who was logged in when a revocation began is dead when it returns, whatever races it.
+//!
+//! ```
+//! use lambda_sessions::{Error, Session};
+//!
+//! async fn devices(session: &Session) -> Result<Vec<String>, Error> {
+//!     let sessions = session.user_sessions().await?;
+//!     let line = |info: &lambda_sessions::SessionInfo| {
+//!         let mark = if info.is_current() { " (this one)" } else { "" };
+//!         format!("{}{mark}", info.label().unwrap_or("unknown"))
+//!     };
+//!     Ok(sessions.iter().map(line).collect())
+//! }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() { assert!(devices(&Session::detached(())).await.unwrap().is_empty()); }
+//! ```
+//!
+//! In DynamoDB that takes a [second table](DynamoDbStore::users_table), which is asked for nothing
+//! until the first session is bound. The tables hold a [pseudonym](SessionLayer::user_key) of the user.
+//!
 //! # When it is written
 //!
 //! After the handler has returned `Ok` with a status below 500, and before the response leaves: it
@@ -150,9 +177,15 @@
 //! | renews the id | `GetItem`, `TransactWriteItems` |
 //! | destroys it and starts anew | `GetItem`, `TransactWriteItems` |
 //! | logs out | `GetItem`, `DeleteItem` |
+//! | finds its id [too old](SessionLayer::renew_interval) | `GetItem`, `TransactWriteItems` |
+//! | begins, or renews, a session of a [user](Session::set_user) | `TransactWriteItems` for the write |
+//! | logs out of one | `GetItem`, `DeleteItem`, `DeleteItem` |
+//! | lists a user's sessions | `Query`, and `BatchGetItem` for each 100 |
+//! | revokes them | `Query`, 2 `DeleteItem` for each, `Query` |
 //!
 //! A read costs one read unit per 4 KB (it is strongly consistent), a write one write unit per KB,
-//! a transaction twice that for each of its two items
+//! a transaction twice that for each of its items: two, and of a user's session one row more, or two
+//! when it is renewed
 //! ([pricing](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html)).
 //!
 //! # Other services
@@ -257,15 +290,16 @@
 //! | Module | What is in it |
 //! |---|---|
 //! | `error`, `id`, `key`, `expiry` | values that cannot be wrong once built |
+//! | `user` | whom a session is bound to, and what is told of it |
 //! | `record` | what a store holds of a session |
 //! | `changes` | what a request changed, and what becomes of it |
 //! | `session` | the handle that handlers have |
-//! | `store` | the trait; `memory`; `dynamodb` with `connection`, `item`, `expression`, `sending`, `retry`, `fault`; the suite |
+//! | `store` | the trait; `memory`; `dynamodb` with `connection`, `item`, `expression`, `sending`, `update`, `users`, `retry`, `fault`; the suite |
 //! | `presented`, `signing`, `cookie`, `transport`, `response` | how the id travels, and what a response says of it |
 //! | `config` | settings, their defaults, the environment |
 //! | `service`, `budget` | the pipeline: read the id, load, run the handler, decide, apply, write the cookie; the time it has |
 //! | `layer`, `tower`, `request`, `extract` | how an application gets at it |
-//! | `fuzzing` | what must hold of hostile input: not in the library, for the fuzzer and the tests |
+//! | `fuzzing`, `leaks` | what must hold of hostile input, and of what is shown: for the fuzzer and the tests alone |
 
 // What the tests in `tests` share names the library so.
 #[cfg(test)]

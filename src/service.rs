@@ -502,6 +502,7 @@ impl Verdict {
 }
 
 /// What was done to the store.
+#[allow(clippy::large_enum_variant)] // one at a time, and taken apart at once
 enum Done {
     /// This is stored now, there.
     Stored(Home, Record, Token),

@@ -306,6 +306,94 @@ async fn logging_out_one_deletion_and_the_read() {
     }
 }
 
+/// A session that is a user's has a row besides.
+#[tokio::test]
+async fn of_users() {
+    let bench = Bench::with_users().await;
+    let login = |session: Session| async move {
+        session.set_user("ada");
+        session.set_label("phone");
+        session.insert("user", "ada")?;
+        Ok(())
+    };
+    for way in WAYS {
+        let mut visitor = Visitor::new();
+        let calls = calls_of(&bench, way, &mut visitor, login).await;
+        assert_eq!(calls, ["TransactWriteItems"], "{way:?}: at the first visit");
+        let mut visitor = bench.guest(begin).await;
+        let login_transaction = ["GetItem", "TransactWriteItems"];
+        let calls = calls_of(&bench, way, &mut visitor, login).await;
+        assert_eq!(calls, login_transaction, "{way:?}: it is renewed and bound");
+        let calls = calls_of(&bench, way, &mut visitor, login).await;
+        assert_eq!(calls, ["GetItem"], "{way:?}: it is hers already");
+        let renew = |session: Session| async move {
+            session.renew();
+            Ok(())
+        };
+        let calls = calls_of(&bench, way, &mut visitor, renew).await;
+        assert_eq!(calls, login_transaction, "{way:?}: a renewal");
+        let change = |session: Session| async move { Ok(session.insert("a", 7)?) };
+        let calls = calls_of(&bench, way, &mut visitor, change).await;
+        assert_eq!(calls, ["GetItem", "UpdateItem"], "{way:?}: as any other");
+        let list = |session: Session| async move {
+            session.user_sessions().await?;
+            Ok(())
+        };
+        let calls = calls_of(&bench, way, &mut visitor, list).await;
+        assert_eq!(calls, ["GetItem", "Query", "BatchGetItem"], "{way:?}");
+        let logout = |session: Session| async move {
+            session.destroy();
+            Ok(())
+        };
+        let calls = calls_of(&bench, way, &mut visitor, logout).await;
+        let expected = ["GetItem", "DeleteItem", "DeleteItem"];
+        assert_eq!(calls, expected, "{way:?}: the record, and the row");
+        bench.sessions.revoke_user("ada").await.unwrap();
+        bench.proxy.calls();
+    }
+}
+
+#[tokio::test]
+async fn revoking_two_deletions_for_each_session_and_two_queries() {
+    let bench = Bench::with_users().await;
+    let login = |session: Session| async move {
+        session.set_user("ada");
+        Ok(())
+    };
+    for sessions in [0, 1, 3] {
+        for _ in 0..sessions {
+            calls_of(&bench, Way::Wrapped, &mut Visitor::new(), login).await;
+        }
+        bench.sessions.revoke_user("ada").await.unwrap();
+        let mut calls = bench.proxy.calls();
+        calls.sort_unstable();
+        let queries = if sessions == 0 { 1 } else { 2 };
+        let expected = [vec!["DeleteItem"; sessions * 2], vec!["Query"; queries]].concat();
+        assert_eq!(calls, expected, "{sessions} sessions");
+    }
+}
+
+#[tokio::test]
+async fn renewing_on_schedule_a_read_and_one_transaction() {
+    let mut bench = Bench::new().await;
+    bench.sessions = bench.sessions.clone().renew_interval(minutes(15));
+    for way in WAYS {
+        let mut visitor = bench.guest(begin).await;
+        let before = visitor.clone();
+        let read = |session: Session| async move { Ok(session.get::<i64>("n").map(drop)?) };
+        bench.clock.advance(minutes(15) - Duration::from_secs(1));
+        assert_eq!(calls_of(&bench, way, &mut visitor, read).await, ["GetItem"]);
+        bench.clock.advance(Duration::from_secs(1));
+        let calls = calls_of(&bench, way, &mut visitor, read).await;
+        assert_eq!(calls, ["GetItem", "TransactWriteItems"], "{way:?}: due");
+        assert_eq!(calls_of(&bench, way, &mut visitor, read).await, ["GetItem"]);
+        // By the id before it: the stub, and where it leads.
+        let mut late = before.clone();
+        let calls = calls_of(&bench, way, &mut late, read).await;
+        assert_eq!(calls, ["GetItem", "GetItem"], "{way:?}: in the grace");
+    }
+}
+
 #[tokio::test]
 async fn saving_in_between_costs_a_write_of_its_own_and_the_end_none() {
     let bench = Bench::new().await;

@@ -14,6 +14,8 @@
 //! `LAMBDA_SESSIONS_HISTORY_SEED` which comes first (default 1). A failure names its seed, which
 //! decides who does what, though not how long it takes.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
+
 mod support;
 
 use std::future::Future;
@@ -251,8 +253,9 @@ async fn whoever_was_logged_in_when_a_revocation_began_is_dead_when_it_returns()
         assert!(world.direct.user_sessions("ada").await.unwrap().is_empty());
         assert!(world.bench.table.rows().await.is_empty());
         for login in logins {
-            for cookie in &*login.cookies.lock().unwrap() {
-                let mut visitor = Visitor::with_cookie(COOKIE, cookie);
+            let cookies = login.cookies.lock().unwrap().clone();
+            for cookie in cookies {
+                let mut visitor = Visitor::with_cookie(COOKIE, &cookie);
                 assert_eq!(visitor.visit(&world.direct, who).await.body, "");
             }
         }
@@ -444,7 +447,7 @@ async fn a_revocation_that_fails_says_so_and_can_be_done_again() {
 #[tokio::test]
 async fn a_record_of_a_newer_format_is_not_passed_over() {
     let bench = Bench::with_users().await;
-    racing(&bench).await;
+    let _ada = racing(&bench).await;
     let mut item = bench.table.item().await;
     let newer = aws_sdk_dynamodb::types::AttributeValue::N("2".to_owned());
     item.insert("format".to_owned(), newer);

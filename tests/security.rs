@@ -1,6 +1,8 @@
 //! What an attacker tries, and what users are promised: journeys through the real `lambda_http`
 //! adapter, with a real DynamoDB behind it.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::sync::Arc;

@@ -2,7 +2,8 @@
 //!
 //! 1. One item per session, one client per process. What the items look like is in [`item`], what
 //!    is asked of DynamoDB in [`expression`], how it is sent in [`sending`] and sent again in
-//!    [`retry`], what its errors mean in [`fault`], where the client comes from in [`connection`].
+//!    [`retry`], what its errors mean in [`fault`], where the client comes from in [`connection`]. The
+//!    rows of users are in [`users`].
 //! 2. Each operation is one call, where nothing goes wrong. Every write but a create is
 //!    conditional on the record being there and alive, and a condition that fails returns the item
 //!    it failed on, so that no second read is needed to know why.
@@ -57,7 +58,9 @@ const SIGNATURE_LIFETIME: Duration = Duration::from_secs(15 * 60);
 ///
 /// The table has a partition key `id` of type string, nothing else is required of it; TTL on the
 /// attribute `ttl` makes DynamoDB delete what has expired. It needs `GetItem`, `PutItem`,
-/// `UpdateItem` and `DeleteItem` (`TransactWriteItems` is allowed by those).
+/// `UpdateItem` and `DeleteItem` (`TransactWriteItems` is allowed by those). Where sessions are bound
+/// to users it needs `BatchGetItem` besides, and on the [users table](Self::users_table) `Query`,
+/// `PutItem` and `DeleteItem`.
 ///
 /// Build one per process, before `run`, and clone it: clones share the client and its connections.
 #[derive(Clone)]

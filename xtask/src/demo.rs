@@ -59,7 +59,13 @@ impl Demo {
             "login" => format!(
                 "  curl -c jar -b jar {url}login -d user=alice -d password=wonderland\n  \
                    curl -c jar -b jar {url}\n  \
+                   curl -c jar -b jar {url}devices\n  \
                    curl -c jar -b jar {url}logout -X POST"
+            ),
+            "csrf" => format!(
+                "  curl -c jar -b jar {url}give -d coins=3 -H 'sec-fetch-site: same-origin'\n  \
+                   curl -c jar -b jar {url}\n  \
+                   curl -i -b jar {url}give -d coins=3 -H 'sec-fetch-site: cross-site'"
             ),
             _ => format!("  curl -c jar -b jar {url}"),
         };
@@ -85,7 +91,7 @@ impl Demo {
 }
 
 fn known(example: &str) -> Result<&'static str> {
-    ["counter", "login", "custom_store"]
+    ["counter", "login", "custom_store", "csrf"]
         .into_iter()
         .find(|known| *known == example)
         .with_context(|| format!("there is no example {example}"))

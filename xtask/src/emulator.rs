@@ -1,4 +1,4 @@
-//! A DynamoDB in memory, served over HTTP, with the table of `template.yaml` in it.
+//! A DynamoDB in memory, served over HTTP, with the tables of `template.yaml` in it.
 
 use std::process::Command;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub(crate) const TABLE: &str = "sessions";
+const USERS_TABLE: &str = "sessions-users";
 
 pub(crate) struct Emulator {
     endpoint: String,
@@ -41,7 +42,8 @@ impl Emulator {
             },
         ));
         let client = client(&endpoint).await;
-        create_table(&client).await?;
+        create_table(&client, TABLE, &["id"]).await?;
+        create_table(&client, USERS_TABLE, &["user", "session"]).await?;
         Ok(Self {
             endpoint,
             client,
@@ -102,20 +104,21 @@ pub(crate) fn point_at(endpoint: &str, command: &mut Command) {
         .env("AWS_SECRET_ACCESS_KEY", "dummy");
 }
 
-async fn create_table(client: &Client) -> Result<()> {
-    let attribute = AttributeDefinition::builder()
-        .attribute_name("id")
-        .attribute_type(ScalarAttributeType::S)
-        .build()?;
-    let key = KeySchemaElement::builder()
-        .attribute_name("id")
-        .key_type(KeyType::Hash)
-        .build()?;
-    client
-        .create_table()
-        .table_name(TABLE)
-        .attribute_definitions(attribute)
-        .key_schema(key)
+/// A table with these keys, the partition key first.
+async fn create_table(client: &Client, table: &str, keys: &[&str]) -> Result<()> {
+    let mut creation = client.create_table().table_name(table);
+    for (key, key_type) in keys.iter().zip([KeyType::Hash, KeyType::Range]) {
+        let attribute = AttributeDefinition::builder()
+            .attribute_name(*key)
+            .attribute_type(ScalarAttributeType::S);
+        let key = KeySchemaElement::builder()
+            .attribute_name(*key)
+            .key_type(key_type);
+        creation = creation
+            .attribute_definitions(attribute.build()?)
+            .key_schema(key.build()?);
+    }
+    creation
         .billing_mode(BillingMode::PayPerRequest)
         .send()
         .await?;
@@ -125,7 +128,7 @@ async fn create_table(client: &Client) -> Result<()> {
         .build()?;
     client
         .update_time_to_live()
-        .table_name(TABLE)
+        .table_name(table)
         .time_to_live_specification(ttl)
         .send()
         .await?;

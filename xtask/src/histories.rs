@@ -10,7 +10,14 @@ use crate::process::run;
 use crate::workspace::Workspace;
 
 const SEEDS: &str = "LAMBDA_SESSIONS_HISTORY_SEEDS";
-const ARGUMENTS: [&str; 4] = ["--test", "histories", "--", "--nocapture"];
+const ARGUMENTS: [&str; 6] = [
+    "--test",
+    "histories",
+    "--test",
+    "revocation",
+    "--",
+    "--nocapture",
+];
 
 pub(crate) struct Histories {
     seeds: u32,

@@ -29,7 +29,7 @@ use crate::workspace::Workspace;
 const USAGE: &str = "\
 usage: cargo xtask <task>
 
-  demo [--example counter|login|custom_store] [--port 9000]
+  demo [--example counter|login|custom_store|csrf] [--port 9000]
           an example behind cargo-lambda, with a DynamoDB in memory
   e2e     the examples behind cargo-lambda, over HTTP, function processes killed in between
   dynamodb-local -- <arguments of cargo test>

@@ -1,19 +1,22 @@
-//! A login and a logout: a new session id at the login, so that one planted before it is worth
-//! nothing, and no record and no cookie after the logout.
+//! A login, a logout, and "your devices": a new session id at the login, so that one planted before
+//! it is worth nothing; no record and no cookie after the logout; and a list of the user's sessions,
+//! of which all others can be ended.
 //!
 //! With a DynamoDB of its own, in memory: `cargo xtask demo --example login`.
 //!
-//! With one that runs already:
+//! With one that runs already, and has the tables `sessions` and `sessions-users`:
 //!
 //! ```sh
 //! SESSION_DYNAMODB_ENDPOINT=http://localhost:8000 AWS_REGION=us-east-1 \
 //! AWS_ACCESS_KEY_ID=dummy AWS_SECRET_ACCESS_KEY=dummy cargo lambda watch -p login
 //! curl -c jar -b jar http://localhost:9000/
 //! curl -c jar -b jar http://localhost:9000/login -d user=alice -d password=wonderland
+//! curl -c jar -b jar http://localhost:9000/devices
+//! curl -c jar -b jar http://localhost:9000/logout-elsewhere -X POST
 //! curl -c jar -b jar http://localhost:9000/logout -X POST
 //! ```
 
-use lambda_http::http::header::{ALLOW, CONTENT_TYPE};
+use lambda_http::http::header::{ALLOW, CONTENT_TYPE, USER_AGENT};
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::tracing::{self, subscriber};
 use lambda_http::{Error, Request, RequestExt, RequestPayloadExt, Response, run};
@@ -25,7 +28,7 @@ const USER: Key<String> = Key::new("user");
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     // Fixed, and not by a variable: at TRACE the runtime logs whole events, cookies included, and
-    // the SDK whole requests.
+    // the SDK whole answers.
     subscriber::fmt()
         .with_env_filter("warn,login=info")
         .without_time()
@@ -39,8 +42,10 @@ async fn route(request: Request, session: Session) -> Result<Response<String>, E
         ("/", &Method::GET) => who(&session),
         ("/login", &Method::POST) => login(&request, &session),
         ("/logout", &Method::POST) => logout(&session),
-        ("/", _) => wrong_method("GET"),
-        ("/login" | "/logout", _) => wrong_method("POST"),
+        ("/devices", &Method::GET) => devices(&session).await,
+        ("/logout-elsewhere", &Method::POST) => logout_elsewhere(&session).await,
+        ("/" | "/devices", _) => wrong_method("GET"),
+        ("/login" | "/logout" | "/logout-elsewhere", _) => wrong_method("POST"),
         _ => text(StatusCode::NOT_FOUND, "no such page"),
     }
 }
@@ -69,6 +74,8 @@ fn login(request: &Request, session: &Session) -> Result<Response<String>, Error
     }
     // Whoever knew the id before the login must not share what comes after it.
     session.renew();
+    session.set_user(&credentials.user);
+    session.set_label(device(request));
     session.insert(USER, &credentials.user)?;
     text(StatusCode::OK, &format!("welcome, {}", credentials.user))
 }
@@ -76,6 +83,30 @@ fn login(request: &Request, session: &Session) -> Result<Response<String>, Error
 fn logout(session: &Session) -> Result<Response<String>, Error> {
     session.destroy();
     text(StatusCode::OK, "goodbye")
+}
+
+/// The sessions of whoever is logged in, the last seen first.
+async fn devices(session: &Session) -> Result<Response<String>, Error> {
+    let sessions = session.user_sessions().await?;
+    let lines = sessions.iter().map(|info| {
+        let mark = if info.is_current() { "*" } else { " " };
+        format!("{mark} {}", info.label().unwrap_or("an unknown device"))
+    });
+    text(StatusCode::OK, &lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// What should follow a change of password as well.
+async fn logout_elsewhere(session: &Session) -> Result<Response<String>, Error> {
+    session.revoke_others().await?;
+    text(StatusCode::OK, "logged out everywhere else")
+}
+
+/// What the list calls this login. A real one would say "Firefox on Linux".
+fn device(request: &Request) -> &str {
+    let agent = request.headers().get(USER_AGENT);
+    agent
+        .and_then(|agent| agent.to_str().ok())
+        .unwrap_or("an unknown device")
 }
 
 /// A toy. A real one verifies a salted, slow hash, such as Argon2id, of whoever the user is, and

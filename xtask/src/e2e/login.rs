@@ -1,4 +1,5 @@
-//! Who am I, before and after a login, across a kill, after a second login and a logout.
+//! Who am I, before and after a login, across a kill, after a second login, elsewhere, and after a
+//! logout.
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -74,13 +75,31 @@ pub(super) async fn journey(stage: &Stage<'_>, checks: &mut Checks) -> Result<()
     checks.equal(what, &*client.get(&home).await?.body, ALICE);
     let stub = stage.item(&first).await?.unwrap_or_default();
     let what = "login: a stub without data is left of the old record";
-    checks.equal(what, names(&stub), ["id", "renewed", "ttl"]);
+    checks.equal(what, names(&stub), ["heir", "id", "renewed", "ttl"]);
     let record = stage.item(&second).await?.context("there is no record")?;
     let user = record
         .get("data")
         .and_then(|data| data.as_m().ok()?.get("user"));
     let wanted = AttributeValue::S("\"alice\"".into());
     checks.equal("login: the record's data", user, Some(&wanted));
+
+    let mut elsewhere = Client::new();
+    elsewhere.post(&login, FORM, RIGHT_FORM).await?;
+    let devices = client.get(&format!("{home}devices")).await?;
+    let what = "login: two devices, and this is one of them";
+    let marks = |line: &str| line.chars().next();
+    let mut marks: Vec<_> = devices.body.lines().filter_map(marks).collect();
+    marks.sort_unstable();
+    checks.equal(what, marks, [' ', '*']);
+    let answer = client
+        .post(&format!("{home}logout-elsewhere"), FORM, "")
+        .await?;
+    let what = "login: logout elsewhere";
+    checks.equal(what, &*answer.body, "logged out everywhere else\n");
+    let what = "login: and elsewhere it is anonymous";
+    checks.equal(what, &*elsewhere.get(&home).await?.body, ANONYMOUS);
+    let what = "login: and here it is alice";
+    checks.equal(what, &*client.get(&home).await?.body, ALICE);
 
     let answer = client.post(&logout, FORM, "").await?;
     checks.equal("login: logout", &*answer.body, "goodbye\n");
