@@ -219,6 +219,9 @@ impl<S: SessionStore> SessionLayer<S> {
     /// the client again. After a [`renew`](Session::renew), which is for logins, it never does.
     /// Whole seconds; one at least. A renewal is one `TransactWriteItems`.
     ///
+    /// A client that never gets the response with its new id, since its connection broke, has to log
+    /// in again after those 60 seconds: an interval of hours costs fewer of them than one of minutes.
+    ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#renewal-timeout
     pub fn renew_interval(mut self, interval: Duration) -> Self {
         self.settings.expiry.renew = Some(interval);

@@ -306,12 +306,20 @@ impl<S: SessionStore> Pipeline<S> {
     /// one does so, and the others go on with what it has left.
     async fn rotate(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
         let changed = !pending.changes.is_empty();
-        match self.move_on(pending, true, at).await {
-            Ok((Found::Live(record), new)) => Ok(Done::begun(new, record)),
-            Ok((Found::Moved(_), _)) if changed => self.update(pending, None, at).await,
-            Ok((Found::Absent, _)) if changed => Err(destroyed()),
-            Ok((Found::Renewed, _)) if changed => Err(renewed()),
+        let new = SessionId::generate()?;
+        match self.move_to(&new, pending, true, at).await {
+            Ok(Found::Live(record)) => Ok(Done::begun(new, record)),
+            Ok(Found::Moved(_)) if changed => self.update(pending, None, at).await,
+            Ok(Found::Absent) if changed => Err(destroyed()),
+            Ok(Found::Renewed) if changed => Err(renewed()),
             Ok(_) => Ok(Done::Kept(None)),
+            // Whoever is left with the old id is logged out in a minute if it was renewed.
+            Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
+                match self.store.load(new.storage_key(), at).await {
+                    Ok(Found::Live(record)) => Ok(Done::begun(new, record)),
+                    _ => Err(error),
+                }
+            }
             Err(error) if changed => Err(error),
             // Nothing that anybody asked for is lost, and the next request tries again.
             Err(error) => {
@@ -325,23 +333,24 @@ impl<S: SessionStore> Pipeline<S> {
         if pending.home.is_none() {
             return self.create(pending, at).await;
         }
-        match self.move_on(pending, false, at).await? {
-            (Found::Live(record), new) => Ok(Done::begun(new, record)),
-            (Found::Absent, _) => Err(destroyed()),
-            (Found::Moved(_) | Found::Renewed, _) => Err(renewed()),
+        let new = SessionId::generate()?;
+        match self.move_to(&new, pending, false, at).await? {
+            Found::Live(record) => Ok(Done::begun(new, record)),
+            Found::Absent => Err(destroyed()),
+            Found::Moved(_) | Found::Renewed => Err(renewed()),
         }
     }
 
     /// Moves the record to a new id.
-    async fn move_on(
+    async fn move_to(
         &self,
+        new: &SessionId,
         pending: &Pending<'_>,
         on_schedule: bool,
         at: Moment,
-    ) -> Result<(Found, SessionId), Error> {
-        let new = SessionId::generate()?;
+    ) -> Result<Found, Error> {
         let Some(home) = &pending.home else {
-            return Ok((Found::Absent, new));
+            return Ok(Found::Absent);
         };
         self.check_size(pending, pending.record.data())?;
         let rules = &self.settings.expiry;
@@ -355,11 +364,8 @@ impl<S: SessionStore> Pipeline<S> {
             dated: rules.renew.is_some(),
             ..Renewal::new(&pending.record, &pending.changes, ttl, at)
         };
-        let found = self
-            .store
-            .renew(home.key(), new.storage_key(), renewal)
-            .await?;
-        Ok((found, new))
+        let renewing = self.store.renew(home.key(), new.storage_key(), renewal);
+        renewing.await
     }
 
     async fn replace(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {

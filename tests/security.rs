@@ -13,7 +13,7 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Error, Request, Service as _};
 use lambda_sessions::{DynamoDbStore, ErrorKind, Session, SessionLayer, SigningKey};
 use serde_json::{Value, json};
-use support::{Bench, Reply, Table, Visitor, count, days, logout, minutes, peek};
+use support::{Answer, Bench, Reply, Table, Visitor, count, days, logout, minutes, peek};
 use tokio::sync::Barrier;
 
 const COOKIE: &str = "__Host-sid";
@@ -403,6 +403,33 @@ async fn parallel_requests_survive_a_scheduled_rotation() {
     assert_eq!(sees(&sessions, &ada).await, "ada");
     let listed = sessions.user_sessions("ada").await.unwrap();
     assert_eq!(listed.len(), 1, "it is one login: {listed:?}");
+}
+
+/// An outage must not leave a client with an id that leads nowhere in a minute.
+#[tokio::test]
+async fn a_rotation_whose_acknowledgement_is_lost_is_looked_for() {
+    let mut bench = Bench::with_users().await;
+    let store = bench.table.store_at(&bench.proxy.endpoint);
+    bench.use_store(store.operation_timeout(Duration::from_millis(300)));
+    let sessions = bench.sessions.clone().renew_interval(minutes(15));
+    for happened in [true, false] {
+        let mut ada = logged_in_to(&sessions).await;
+        bench.clock.advance(minutes(15));
+        bench
+            .proxy
+            .answer(move |operation, before| match (operation, before) {
+                ("TransactWriteItems", 0) if happened => Answer::lost(),
+                ("TransactWriteItems", _) => Answer::error(500, "InternalServerError"),
+                _ => Answer::Forward,
+            });
+        let reply = ada.visit(&sessions, who).await;
+        bench.proxy.answer(|_, _| Answer::Forward);
+        // Where nobody can tell, nobody is told that all is well.
+        let expected = if happened { (200, 1) } else { (503, 0) };
+        assert_eq!((reply.status, reply.cookies.len()), expected);
+        bench.clock.advance(minutes(2));
+        assert_eq!(sees(&sessions, &ada).await, "ada", "{happened}");
+    }
 }
 
 #[tokio::test]
