@@ -84,3 +84,26 @@ impl Lost {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::lambda_runtime::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_deadline_of_yesterday_is_over_and_an_older_one_is_none() {
+        const HOUR: Duration = Duration::from_secs(60 * 60);
+        let ago = |age: Duration| {
+            let at = system_clock() - age;
+            let mut context = Context::default();
+            context.deadline = at.duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+            deadline(&http::Request::new(()).with_lambda_context(context))
+        };
+        for over in [Duration::from_secs(1), HOUR, 2 * HOUR, 23 * HOUR] {
+            let at = ago(over).expect("it was one");
+            assert!(at <= Instant::now(), "{over:?}");
+        }
+        assert_eq!(ago(25 * HOUR), None);
+    }
+}

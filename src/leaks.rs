@@ -280,6 +280,7 @@ async fn no_error_of_any_kind_tells_a_secret() {
         }
         let logged = log.take();
         assert!(logged.len() > 1_000, "{this:?}: hardly anything was logged");
+        said_why(this, &logged);
         for (what, secret) in stage.secrets_or_known().await {
             assert!(!shown.contains(&secret), "{this:?} tells {what}: {shown}");
             let line = logged.lines().find(|line| line.contains(&secret));
@@ -300,6 +301,22 @@ impl Stage {
             assert_eq!(again.visit(&self.sessions, fill).await.status, 200);
         }
         self.secrets().await
+    }
+}
+
+/// What is told all the same: what failed, and for whom it is to look into.
+fn said_why(kind: ErrorKind, log: &str) {
+    let (level, text) = match kind {
+        ErrorKind::Gone | ErrorKind::Conflict => ("WARN", "a session changed in the meantime"),
+        _ => ("ERROR", "a session failed"),
+    };
+    let mut lines = log.lines().filter(|line| line.contains(text));
+    let line = lines
+        .next()
+        .unwrap_or_else(|| panic!("{kind:?}: nothing was said"));
+    assert!(line.contains(level), "{kind:?}: {line}");
+    if kind == ErrorKind::Unavailable {
+        assert!(line.contains("InternalServerError"), "the cause: {line}");
     }
 }
 

@@ -135,6 +135,34 @@ async fn if_unchanged_lets_one_of_two_win() {
     assert_eq!(data.len(), 3, "one of them: {:?}", data.keys());
 }
 
+/// A renewal copies what others wrote meanwhile, unless that is not to be.
+#[tokio::test]
+async fn if_unchanged_holds_for_a_renewal_too() {
+    let bench = Bench::new().await;
+    for if_unchanged in [false, true] {
+        let mut ada = bench.guest(begin).await;
+        let (elsewhere, other) = (bench.elsewhere(), ada.clone());
+        let login = |_: Request, session: Session| {
+            let (elsewhere, mut other) = (elsewhere.clone(), other.clone());
+            async move {
+                let write = |_: Request, session: Session| async move {
+                    session.insert("theirs", true)?;
+                    Ok("")
+                };
+                other.visit(&elsewhere, write).await;
+                session.renew();
+                if if_unchanged {
+                    session.if_unchanged();
+                }
+                Ok("")
+            }
+        };
+        let reply = ada.visit(&bench.sessions, login).await;
+        let expected = if if_unchanged { (409, 0) } else { (200, 1) };
+        assert_eq!((reply.status, reply.cookies.len()), expected);
+    }
+}
+
 #[tokio::test]
 async fn an_update_that_never_gets_through_is_a_conflict() {
     let bench = Bench::new().await.giving_up_after(300);

@@ -135,6 +135,11 @@ async fn too_large_a_session_is_refused_before_anything_is_sent() {
         Ok(session.insert("blob", "x".repeat(300_000)).map(|()| "")?)
     };
     assert_eq!(ada.visit(&bench.sessions, shrink).await.status, 200);
+    let as_large = |_: Request, session: Session| async move {
+        Ok(session.insert("blob", "y".repeat(300_000)).map(|()| "")?)
+    };
+    let reply = ada.visit(&bench.sessions, as_large).await;
+    assert_refused(&reply, 503, "but not stay as it is");
 }
 
 #[tokio::test]

@@ -422,10 +422,69 @@ async fn a_create_that_arrives_after_the_logout_resurrects_nothing() {
     let mut thief = ada.clone();
     assert_eq!(ada.visit(&bench.sessions, logout).await.status, 200);
     assert_eq!(ada.cookie(), None);
+    let stub = bench.table.item().await;
+    assert_eq!(
+        stub["ttl"].as_n().unwrap().parse(),
+        Ok(bench.clock.seconds() + 15 * 60),
+        "for as long as the attempt's signature is good"
+    );
     tokio::time::sleep(2 * LATE).await;
     assert_eq!(thief.visit(&bench.sessions, peek).await.body, "None");
     let late = thief.visit(&bench.sessions, count).await;
     assert_refused(&late, 409, "the id is dead");
+}
+
+/// DynamoDB knows the token of a transaction for ten minutes. After that a repetition is refused,
+/// since the new record is there, and it is seen that it is ours.
+#[tokio::test]
+async fn a_transaction_whose_token_was_forgotten_counts_once() {
+    let bench = Bench::with_users().await;
+    bench.proxy.edit(|operation, body| {
+        if operation == "TransactWriteItems" {
+            let mut bytes = [0; 16];
+            getrandom::fill(&mut bytes).unwrap();
+            let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            body["ClientRequestToken"] = token.into();
+        }
+    });
+    let lose_one = || {
+        bench
+            .proxy
+            .answer(|operation, before| match (operation, before) {
+                ("TransactWriteItems", 0) => Answer::lost(),
+                _ => Answer::Forward,
+            });
+    };
+    let renew = |_: Request, session: Session| async move {
+        session.renew();
+        session.increment("visits", 1)?;
+        Ok("")
+    };
+    let anew = |_: Request, session: Session| async move {
+        session.destroy();
+        session.insert("visits", 7)?;
+        Ok("")
+    };
+    let begin_as_user = |_: Request, session: Session| async move {
+        session.set_user("ada");
+        session.insert("visits", 1)?;
+        Ok("")
+    };
+    let mut ada = bench.guest(count).await;
+    lose_one();
+    assert_eq!(ada.visit(&bench.sessions, renew).await.status, 200);
+    assert_eq!(ada.visit(&bench.sessions, peek).await.body, "Some(2)");
+    lose_one();
+    assert_eq!(ada.visit(&bench.sessions, anew).await.status, 200);
+    assert_eq!(ada.visit(&bench.sessions, peek).await.body, "Some(7)");
+    let mut grace = Visitor::new();
+    lose_one();
+    assert_eq!(
+        grace.visit(&bench.sessions, begin_as_user).await.status,
+        200
+    );
+    assert_eq!(grace.visit(&bench.sessions, peek).await.body, "Some(1)");
+    assert!(bench.kinds().is_empty());
 }
 
 /// Another request was faster, and there is no time to try again: the first attempt may still
