@@ -188,3 +188,35 @@ fn sweep(slots: &mut HashMap<StorageKey, Stored>, now: Timestamp) {
         slots.retain(|_, slot| !matches!(Stored::found(Some(slot), now), Found::Absent));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::SessionId;
+    use crate::record::Data;
+
+    #[tokio::test]
+    async fn it_counts_its_sessions_and_lets_go_of_what_has_expired() {
+        let at = Timestamp::from_epoch_seconds;
+        let store = MemoryStore::new();
+        assert_eq!((store.len(), store.is_empty()), (0, true));
+        let mut begun = 0;
+        for now in [1_000, 2_000] {
+            let record = Record::new(Data::new(), at(now), at(now + 500));
+            for _ in 0..1_000 {
+                let id = SessionId::generate().unwrap();
+                let moment = Moment::at(at(now));
+                store
+                    .create(id.storage_key(), &record, moment)
+                    .await
+                    .unwrap();
+                begun += 1;
+                if now == 1_000 {
+                    assert_eq!((store.len(), store.is_empty()), (begun, false));
+                }
+            }
+        }
+        // The first thousand made room for some of the second, and none of these went.
+        assert!((1_000..2_000).contains(&store.len()), "{store:?}");
+    }
+}

@@ -189,3 +189,48 @@ fn with_connect_timeout(client: &Client, timeout: Duration) -> Client {
         .build();
     Client::from_conf(config.to_builder().timeout_config(timeouts).build())
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::config::Config;
+
+    use super::*;
+
+    fn connection() -> Connection {
+        let config = Config::builder().behavior_version(BehaviorVersion::v2026_01_12());
+        Connection::new(Client::from_conf(config.build()), None)
+    }
+
+    fn seconds_ago(seconds: u64) -> u64 {
+        now() - seconds
+    }
+
+    #[test]
+    fn it_was_quiet_if_nothing_was_heard_for_ten_seconds() {
+        let connection = connection();
+        assert!(!connection.was_quiet(), "it begins now");
+        for (seconds, quiet) in [(0, false), (8, false), (10, true), (3_600, true)] {
+            connection
+                .heard
+                .store(seconds_ago(seconds), Ordering::Relaxed);
+            assert_eq!(connection.was_quiet(), quiet, "{seconds}");
+        }
+        connection.answered();
+        assert!(!connection.was_quiet());
+    }
+
+    #[test]
+    fn its_connections_are_given_up_once_in_ten_seconds() {
+        let connection = connection();
+        let replaced = || connection.replaced.load(Ordering::Relaxed);
+        connection.lost();
+        let first = replaced();
+        assert!(first >= seconds_ago(1), "at the first loss");
+        connection.replaced.store(first - 8, Ordering::Relaxed);
+        connection.lost();
+        assert_eq!(replaced(), first - 8, "not so soon again");
+        connection.replaced.store(first - 10, Ordering::Relaxed);
+        connection.lost();
+        assert!(replaced() >= first);
+    }
+}
