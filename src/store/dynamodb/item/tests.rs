@@ -368,6 +368,7 @@ fn the_size_of_an_item_is_what_dynamodb_counts() {
         (AttributeValue::Null(true), 1),
         (AttributeValue::Ss(vec!["a".into(), "bc".into()]), 3),
         (AttributeValue::Bs(vec![Blob::new([0; 2])]), 2),
+        (AttributeValue::Ns(vec!["1".into(), "12".into()]), 6),
         (AttributeValue::L(vec![]), 3),
         (AttributeValue::L(vec![s("ab"), s("")]), 3 + 3 + 1),
         (map([]), 3),
