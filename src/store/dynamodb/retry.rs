@@ -82,8 +82,8 @@ impl DynamoDbStore {
             SdkError::ServiceError(answer) if is_condition => Attempt::Refused(answer.into_err()),
             error => {
                 let fault = Fault::of(error);
-                // One that was cut short may be on a connection that is as good as any.
-                let had_its_time = limit < patience.until || patience.last_attempt < limit - begun;
+                let had_its_time =
+                    had_its_time(limit - begun, patience.last_attempt, limit, patience.until);
                 if !is_answer && had_its_time && matches!(fault, Fault::Ambiguous(_)) {
                     self.connection.lost();
                 }
@@ -91,6 +91,12 @@ impl DynamoDbStore {
             }
         }
     }
+}
+
+/// Whether an attempt that took so long was not cut short by the end of all time: one that was may
+/// be on a connection that is as good as any.
+fn had_its_time(allowed: Duration, took: Duration, limit: Instant, until: Instant) -> bool {
+    limit < until || took < allowed
 }
 
 /// What every call adds to the client's configuration: no retries of the SDK's own. As an override

@@ -142,3 +142,12 @@ async fn waits_are_random_and_no_longer_than_the_longest() {
     assert!(patience.wait(MS(0), patience.until).await);
     assert!(before.elapsed().is_zero());
 }
+
+#[test]
+fn an_attempt_that_was_cut_short_by_the_end_says_nothing_of_its_connection() {
+    let second = Duration::from_secs(1);
+    let (limit, later) = (Instant::now(), Instant::now() + second);
+    assert!(had_its_time(second, second, limit, later), "it timed out");
+    assert!(!had_its_time(second, second, limit, limit), "it was cut");
+    assert!(had_its_time(second, second / 2, limit, limit), "it failed");
+}
