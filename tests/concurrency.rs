@@ -163,6 +163,45 @@ async fn if_unchanged_holds_for_a_renewal_too() {
     }
 }
 
+/// Also for a change that is too large for one expression.
+#[tokio::test]
+async fn if_unchanged_holds_for_a_large_change_too() {
+    let bench = Bench::new().await;
+    for if_unchanged in [false, true] {
+        let mut ada = bench.guest(begin).await;
+        let (elsewhere, other) = (bench.elsewhere(), ada.clone());
+        let change = |_: Request, session: Session| {
+            let (elsewhere, mut other) = (elsewhere.clone(), other.clone());
+            async move {
+                let write = |_: Request, session: Session| async move {
+                    session.insert("theirs", true)?;
+                    Ok("")
+                };
+                other.visit(&elsewhere, write).await;
+                for n in 0..1_000 {
+                    session.insert(format!("key {n}"), n)?;
+                }
+                if if_unchanged {
+                    session.if_unchanged();
+                }
+                Ok("")
+            }
+        };
+        let expected = if if_unchanged { 409 } else { 200 };
+        let reply = ada.visit(&bench.sessions, change).await;
+        assert_eq!(reply.status, expected);
+        let theirs = |_: Request, session: Session| async move {
+            Ok(format!(
+                "{} {}",
+                session.contains("theirs"),
+                session.contains("key 1")
+            ))
+        };
+        let there = ada.visit(&bench.sessions, theirs).await.body;
+        assert_eq!(there, format!("true {}", !if_unchanged));
+    }
+}
+
 #[tokio::test]
 async fn an_update_that_never_gets_through_is_a_conflict() {
     let bench = Bench::new().await.giving_up_after(300);

@@ -434,6 +434,47 @@ async fn a_create_that_arrives_after_the_logout_resurrects_nothing() {
     assert_refused(&late, 409, "the id is dead");
 }
 
+/// A record with a fence is logged out by a stub in its place. That one's acknowledgement may be lost
+/// too, or a renewal may be faster.
+#[tokio::test]
+async fn a_logout_that_leaves_a_stub_counts_once_and_knows_its_own() {
+    let bench = Bench::new().await;
+    for renewed_meanwhile in [false, true] {
+        bench
+            .proxy
+            .answer(|operation, before| match (operation, before) {
+                ("PutItem", 0) => Answer::lost(),
+                _ => Answer::Forward,
+            });
+        let mut ada = Visitor::new();
+        assert_eq!(ada.visit(&bench.sessions, count).await.status, 200);
+        let (elsewhere, other) = (bench.elsewhere(), ada.clone());
+        bench.proxy.answer(move |operation, before| {
+            let (elsewhere, other) = (elsewhere.clone(), other.clone());
+            match (operation, before) {
+                ("PutItem", 0) if renewed_meanwhile => Answer::Forward.after(move || {
+                    let (elsewhere, mut other) = (elsewhere.clone(), other.clone());
+                    async move {
+                        let renew = |_: Request, session: Session| async move {
+                            session.renew();
+                            Ok("")
+                        };
+                        assert_eq!(other.visit(&elsewhere, renew).await.status, 200);
+                    }
+                }),
+                ("PutItem", 0) => Answer::lost(),
+                _ => Answer::Forward,
+            }
+        });
+        let reply = ada.visit(&bench.sessions, logout).await;
+        if renewed_meanwhile {
+            assert_refused(&reply, 409, "it goes on under another id");
+        } else {
+            assert_eq!((reply.status, ada.cookie()), (200, None));
+        }
+    }
+}
+
 /// DynamoDB knows the token of a transaction for ten minutes. After that a repetition is refused,
 /// since the new record is there, and it is seen that it is ours.
 #[tokio::test]

@@ -418,3 +418,33 @@ pub(super) fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> Error {
 pub(super) fn some(values: Item) -> Option<Item> {
     (!values.is_empty()).then_some(values)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(code: Option<&str>) -> CancellationReason {
+        CancellationReason::builder()
+            .set_code(code.map(str::to_owned))
+            .build()
+    }
+
+    #[test]
+    fn a_condition_that_failed_outweighs_and_else_the_reason_counts_that_is_one() {
+        let failed = Some("ConditionalCheckFailed");
+        let conflict = Some("TransactionConflict");
+        let refused = judge(vec![reason(conflict), reason(failed)]).unwrap();
+        assert_eq!(refused, [None, Some(None)]);
+        for reasons in [
+            vec![reason(Some("None")), reason(conflict)],
+            vec![reason(None), reason(Some("None")), reason(conflict)],
+            vec![reason(conflict), reason(Some("None"))],
+        ] {
+            let fault = judge(reasons).unwrap_err();
+            let Fault::Again(error) = fault else {
+                panic!("{fault:?}");
+            };
+            assert_eq!(error.kind(), ErrorKind::Conflict);
+        }
+    }
+}
