@@ -297,7 +297,7 @@
 //! | `store` | the trait; `memory`; `dynamodb` with `connection`, `item`, `expression`, `sending`, `update`, `users`, `retry`, `fault`; the suite |
 //! | `presented`, `signing`, `cookie`, `transport`, `response` | how the id travels, and what a response says of it |
 //! | `config` | settings, their defaults, the environment |
-//! | `service`, `budget` | the pipeline: read the id, load, run the handler, decide, apply, write the cookie; the time it has |
+//! | `service`, `budget` | the pipeline: read the id, load, run the handler, decide, apply (`service::apply`), write the cookie; the time it has |
 //! | `layer`, `tower`, `request`, `extract` | how an application gets at it |
 //! | `fuzzing`, `leaks` | what must hold of hostile input, and of what is shown: for the fuzzer and the tests alone |
 

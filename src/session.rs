@@ -1,7 +1,8 @@
 //! A synchronous handle over one session.
 //!
 //! 1. One request has one session; every clone is the same one.
-//! 2. Nothing here does I/O but [`Session::save`], which asks the [`Backend`] behind it.
+//! 2. Nothing here does I/O but [`Session::save`] and what lists and revokes a user's sessions; they
+//!    ask the [`Backend`] behind it.
 //! 3. The lock is held for the length of one method and never across an await.
 //! 4. A method that fails changes nothing, and the failure is remembered: if the handler then
 //!    returns `Err`, [`on_error`](crate::SessionLayer::on_error) answers.
@@ -11,6 +12,7 @@
 mod detached;
 mod pending;
 mod state;
+mod users;
 mod value;
 
 #[cfg(test)]
@@ -34,7 +36,7 @@ use crate::key::{self, AsKey, Takes};
 use crate::presented::Presented;
 use crate::record::{Data, Found, Record};
 use crate::session::value::{parse, to_entry};
-use crate::user::{self, Pseudonym, Revoked, SessionInfo};
+use crate::user::{Pseudonym, Revoked, SessionInfo};
 
 pub(crate) use crate::session::pending::{Home, Pending};
 
@@ -402,106 +404,6 @@ impl Session {
         });
     }
 
-    /// Makes the session a user's, under a new id as of [`renew`](Self::renew): call it at the login.
-    /// From then on the user's sessions can be [listed](Self::user_sessions) and revoked, from here
-    /// or from [outside a request](crate::SessionLayer::revoke_user). That the session is the same
-    /// user's already changes nothing.
-    ///
-    /// `user` is whatever names the user for good, such as the primary key of their account. Stores
-    /// see a hash of it ([`user_key`](crate::SessionLayer::user_key)). An empty one is an error at
-    /// the end of the request, [`Misconfigured`](ErrorKind::Misconfigured), and nothing is written
-    /// then; the same where the store has no place for users.
-    ///
-    /// It stands besides what [`insert`](Self::insert) puts under any key: handlers that ask who
-    /// the user is want a value of their own.
-    ///
-    /// ```
-    /// use lambda_sessions::{Error, Session};
-    ///
-    /// fn logged_in(session: &Session, account: &str, device: &str) -> Result<(), Error> {
-    ///     session.set_user(account);
-    ///     session.set_label(device);
-    ///     session.insert("account", account)
-    /// }
-    /// # logged_in(&Session::detached(()), "17", "Firefox on Linux").unwrap();
-    /// ```
-    pub fn set_user(&self, user: &str) {
-        let pseudonym = self.0.backend.pseudonym(user);
-        self.change(|state| match pseudonym {
-            Ok(pseudonym) => state.user = Some(pseudonym),
-            Err(error) => state.invalid = Some(error),
-        });
-    }
-
-    /// What [`user_sessions`](Self::user_sessions) calls this login: a device, an address. It is
-    /// kept with a session that is a [user's](Self::set_user), in clear, and shown to nobody but
-    /// who lists the user's sessions. What is longer than 512 bytes is cut. Like `set_user`, a
-    /// label that is new gives the session a new id.
-    pub fn set_label(&self, label: &str) {
-        self.change(|state| state.label = Some(user::label(label)));
-    }
-
-    /// The live sessions of the user that this one is [bound](Self::set_user) to, the last seen
-    /// first: "your devices". None if it is bound to nobody. One that this request has just bound
-    /// is not among them until it is stored.
-    ///
-    /// One strongly consistent `Query`, and one `BatchGetItem` per 100 sessions.
-    ///
-    /// # Errors
-    ///
-    /// Those of a read: [`Unavailable`](ErrorKind::Unavailable), [`Throttled`](ErrorKind::Throttled),
-    /// [`Timeout`](ErrorKind::Timeout), [`Misconfigured`](ErrorKind::Misconfigured) (also where the
-    /// store has no place for users).
-    pub async fn user_sessions(&self) -> Result<Vec<SessionInfo>, Error> {
-        let (Some(user), handle) = self.whose() else {
-            return Ok(Vec::new());
-        };
-        let sessions = self.0.backend.user_sessions(self, &user).await?;
-        Ok(SessionInfo::in_order(sessions, handle.as_deref()))
-    }
-
-    /// Ends all other sessions of the user that this one is [bound](Self::set_user) to: "log out
-    /// everywhere else", and what should follow a change of password. It happens now, not at the end
-    /// of the request, and whatever becomes of that. It ends nothing if the session is bound to
-    /// nobody.
-    ///
-    /// Every other session whose login was acknowledged before this began is dead for every read
-    /// that begins after it has returned, also if another request renews it meanwhile.
-    ///
-    /// One `Query`, two deletes for each session, and one more `Query`, which finds no more of them.
-    ///
-    /// # Errors
-    ///
-    /// Those of a write. Some may be ended then, and it can be done again.
-    pub async fn revoke_others(&self) -> Result<(), Error> {
-        let (Some(user), handle) = self.whose() else {
-            return Ok(());
-        };
-        // One that is not bound yet is not among them.
-        let which = handle.as_deref().map_or(Revoked::All, Revoked::AllBut);
-        self.0.backend.revoke(self, &user, which).await
-    }
-
-    /// Ends the session with this [handle](SessionInfo::handle), if it is one of the user that this
-    /// one is [bound](Self::set_user) to. Its own handle is a [logout](Self::destroy).
-    ///
-    /// # Errors
-    ///
-    /// As of [`revoke_others`](Self::revoke_others).
-    pub async fn revoke(&self, handle: &str) -> Result<(), Error> {
-        match self.whose() {
-            (_, Some(own)) if own == handle => {
-                self.destroy();
-                Ok(())
-            }
-            (Some(user), _) => {
-                let which = Revoked::Only(handle);
-                self.0.backend.revoke(self, &user, which).await
-            }
-            (None, _) => Ok(()),
-        }
-    }
-
     /// Writes now what would be written at the end, for a side effect that must not happen unless
     /// the session is stored. After it, [`get`](Self::get) gives what was committed.
     ///
@@ -712,18 +614,6 @@ impl Session {
 
     pub(crate) fn set_deadline(&self, deadline: Option<Instant>) {
         self.with(|state| state.deadline = deadline);
-    }
-
-    /// The user that it is bound to, or is to be, and the handle of the login that is stored.
-    fn whose(&self) -> (Option<Pseudonym>, Option<String>) {
-        self.with(|state| {
-            let bound = state.record.binding().filter(|_| !state.destroy);
-            let stored = bound.map(|binding| binding.user().clone());
-            let user = state.user.clone().or(stored);
-            // That of another user is none of this one's.
-            let own = bound.filter(|bound| Some(bound.user()) == user.as_ref());
-            (user, own.map(|bound| bound.handle().to_owned()))
-        })
     }
 
     /// Remembers that something failed.

@@ -210,8 +210,7 @@ impl fmt::Debug for Revoked<'_> {
 /// One of a user's sessions, for a list of "your devices".
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionInfo {
-    handle: String,
-    label: Option<String>,
+    binding: Binding,
     created: Timestamp,
     last_seen: Timestamp,
     expires: Timestamp,
@@ -226,8 +225,7 @@ impl SessionInfo {
         expires: Timestamp,
     ) -> Self {
         Self {
-            handle: binding.handle.clone(),
-            label: binding.label.clone(),
+            binding: binding.clone(),
             created,
             last_seen,
             expires,
@@ -238,11 +236,11 @@ impl SessionInfo {
     /// Those of a user, the last seen first, and marked which of them is the one that asks.
     pub(crate) fn in_order(mut sessions: Vec<Self>, asking: Option<&str>) -> Vec<Self> {
         for session in &mut sessions {
-            session.is_current = asking == Some(&*session.handle);
+            session.is_current = asking == Some(session.handle());
         }
         sessions.sort_by(|a, b| {
             let newest_first = b.last_seen.cmp(&a.last_seen);
-            newest_first.then_with(|| a.handle.cmp(&b.handle))
+            newest_first.then_with(|| a.handle().cmp(b.handle()))
         });
         sessions
     }
@@ -252,13 +250,13 @@ impl SessionInfo {
     /// takes it.
     #[must_use]
     pub fn handle(&self) -> &str {
-        &self.handle
+        self.binding.handle()
     }
 
     /// What the application [called it](crate::Session::set_label).
     #[must_use]
     pub fn label(&self) -> Option<&str> {
-        self.label.as_deref()
+        self.binding.label()
     }
 
     /// When the session began, in whole seconds.
