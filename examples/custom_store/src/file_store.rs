@@ -238,4 +238,26 @@ mod tests {
         lambda_sessions::conformance::run(&store).await;
         fs::remove_dir_all(directory).unwrap();
     }
+
+    /// It keeps no users, and says so where a session is to be bound to one.
+    #[tokio::test]
+    async fn a_session_that_is_to_be_a_users_is_refused_and_not_stored() {
+        use lambda_http::{Body, Error, Request, Service as _};
+        use lambda_sessions::{Session, SessionLayer};
+
+        let name = format!("file-store-of-users-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        let store = FileStore::new(&directory).unwrap();
+        let login = |_: Request, session: Session| async move {
+            session.set_user("ada");
+            session.insert("name", "ada")?;
+            Ok::<_, Error>("welcome")
+        };
+        let mut service = SessionLayer::new(store).wrap(login);
+        let response = service.call(Request::new(Body::Empty)).await.unwrap();
+        assert_eq!(response.status(), 503);
+        assert!(!response.headers().contains_key("set-cookie"));
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
+        fs::remove_dir_all(directory).unwrap();
+    }
 }
