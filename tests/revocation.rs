@@ -21,12 +21,12 @@ mod support;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use lambda_http::{Error, Request};
 use lambda_sessions::{DynamoDbStore, ErrorKind, Session, SessionLayer};
 use serde_json::json;
-use support::{Answer, Bench, Dice, Reply, Visitor, logout, seeds};
+use support::{Answer, Bench, Dice, Reply, Visitor, days, logout, seeds};
 
 const DEVICES: usize = 6;
 const STEPS: usize = 60;
@@ -409,6 +409,38 @@ async fn a_revocation_does_not_follow_a_session_to_another_user() {
     assert_eq!(ada.visit(&bench.sessions, who).await.body, "ada");
     bench.sessions.revoke_user("grace").await.unwrap();
     assert_eq!(ada.visit(&bench.sessions, who).await.body, "");
+}
+
+/// Clocks are not compared: one that is days off revokes what others take for alive, also a session of
+/// which a write had to be sent again, so that it is ended in another way.
+#[tokio::test]
+async fn a_revocation_by_a_clock_that_is_off_revokes_all_the_same() {
+    for fenced in [false, true] {
+        for late in [false, true] {
+            let bench = Bench::with_users().await;
+            let (mut ada, _) = racing(&bench).await;
+            bench
+                .proxy
+                .answer(move |operation, before| match (operation, before) {
+                    ("UpdateItem", 0) if fenced => Answer::error(500, "InternalServerError"),
+                    _ => Answer::Forward,
+                });
+            assert_eq!(ada.visit(&bench.sessions, write).await.body, "ada");
+            let item = bench.table.item().await;
+            assert_eq!(item.contains_key("fence"), fenced);
+
+            let now = UNIX_EPOCH + Duration::from_secs(bench.clock.seconds());
+            let other = if late {
+                now - days(100)
+            } else {
+                now + days(100)
+            };
+            let revoker = bench.sessions.clone().clock(move || other);
+            revoker.revoke_user("ada").await.unwrap();
+            let reply = ada.visit(&bench.sessions, who).await;
+            assert_eq!(reply.body, "", "fenced: {fenced}, late: {late}");
+        }
+    }
 }
 
 /// What fails half-way says so, and can be done again.

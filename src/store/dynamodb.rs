@@ -224,7 +224,7 @@ impl DynamoDbStore {
             Sent::Refused(item) => item,
         };
         let item = match refused {
-            Some(item) if self.layout.is_fenced(&item, at.now()) => item,
+            Some(item) if self.layout.is_fenced(&item) => item,
             other => return Ok(Removed::Not(other)),
         };
         let stub = self.tombstone(key, at);
@@ -382,7 +382,7 @@ impl SessionStore for DynamoDbStore {
                 stub => return Ok(stub),
             }
             end = match found {
-                Some(item) if self.layout.is_fenced(&item, at.now()) => {
+                Some(item) if self.layout.is_fenced(&item) => {
                     self.put(self.tombstone(from, at), self.layout.fenced_still())?
                 }
                 // Not ours, so it stays.

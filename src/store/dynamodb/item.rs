@@ -255,10 +255,19 @@ impl Layout {
         }
     }
 
-    /// Whether an item is a session that lives, and of which an attempt at an earlier write may
-    /// still be on its way.
-    pub(crate) fn is_fenced(&self, item: &Item, now: Timestamp) -> bool {
-        matches!(self.read(item, now), Ok(Found::Live(record)) if fence(&record) > 0)
+    /// Whether an item is a session of which an attempt at an earlier write may still be on its way,
+    /// expired or not: what one clock takes for expired may be alive by another.
+    pub(crate) fn is_fenced(&self, item: &Item) -> bool {
+        item.contains_key(self.fence) && matches!(self.read_ever(item), Ok(Found::Live(_)))
+    }
+
+    /// What stands in an item, however long ago it may have expired.
+    ///
+    /// # Errors
+    ///
+    /// As of [`read`](Self::read).
+    pub(crate) fn read_ever(&self, item: &Item) -> Result<Found, Error> {
+        self.read(item, Timestamp::from_epoch_seconds(0))
     }
 
     /// The same item, of which that may be.

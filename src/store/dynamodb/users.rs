@@ -167,7 +167,7 @@ impl DynamoDbStore {
                 Removed::Not(Some(item)) => match self.layout.heir(&item) {
                     Some(heir) => Some(heir),
                     // One of a newer format lives on, and nobody may believe that it does not.
-                    None => self.layout.read(&item, at.now()).map(|_| None)?,
+                    None => self.layout.read_ever(&item).map(|_| None)?,
                 },
                 Removed::Not(None) | Removed::Gone(_) => None,
             };
