@@ -13,7 +13,7 @@ use base64::{Engine as _, alphabet};
 use cookie::SameSite;
 use http::{Response, Uri};
 
-use crate::cookie::{CookieSettings, is_domain, is_name, is_path};
+use crate::cookie::{CookieSettings, PreviousCookie, is_domain, is_name, is_path};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::{Expiry, Timestamp};
 use crate::response::default_on_error;
@@ -34,6 +34,8 @@ pub(crate) type OnError = Arc<dyn Fn(&Error) -> Response<String> + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) cookie: CookieSettings,
+    /// The first one counts.
+    pub(crate) previous_cookies: Vec<PreviousCookie>,
     /// The header that carries the id instead of a cookie.
     pub(crate) header: Option<String>,
     /// The newest first. `None` leaves ids unsigned.
@@ -49,6 +51,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             cookie: CookieSettings::default(),
+            previous_cookies: Vec::new(),
             header: None,
             signing_keys: None,
             user_key: None,
@@ -120,7 +123,8 @@ impl Settings {
     pub(crate) fn validate(&self) -> Result<Transport, Error> {
         self.expiry.validate()?;
         let signer = self.signing_keys.as_deref().map(Signer::new).transpose()?;
-        Transport::new(self.header.as_deref(), &self.cookie, signer)
+        let header = self.header.as_deref();
+        Transport::new(header, &self.cookie, &self.previous_cookies, signer)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -132,6 +136,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("cookie", &self.cookie)
+            .field("previous_cookies", &self.previous_cookies)
             .field("header", &self.header)
             .field("signing_keys", &self.signing_keys)
             .field("user_key", &self.user_key)

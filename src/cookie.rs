@@ -6,15 +6,26 @@
 //! 2. A cookie is removed with the attributes it was set with; browsers ignore the removal of a
 //!    `__Host-` cookie otherwise.
 //! 3. What a browser would refuse to keep is refused at start ([RFC 6265bis]).
+//! 4. A browser tells two cookies of one name apart by domain, path and partition, and a request by
+//!    nothing. A value of a name that has two scopes carries a hint of its own scope.
 //!
 //! [RFC 6265bis]: https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis
 
+mod cookies;
+mod previous;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cookie::time::{Duration, OffsetDateTime};
 use cookie::{Cookie, SameSite};
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
+use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind};
+
+pub(crate) use crate::cookie::cookies::Cookies;
+pub use crate::cookie::previous::PreviousCookie;
 
 /// The name, where the attributes allow its prefix.
 const DEFAULT_NAME: &str = "__Host-sid";
@@ -26,6 +37,8 @@ const MAX_AGE_SECONDS: u64 = 400 * 24 * 60 * 60;
 const MAX_ATTRIBUTE_BYTES: usize = 1024;
 /// They refuse a name and value longer than 4096 bytes together; this leaves ample room for both.
 const MAX_NAME_BYTES: usize = 256;
+/// How many characters of a hash tell two scopes of one name apart: a client holds two or three.
+const TAG_CHARS: usize = 6;
 
 /// The cookie as it was asked for. It may be one that no browser would keep.
 #[derive(Clone, Debug)]
@@ -128,12 +141,8 @@ impl SessionCookie {
             .get_all(COOKIE)
             .iter()
             .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
-            .filter_map(|pair| {
-                let pair = trim(pair);
-                let equals = pair.iter().position(|byte| *byte == b'=')?;
-                let (name, value) = pair.split_at(equals);
-                (trim(name) == self.name.as_bytes()).then(|| trim(&value[1..]))
-            })
+            .filter_map(pair)
+            .filter_map(|(name, value)| (name == self.name.as_bytes()).then_some(value))
     }
 
     /// The header that gives the client this value for so many seconds.
@@ -154,10 +163,60 @@ impl SessionCookie {
         header_value(&cookie)
     }
 
-    /// Whether a `Set-Cookie` header is of this name.
+    /// Whether a `Set-Cookie` header of a handler's is this cookie: of its name, its domain and its
+    /// path. A header without a path has the request's, which may be this one.
     pub(crate) fn is_set_by(&self, header: &HeaderValue) -> bool {
-        let pair = header.as_bytes().split(|byte| *byte == b'=').next();
-        pair.is_some_and(|name| trim(name) == self.name.as_bytes())
+        let mut parts = header.as_bytes().split(|byte| *byte == b';');
+        if parts.next().and_then(pair).map(|(name, _)| name) != Some(self.name.as_bytes()) {
+            return false;
+        }
+        let (mut domain, mut path) = (&b""[..], &b""[..]);
+        // Of an attribute that is there twice, the last one counts.
+        for (name, value) in parts.filter_map(pair) {
+            if name.eq_ignore_ascii_case(b"domain") {
+                domain = value;
+            } else if name.eq_ignore_ascii_case(b"path") {
+                path = value;
+            }
+        }
+        let domain = domain.strip_prefix(b".").unwrap_or(domain);
+        domain.eq_ignore_ascii_case(self.domain().as_bytes())
+            && (!path.starts_with(b"/") || path == self.settings.path.as_bytes())
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn has_name_of(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+
+    /// Whether browsers take the two for one cookie.
+    pub(crate) fn has_scope_of(&self, other: &Self) -> bool {
+        self.has_name_of(other)
+            && self.domain().eq_ignore_ascii_case(other.domain())
+            && self.settings.path == other.settings.path
+            && self.settings.partitioned == other.settings.partitioned
+    }
+
+    /// A hint of the scope, for values of a name that has another scope as well.
+    pub(crate) fn scope_tag(&self) -> String {
+        let scope = format!(
+            "{}\n{}\n{}",
+            self.domain().to_ascii_lowercase(),
+            self.settings.path,
+            self.settings.partitioned
+        );
+        let mut tag = URL_SAFE_NO_PAD.encode(Sha256::digest(scope));
+        tag.truncate(TAG_CHARS);
+        tag
+    }
+
+    /// The domain without its leading dot; empty for a cookie of one host.
+    fn domain(&self) -> &str {
+        let domain = self.settings.domain.as_deref().unwrap_or_default();
+        domain.strip_prefix('.').unwrap_or(domain)
     }
 
     fn bare<'a>(&'a self, value: &'a str) -> Cookie<'a> {
@@ -186,6 +245,12 @@ impl SessionCookie {
 fn header_value(cookie: &Cookie<'_>) -> HeaderValue {
     // Name, path and domain were checked by `SessionCookie::new`; a value is base64url and a dot.
     HeaderValue::try_from(cookie.to_string()).expect("checked to be visible ASCII")
+}
+
+/// The name and the value of a pair, trimmed.
+fn pair(pair: &[u8]) -> Option<(&[u8], &[u8])> {
+    let equals = pair.iter().position(|byte| *byte == b'=')?;
+    Some((trim(&pair[..equals]), trim(&pair[equals + 1..])))
 }
 
 /// Space and tab, as RFC 6265 says, and nothing else.

@@ -19,6 +19,7 @@ use lambda_http::{Body, IntoResponse, Service, service_fn};
 use tower_layer::Layer;
 
 use crate::config::{Settings, Variables};
+use crate::cookie::PreviousCookie;
 use crate::error::Error;
 use crate::service::Pipeline;
 use crate::session::Session;
@@ -139,8 +140,55 @@ impl<S: SessionStore> SessionLayer<S> {
         self
     }
 
-    /// Default: none. Carries the id in a header of this name, both ways, instead of a cookie; a
-    /// cookie is not accepted then. A logout answers with an empty value.
+    /// Accepts sessions under a cookie that the application set before its name, domain, path or
+    /// partition was changed. The default is none; several may be named, at most 8.
+    ///
+    /// A session that comes in a previous cookie moves to the current one, and the previous cookie is
+    /// removed by the attributes that it had. The current cookie counts first. Among previous ones,
+    /// the first that is configured and holds one id counts. A response to a login or a logout removes
+    /// them all if the request presented more than one id.
+    ///
+    /// Where a previous cookie has the current one's name, values are told apart by a hint, as in
+    /// `id~a1B2c3`. Versions of the function from before ignore it.
+    ///
+    /// The previous cookie keeps its weaknesses as long as it is accepted: other hosts below its
+    /// domain can plant one. Remove the setting when its sessions have ended. It has no effect together
+    /// with [`header`](Self::header).
+    ///
+    /// ```
+    /// use lambda_sessions::{MemoryStore, PreviousCookie, SessionLayer};
+    ///
+    /// // From `sid` of all hosts under example.com to `__Host-sid`; from `session` even earlier.
+    /// let sessions = SessionLayer::new(MemoryStore::new())
+    ///     .previous_cookie(PreviousCookie::new("sid").domain("example.com"))
+    ///     .previous_cookie("session");
+    /// # let _ = sessions;
+    /// ```
+    pub fn previous_cookie(mut self, cookie: impl Into<PreviousCookie>) -> Self {
+        self.settings.previous_cookies.push(cookie.into());
+        self
+    }
+
+    /// Carries the id in a header of this name, both ways, instead of a cookie. The default is none.
+    /// A cookie is not accepted then. A logout answers with an empty value.
+    ///
+    /// With `Authorization`, requests carry `Authorization: Bearer <id>` ([RFC 6750]), and responses
+    /// carry a new id in `X-SessionId`: API Gateway and Function URLs rename a response's
+    /// `Authorization` to `x-amzn-Remapped-Authorization`. An `Authorization` of another scheme is
+    /// ignored.
+    ///
+    /// A header that means something to HTTP, to browsers or to AWS is refused when the service is
+    /// built. To let the scripts of another origin read the response's header, name it in
+    /// `Access-Control-Expose-Headers`.
+    ///
+    /// ```
+    /// use lambda_sessions::{MemoryStore, SessionLayer};
+    ///
+    /// let sessions = SessionLayer::new(MemoryStore::new()).header("Authorization");
+    /// # let _ = sessions;
+    /// ```
+    ///
+    /// [RFC 6750]: https://www.rfc-editor.org/rfc/rfc6750#section-2.1
     pub fn header(mut self, name: impl Into<String>) -> Self {
         self.settings.header = Some(name.into());
         self
@@ -150,9 +198,17 @@ impl<S: SessionStore> SessionLayer<S> {
     /// accepts an id only with the signature of one of them: a forged id costs no call to the store.
     /// (It is 256 random bits, so nobody guesses one; this spares the calls.)
     ///
-    /// To replace a key, put the new one first, and keep the old one for as long as sessions live
-    /// that were begun with it. A client that presents a signature of an older key is given a new
-    /// one.
+    /// While a new version of the function is deployed, the old one serves requests too, and it
+    /// refuses what a key that it lacks has signed. Replace a key in steps, each of them deployed
+    /// everywhere before the next one begins:
+    ///
+    /// 1. Append the new key last: `[old, new]`. All versions go on signing with the old one.
+    /// 2. Move it first: `[new, old]`. A client that presents a signature of the old key gets a new
+    ///    one. While both versions run, a client may get a new one several times.
+    /// 3. Remove the old key: `[new]`. Sessions whose clients sent no request since step 2 are lost,
+    ///    so wait for the [idle timeout](Self::idle_timeout).
+    ///
+    /// A rollback goes back one step at a time.
     ///
     /// Once keys are configured, sessions that were begun without are not accepted any more; once they
     /// are not, signatures are passed over, and sessions go on.

@@ -339,6 +339,7 @@ mod user;
 pub use ::cookie::SameSite;
 
 pub use crate::changes::{Apply, Change, Changes};
+pub use crate::cookie::PreviousCookie;
 pub use crate::error::{Error, ErrorKind};
 pub use crate::expiry::Timestamp;
 pub use crate::id::{SessionId, StorageKey};

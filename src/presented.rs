@@ -1,58 +1,172 @@
 //! The value that carries an id, in a cookie or in a header: `id[.signature][~hint]`.
 //!
-//! 1. Where ids are signed, an id counts only with the signature of one of the keys; one by an older
-//!    key is signed anew. Where they are not, a signature is passed over: a function that signs may
-//!    serve the same clients.
+//! 1. Where ids are signed, a value counts only with the signature of one of the keys, and every
+//!    other value is ignored. An id that an older key signed is signed anew. Where ids are not
+//!    signed, a signature is passed over: a function that signs may serve the same clients.
 //! 2. A hint that is not understood is ignored, so that old and new versions of a function serve
 //!    the same clients.
-//! 3. Two different values are both refused: one of them was planted.
+//! 3. Two different ids are both refused: one of them was planted, and nothing tells which.
 //! 4. What is refused here costs no call to the store.
 
 use crate::id::{ID_CHARS, SessionId};
 use crate::signing::{SignedBy, Signer};
 
+/// At most this many ids are kept of a request that presents several. Each costs a call when it is
+/// ended, and a client chooses how many it sends.
+const MOST_IDS: usize = 8;
+
 /// What a request presented where the session's id belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Presented {
-    Nothing,
-    /// Something that cannot be an id, or two of them.
-    Unusable,
-    Id(SessionId),
-    /// An id that was signed with an older key.
-    Outdated(SessionId),
+pub(crate) struct Presented {
+    pub(crate) ids: Ids,
+    pub(crate) former: Former,
 }
 
-impl Presented {
-    /// The one id among the values that were presented.
-    pub(crate) fn among<'a>(
-        mut values: impl Iterator<Item = &'a [u8]>,
-        signer: Option<&Signer>,
-    ) -> Self {
-        let Some(first) = values.next() else {
-            return Self::Nothing;
-        };
-        if values.any(|other| other != first) {
-            return Self::Unusable;
-        }
-        Self::read(first, signer).unwrap_or(Self::Unusable)
+/// The ids among the values that a request presented.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ids {
+    Nothing,
+    /// No value is an id, or an id stands beside a value that is none.
+    Unusable,
+    One(SessionId),
+    /// An id that is accepted, and that the client must get again: an older key signed it, or it
+    /// came in a previous cookie.
+    Reissue(SessionId),
+    /// Two or more ids. None is accepted; a logout may end each of them.
+    Several(Vec<SessionId>),
+}
+
+/// The previous cookies that a request carried, by their places in the settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Former(u8);
+
+impl Former {
+    /// The most previous cookies that there may be.
+    pub(crate) const MOST: usize = 8;
+    pub(crate) const NONE: Self = Self(0);
+    /// Every previous cookie, whichever the request carried.
+    pub(crate) const ALL: Self = Self(u8::MAX);
+
+    pub(crate) fn insert(&mut self, place: usize) {
+        self.0 |= 1 << place;
     }
 
-    fn read(value: &[u8], signer: Option<&Signer>) -> Option<Self> {
-        let end = value.iter().position(|byte| *byte == b'~');
-        let signed = end.map_or(value, |end| &value[..end]);
-        let (id, signature) = match signed.iter().position(|byte| *byte == b'.') {
-            Some(dot) => (&signed[..dot], Some(&signed[dot + 1..])),
-            None => (signed, None),
+    pub(crate) fn contains(self, place: usize) -> bool {
+        self.0 & (1 << place) != 0
+    }
+}
+
+impl Ids {
+    /// At most [`MOST_IDS`] of these, each once.
+    pub(crate) fn several(ids: impl IntoIterator<Item = SessionId>) -> Self {
+        let mut kept = Vec::new();
+        for id in ids {
+            if kept.len() < MOST_IDS && !kept.contains(&id) {
+                kept.push(id);
+            }
+        }
+        Self::Several(kept)
+    }
+}
+
+impl From<Ids> for Presented {
+    /// Without previous cookies.
+    fn from(ids: Ids) -> Self {
+        Self {
+            ids,
+            former: Former::NONE,
+        }
+    }
+}
+
+/// What the values of one name amount to.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) ids: Ids,
+    /// Whether there were different values, none of which was accepted.
+    pub(crate) ambiguous: bool,
+}
+
+impl Found {
+    pub(crate) fn among<'a>(
+        values: impl Iterator<Item = &'a [u8]>,
+        signer: Option<&Signer>,
+    ) -> Self {
+        let mut first = None;
+        let (mut differ, mut malformed) = (false, false);
+        let mut accepted: Option<(SessionId, SignedBy)> = None;
+        let mut others = Vec::new();
+        for value in values {
+            match first {
+                None => first = Some(value),
+                Some(first) if first == value => continue,
+                Some(_) => differ = true,
+            }
+            let Some((id, by)) = read(value, signer) else {
+                malformed = true;
+                continue;
+            };
+            match &mut accepted {
+                None => accepted = Some((id, by)),
+                // One id in two spellings: a cookie that was signed anew or moved, and the one
+                // before it.
+                Some((one, signed)) if *one == id => {
+                    if by == SignedBy::Newest {
+                        *signed = by;
+                    }
+                }
+                Some(_) if others.len() + 1 < MOST_IDS && !others.contains(&id) => others.push(id),
+                Some(_) => {}
+            }
+        }
+        let ids = match (first, accepted) {
+            (None, _) => Ids::Nothing,
+            (Some(_), None) => Ids::Unusable,
+            (Some(_), Some((one, _))) if !others.is_empty() => {
+                others.insert(0, one);
+                Ids::Several(others)
+            }
+            // Without signatures, nothing tells the planted value from the other.
+            (Some(_), Some(_)) if malformed && signer.is_none() => Ids::Unusable,
+            (Some(_), Some((one, SignedBy::Newest))) => Ids::One(one),
+            (Some(_), Some((one, SignedBy::Older))) => Ids::Reissue(one),
         };
-        let id = SessionId::parse(id)?;
-        let Some(signer) = signer else {
+        let ambiguous = differ && !matches!(ids, Ids::One(_) | Ids::Reissue(_));
+        Self { ids, ambiguous }
+    }
+}
+
+/// The id that a value holds, if it counts. An id that needs no signature counts as signed by the
+/// newest key.
+fn read(value: &[u8], signer: Option<&Signer>) -> Option<(SessionId, SignedBy)> {
+    let (signed, _) = split_hints(value);
+    let (id, signature) = match signed.iter().position(|byte| *byte == b'.') {
+        Some(dot) => (&signed[..dot], Some(&signed[dot + 1..])),
+        None => (signed, None),
+    };
+    let id = SessionId::parse(id)?;
+    let by = match signer {
+        Some(signer) => signer.verify(&id, signature?)?,
+        None => {
             let is_one = |text: &[u8]| text.len() == ID_CHARS && text.iter().all(is_base64url);
-            return signature.is_none_or(is_one).then_some(Self::Id(id));
-        };
-        Some(match signer.verify(&id, signature?)? {
-            SignedBy::Newest => Self::Id(id),
-            SignedBy::Older => Self::Outdated(id),
-        })
+            signature.is_none_or(is_one).then_some(SignedBy::Newest)?
+        }
+    };
+    Some((id, by))
+}
+
+/// Whether a value carries this hint, among others or alone.
+pub(crate) fn has_hint(value: &[u8], hint: &str) -> bool {
+    let (_, hints) = split_hints(value);
+    hints
+        .split(|byte| *byte == b'~')
+        .any(|other| other == hint.as_bytes())
+}
+
+fn split_hints(value: &[u8]) -> (&[u8], &[u8]) {
+    match value.iter().position(|byte| *byte == b'~') {
+        Some(end) => (&value[..end], &value[end + 1..]),
+        None => (value, b""),
     }
 }
 
@@ -81,8 +195,12 @@ mod tests {
         Signer::new(&keys).unwrap()
     }
 
-    fn read(value: &str, signer: Option<&Signer>) -> Presented {
-        Presented::among([value.as_bytes()].into_iter(), signer)
+    fn among(values: &[&str], signer: Option<&Signer>) -> Ids {
+        Found::among(values.iter().map(|value| value.as_bytes()), signer).ids
+    }
+
+    fn read(value: &str, signer: Option<&Signer>) -> Ids {
+        among(&[value], signer)
     }
 
     #[test]
@@ -91,11 +209,11 @@ mod tests {
         let (old, new) = (signer(&[1]), signer(&[2, 1]));
         let value = value_of(&id, Some(&new));
         assert_eq!(value.len(), 43 + 1 + 43);
-        assert_eq!(read(&value, Some(&new)), Presented::Id(id.clone()));
+        assert_eq!(read(&value, Some(&new)), Ids::One(id.clone()));
         let hinted = format!("{value}~hint");
-        assert_eq!(read(&hinted, Some(&new)), Presented::Id(id.clone()));
+        assert_eq!(read(&hinted, Some(&new)), Ids::One(id.clone()));
         let outdated = value_of(&id, Some(&old));
-        assert_eq!(read(&outdated, Some(&new)), Presented::Outdated(id.clone()));
+        assert_eq!(read(&outdated, Some(&new)), Ids::Reissue(id.clone()));
         // A hint is not signed, and nothing of it counts.
         let signature = &value[44..];
         for forged in [
@@ -108,7 +226,7 @@ mod tests {
             format!("{value}.{signature}"),
             value_of(&id, Some(&signer(&[3]))),
         ] {
-            assert_eq!(read(&forged, Some(&new)), Presented::Unusable, "{forged}");
+            assert_eq!(read(&forged, Some(&new)), Ids::Unusable, "{forged}");
         }
     }
 
@@ -117,7 +235,96 @@ mod tests {
     fn where_ids_are_not_signed_a_signature_is_passed_over() {
         let id = SessionId::generate().unwrap();
         let signed = value_of(&id, Some(&signer(&[1])));
-        assert_eq!(read(&signed, None), Presented::Id(id.clone()));
-        assert_eq!(read(&value_of(&id, None), None), Presented::Id(id));
+        assert_eq!(read(&signed, None), Ids::One(id.clone()));
+        assert_eq!(read(&value_of(&id, None), None), Ids::One(id));
+    }
+
+    #[test]
+    fn signed_id_beside_unsigned_ones_is_accepted() {
+        let (id, other) = (
+            SessionId::generate().unwrap(),
+            SessionId::generate().unwrap(),
+        );
+        let new = signer(&[2, 1]);
+        let signed = value_of(&id, Some(&new));
+        let strangers = value_of(&other, Some(&signer(&[3])));
+        for planted in ["", "garbage", other.expose(), id.expose(), &strangers] {
+            for values in [[planted, &signed], [&signed, planted]] {
+                assert_eq!(
+                    among(&values, Some(&new)),
+                    Ids::One(id.clone()),
+                    "{planted}"
+                );
+            }
+        }
+        let before = value_of(&id, Some(&signer(&[1])));
+        let found = among(&["garbage", &before], Some(&new));
+        assert_eq!(found, Ids::Reissue(id.clone()));
+        assert_eq!(among(&["a", "b"], Some(&new)), Ids::Unusable);
+        // Two that were signed are two sessions, whichever keys signed them.
+        let others = value_of(&other, Some(&signer(&[1])));
+        let found = among(&[&signed, "garbage", &others], Some(&new));
+        assert_eq!(found, Ids::Several(vec![id, other]));
+    }
+
+    #[test]
+    fn one_id_in_two_spellings_is_one() {
+        let id = SessionId::generate().unwrap();
+        let (old, new) = (signer(&[1]), signer(&[2, 1]));
+        let values = [value_of(&id, Some(&old)), value_of(&id, Some(&new))];
+        for values in [[&*values[0], &*values[1]], [&*values[1], &*values[0]]] {
+            assert_eq!(among(&values, Some(&new)), Ids::One(id.clone()));
+            assert_eq!(among(&values, None), Ids::One(id.clone()));
+        }
+        let hinted = format!("{}~hint", id.expose());
+        assert_eq!(among(&[id.expose(), &hinted], None), Ids::One(id));
+    }
+
+    #[test]
+    fn several_ids_are_bounded_and_none_twice() {
+        let ids: Vec<_> = (0..20).map(|_| SessionId::generate().unwrap()).collect();
+        let values: Vec<_> = ids.iter().flat_map(|id| [id.expose(); 2]).collect();
+        assert_eq!(among(&values, None), Ids::Several(ids[..8].to_vec()));
+        let with_garbage = [ids[0].expose(), "garbage", ids[1].expose()];
+        assert_eq!(
+            among(&with_garbage, None),
+            Ids::Several(ids[..2].to_vec()),
+            "a logout may end both"
+        );
+        assert_eq!(among(&with_garbage[..2], None), Ids::Unusable);
+    }
+
+    #[test]
+    fn ambiguous_values_are_told_from_single_ones() {
+        let id = SessionId::generate().unwrap();
+        let ambiguous = |values: &[&str]| {
+            Found::among(values.iter().map(|value| value.as_bytes()), None).ambiguous
+        };
+        assert!(!ambiguous(&[]));
+        assert!(!ambiguous(&["garbage", "garbage"]));
+        assert!(!ambiguous(&[id.expose(), id.expose()]));
+        assert!(ambiguous(&["garbage", "more"]));
+        assert!(ambiguous(&[id.expose(), "garbage"]));
+        assert!(ambiguous(&[
+            id.expose(),
+            SessionId::generate().unwrap().expose()
+        ]));
+    }
+
+    #[test]
+    fn hint_is_found_among_others() {
+        let id = "A".repeat(43);
+        for value in ["~tag", "~tag~x", "~x~tag", "~~tag~"] {
+            assert!(
+                has_hint(format!("{id}{value}").as_bytes(), "tag"),
+                "{value}"
+            );
+        }
+        for value in ["", "~", "tag", "~tagx", "~xtag", ".tag"] {
+            assert!(
+                !has_hint(format!("{id}{value}").as_bytes(), "tag"),
+                "{value}"
+            );
+        }
     }
 }

@@ -25,12 +25,12 @@ pub(crate) fn finish(
     let (token, id, ttl) = session.token();
     let moved = match (token, id) {
         (Token::Issue, Some(id)) => {
-            transport.issue(headers, &id, ttl.seconds_since(now));
+            transport.issue(headers, &id, ttl.seconds_since(now), session.former());
             true
         }
         // There is nothing to take from who brought nothing.
         (Token::Remove, _) if session.presented_anything() => {
-            transport.remove(headers);
+            transport.remove(headers, session.former());
             true
         }
         (Token::Keep | Token::Issue | Token::Remove, _) => false,

@@ -33,7 +33,7 @@ use crate::error::{Error, ErrorKind};
 use crate::expiry::{Expiry, Timestamp};
 use crate::id::{SessionId, StorageKey};
 use crate::key::{self, AsKey, Takes};
-use crate::presented::Presented;
+use crate::presented::{Former, Ids, Presented};
 use crate::record::{Data, Found, Record};
 use crate::session::value::{parse, to_entry};
 use crate::user::{Pseudonym, Revoked, SessionInfo};
@@ -78,8 +78,12 @@ struct Shared {
     presented: Option<SessionId>,
     /// Whether it presented anything at all where the id belongs.
     presented_anything: bool,
-    /// Whether the id's signature is of an older key.
-    outdated: bool,
+    /// Whether the client must get the id that it presented again.
+    reissue: bool,
+    /// The ids of an ambiguous request, of which none was accepted.
+    others: Vec<SessionId>,
+    /// The previous cookies that go when the current one is set or removed.
+    former: Former,
     /// Held while the record is loaded, so that it is loaded once.
     loading: tokio::sync::Mutex<()>,
     /// Held while something is written, so that a save waits for the one before it: what that one
@@ -199,7 +203,7 @@ impl Session {
             Some(data) => data,
             None => panic!("a detached session is made of an object or of pairs"),
         };
-        let session = Self::new(Presented::Nothing, Arc::new(detached::Detached));
+        let session = Self::new(Ids::Nothing.into(), Arc::new(detached::Detached));
         let found = match data.is_empty() {
             true => Found::Absent,
             false => Found::Live(data),
@@ -517,16 +521,20 @@ impl UnreadSession {
 /// What the service knows of a session and a handler does not.
 impl Session {
     pub(crate) fn new(presented: Presented, backend: Arc<dyn Backend>) -> Self {
-        let presented_anything = presented != Presented::Nothing;
-        let outdated = matches!(presented, Presented::Outdated(_));
-        let presented = match presented {
-            Presented::Id(id) | Presented::Outdated(id) => Some(id),
-            Presented::Nothing | Presented::Unusable => None,
+        let Presented { ids, former } = presented;
+        let presented_anything = ids != Ids::Nothing;
+        let reissue = matches!(ids, Ids::Reissue(_));
+        let (presented, others) = match ids {
+            Ids::One(id) | Ids::Reissue(id) => (Some(id), Vec::new()),
+            Ids::Nothing | Ids::Unusable => (None, Vec::new()),
+            Ids::Several(ids) => (None, ids),
         };
         let epoch = Timestamp::from_epoch_seconds(0);
         Self(Arc::new(Shared {
             presented_anything,
-            outdated,
+            reissue,
+            others,
+            former,
             loading: tokio::sync::Mutex::default(),
             writing: tokio::sync::Mutex::default(),
             backend,
@@ -564,6 +572,16 @@ impl Session {
 
     pub(crate) fn presented_anything(&self) -> bool {
         self.0.presented_anything
+    }
+
+    pub(crate) fn former(&self) -> Former {
+        self.0.former
+    }
+
+    /// The ids of an ambiguous request, of which none was accepted.
+    #[allow(dead_code)] // for a logout, which may end them
+    pub(crate) fn others(&self) -> &[SessionId] {
+        &self.0.others
     }
 
     /// Loads it through the backend, for whoever does not know the store.
@@ -642,8 +660,8 @@ impl Session {
     pub(crate) fn token(&self) -> (Token, Option<SessionId>, Timestamp) {
         self.with(|state| {
             let token = match state.token {
-                // The id that it has is signed anew.
-                Token::Keep if self.0.outdated && state.origin == Origin::Live => Token::Issue,
+                // The id that it has is signed anew, or moves to the current cookie.
+                Token::Keep if self.0.reissue && state.origin == Origin::Live => Token::Issue,
                 token => token,
             };
             (token, state.id.clone(), state.record.ttl())

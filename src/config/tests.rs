@@ -6,6 +6,7 @@ use http::HeaderMap;
 
 use super::*;
 use crate::id::SessionId;
+use crate::presented::Former;
 
 const ALL: [&str; 14] = [
     "SESSION_DYNAMODB_TABLE",
@@ -55,6 +56,7 @@ fn refusal(name: &str, value: OsString) -> Error {
 fn defaults_where_nothing_is_set() {
     let Settings {
         cookie,
+        previous_cookies,
         header,
         signing_keys,
         user_key,
@@ -69,6 +71,7 @@ fn defaults_where_nothing_is_set() {
     assert_eq!(cookie.same_site, SameSite::Lax);
     assert!(cookie.secure && cookie.http_only);
     assert!(!cookie.partitioned && !cookie.browser_session);
+    assert!(previous_cookies.is_empty());
     assert_eq!(header, None);
     assert!(signing_keys.is_none() && user_key.is_none());
     assert_eq!(expiry.idle, Duration::from_secs(1_209_600));
@@ -335,7 +338,10 @@ fn the_variables_reach_the_cookie() {
     .unwrap();
     let id = SessionId::parse("A".repeat(43).as_bytes()).unwrap();
     let mut headers = HeaderMap::new();
-    settings.validate().unwrap().issue(&mut headers, &id, 5);
+    settings
+        .validate()
+        .unwrap()
+        .issue(&mut headers, &id, 5, Former::NONE);
     let expected = format!(
         "sid={}; HttpOnly; SameSite=Strict; Secure; Path=/app; Max-Age=5",
         id.expose()

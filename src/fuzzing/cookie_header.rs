@@ -1,18 +1,21 @@
 //! Reading the id out of `Cookie` headers.
 //!
 //! 1. An id that is read is the value of a cookie of our name, to the byte.
-//! 2. Two different values of our name are refused.
-//! 3. Where ids are signed, none is accepted but those that were signed here.
-//! 4. Reading again reads the same, and so does reading all lines as one.
+//! 2. Two different ids are refused, and so is an id beside what is none, unless ids are signed.
+//! 3. Where ids are signed, none is accepted but those that were signed here, whatever is beside
+//!    them.
+//! 4. Where a previous cookie has our name, a value without our scope's hint counts only if no value
+//!    with it does.
+//! 5. Reading again reads the same, and so does reading all lines as one.
 
 use std::sync::LazyLock;
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
-use crate::cookie::CookieSettings;
+use crate::cookie::{CookieSettings, PreviousCookie};
 use crate::id::SessionId;
-use crate::presented::{Presented, value_of};
+use crate::presented::{Ids, value_of};
 use crate::signing::{Signer, SigningKey};
 use crate::transport::Transport;
 
@@ -21,15 +24,22 @@ const ONE: &str = "lambda-sessions_an-id-that-is-signed_543210";
 const OTHER: &str = "lambda-sessions_another-that-is-signed_3210";
 /// As many as a server reads.
 const MAX_LINES: usize = 100;
+/// As many ids as are kept of one request.
+const MOST_IDS: usize = 8;
+/// What our cookie's values carry where a previous one has its name:
+/// printf '\n/\nfalse' | openssl dgst -sha256 -binary | basenc --base64url | cut -c 1-6
+const TAG: &str = "ieqfTx";
 
 /// What no fuzzer makes up.
 struct Planted {
     unsigned: Transport,
     signed: Transport,
+    /// Unsigned, with a previous cookie of the same name.
+    moving: Transport,
     /// What stands for it in the input.
-    texts: [(u8, String); 7],
+    texts: [(u8, String); 8],
     /// What is accepted where ids are signed, and as what.
-    accepted: [(String, Presented); 3],
+    accepted: [(String, Ids); 3],
 }
 
 static PLANTED: LazyLock<Planted> = LazyLock::new(|| {
@@ -38,10 +48,11 @@ static PLANTED: LazyLock<Planted> = LazyLock::new(|| {
         let keys: Vec<_> = keys.iter().map(key).collect();
         Signer::new(&keys).expect("there is a key")
     };
-    let transport = |signer| {
+    let transport = |previous: &[PreviousCookie], signer| {
         let cookie = CookieSettings::default();
-        Transport::new(None, &cookie, signer).expect("browsers keep the default cookie")
+        Transport::new(None, &cookie, previous, signer).expect("browsers keep the default cookie")
     };
+    let before = PreviousCookie::new(NAME).partitioned(true);
     let id = |text: &str| SessionId::parse(text.as_bytes()).expect("it is an id");
 
     let (newest, older, strange) = (1, 2, 3);
@@ -59,14 +70,16 @@ static PLANTED: LazyLock<Planted> = LazyLock::new(|| {
             (5, other_by_newest.clone()),
             (6, by(strange, &one)),
             (7, one_by_newest[ONE.len() + 1..].to_owned()),
+            (8, format!("~{TAG}")),
         ],
         accepted: [
-            (one_by_newest, Presented::Id(one.clone())),
-            (one_by_older, Presented::Outdated(one)),
-            (other_by_newest, Presented::Id(other)),
+            (one_by_newest, Ids::One(one.clone())),
+            (one_by_older, Ids::Reissue(one)),
+            (other_by_newest, Ids::One(other)),
         ],
-        unsigned: transport(None),
-        signed: transport(Some(signer(&[newest, older]))),
+        unsigned: transport(&[], None),
+        signed: transport(&[], Some(signer(&[newest, older]))),
+        moving: transport(&[before], None),
     }
 });
 
@@ -83,7 +96,7 @@ impl Planted {
 /// The rules above, for the headers that the input's lines are. Control characters, which a header
 /// cannot hold, stand for what is planted: 1 for our cookie's name, 2 for an id, 3 for its value as
 /// the newest key signs it, 4 for that of an older key, 5 for that of another id, 6 for that of a
-/// key which is not ours, 7 for the newest key's signature alone.
+/// key which is not ours, 7 for the newest key's signature alone, 8 for the hint of our scope.
 ///
 /// # Panics
 ///
@@ -100,18 +113,23 @@ pub fn cookie_header(bytes: &[u8]) {
     let joined = HeaderValue::try_from(joined.join(&b"; "[..])).expect("its parts are headers");
     let (split, joined) = (headers(&lines), headers(&[joined]));
 
-    for (transport, accepted) in [
-        (&PLANTED.unsigned, read_unsigned as Accepted),
-        (&PLANTED.signed, read_signed),
+    let among = |signed| {
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        expected(&values, signed)
+    };
+    for (transport, expected) in [
+        (&PLANTED.unsigned, among(false)),
+        (&PLANTED.signed, among(true)),
+        (&PLANTED.moving, expected_of_moving(&values)),
     ] {
         let found = transport.read(&split);
-        if let Presented::Id(id) | Presented::Outdated(id) = &found {
+        if let Ids::One(id) | Ids::Reissue(id) = &found.ids {
             let id = id.expose();
             assert!(is_43_of_base64url(id), "{lines:?}: no id");
-            let all_are = values.iter().all(|value| value.starts_with(id));
-            assert!(!values.is_empty() && all_are, "{lines:?}: not presented");
+            let is_there = values.iter().any(|value| value.starts_with(id));
+            assert!(is_there, "{lines:?}: not presented");
         }
-        assert_eq!(found, expected(&values, accepted), "{lines:?}");
+        assert_eq!(found.ids, expected, "{lines:?}");
         assert_eq!(found, transport.read(&split), "{lines:?}: read again");
         assert_eq!(found, transport.read(&joined), "{lines:?}: as one line");
     }
@@ -133,20 +151,58 @@ fn values(line: &HeaderValue) -> Vec<String> {
 }
 
 /// What a value without its hint is, if it is accepted.
-type Accepted = fn(&str) -> Option<Presented>;
+type Accepted = fn(&str) -> Option<Ids>;
 
-fn expected(values: &[String], accepted: Accepted) -> Presented {
-    let Some(value) = values.first() else {
-        return Presented::Nothing;
-    };
-    if values.iter().any(|other| other != value) {
-        return Presented::Unusable;
+fn expected(values: &[&str], signed: bool) -> Ids {
+    let accepted: Accepted = if signed { read_signed } else { read_unsigned };
+    if values.is_empty() {
+        return Ids::Nothing;
     }
-    let end = value.find('~').unwrap_or(value.len());
-    accepted(&value[..end]).unwrap_or(Presented::Unusable)
+    let (mut ids, mut newest, mut others) = (Vec::new(), Vec::new(), 0);
+    for value in values {
+        let end = value.find('~').unwrap_or(value.len());
+        let id = match accepted(&value[..end]) {
+            Some(Ids::One(id)) => {
+                newest.push(id.clone());
+                id
+            }
+            Some(Ids::Reissue(id)) => id,
+            _ => {
+                others += 1;
+                continue;
+            }
+        };
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    match ids.as_slice() {
+        [] => Ids::Unusable,
+        [_] if others > 0 && !signed => Ids::Unusable,
+        [id] if newest.contains(id) => Ids::One(id.clone()),
+        [id] => Ids::Reissue(id.clone()),
+        several => Ids::Several(several.iter().take(MOST_IDS).cloned().collect()),
+    }
 }
 
-fn read_unsigned(text: &str) -> Option<Presented> {
+fn expected_of_moving(values: &[String]) -> Ids {
+    let hinted = |value: &&str| value.split('~').skip(1).any(|hint| hint == TAG);
+    let all = || values.iter().map(String::as_str);
+    let ours: Vec<&str> = all().filter(hinted).collect();
+    let before: Vec<&str> = all().filter(|value| !hinted(value)).collect();
+    let ambiguous = ours.iter().any(|value| *value != ours[0]);
+    let read = |values: &[&str]| expected(values, false);
+    match (read(&ours), read(&before)) {
+        (Ids::One(id), _) => Ids::One(id),
+        (ours, _) if ambiguous => ours,
+        (_, Ids::One(id)) => Ids::Reissue(id),
+        (_, Ids::Several(ids)) => Ids::Several(ids),
+        (Ids::Nothing, Ids::Nothing) => Ids::Nothing,
+        _ => Ids::Unusable,
+    }
+}
+
+fn read_unsigned(text: &str) -> Option<Ids> {
     let (id, signature) = match text.split_once('.') {
         Some((id, signature)) => (id, Some(signature)),
         None => (text, None),
@@ -155,10 +211,10 @@ fn read_unsigned(text: &str) -> Option<Presented> {
     let ends_in_zeros = id.ends_with(|last| "AEIMQUYcgkosw048".contains(last));
     let is_id = is_43_of_base64url(id) && ends_in_zeros;
     (is_id && signature.is_none_or(is_43_of_base64url))
-        .then(|| Presented::Id(SessionId::parse(id.as_bytes()).expect("it is an id")))
+        .then(|| Ids::One(SessionId::parse(id.as_bytes()).expect("it is an id")))
 }
 
-fn read_signed(text: &str) -> Option<Presented> {
+fn read_signed(text: &str) -> Option<Ids> {
     let mut accepted = PLANTED.accepted.iter();
     let (_, presented) = accepted.find(|(value, _)| value == text)?;
     Some(presented.clone())

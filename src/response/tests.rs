@@ -6,7 +6,7 @@ use super::*;
 use crate::cookie::CookieSettings;
 use crate::expiry::Expiry;
 use crate::id::SessionId;
-use crate::presented::Presented;
+use crate::presented::Ids;
 use crate::record::{Data, Entry, Found, Record};
 use crate::session::{Backend, Boxed, Home, Scope};
 
@@ -30,11 +30,11 @@ fn id() -> SessionId {
 }
 
 fn by_cookie() -> Transport {
-    Transport::new(None, &CookieSettings::default(), None).unwrap()
+    Transport::new(None, &CookieSettings::default(), &[], None).unwrap()
 }
 
 fn by_header() -> Transport {
-    Transport::new(Some("X-SessionId"), &CookieSettings::default(), None).unwrap()
+    Transport::new(Some("X-SessionId"), &CookieSettings::default(), &[], None).unwrap()
 }
 
 fn record() -> Record {
@@ -44,7 +44,7 @@ fn record() -> Record {
 
 /// A session that was presented and then settled in that way.
 fn settled(token: Token, read: bool) -> Session {
-    let session = Session::new(Presented::Id(id()), Arc::new(NoBackend));
+    let session = Session::new(Ids::One(id()).into(), Arc::new(NoBackend));
     let rules = Expiry::default();
     if read {
         session.loaded(Found::Live(record()), None, NOW, &rules);
@@ -212,8 +212,8 @@ fn a_logout_takes_the_cookie_from_who_brought_one() {
     assert_eq!(headers["x-sessionid"], "");
 
     // A malformed one is taken too; from who brought none nothing is taken.
-    for (presented, taken) in [(Presented::Unusable, true), (Presented::Nothing, false)] {
-        let session = Session::new(presented, Arc::new(NoBackend));
+    for (presented, taken) in [(Ids::Unusable, true), (Ids::Nothing, false)] {
+        let session = Session::new(presented.into(), Arc::new(NoBackend));
         let rules = Expiry::default();
         session.destroy();
         let pending = session.take_pending(Scope::Commit, NOW, &rules).unwrap();

@@ -141,8 +141,8 @@ impl Fake {
     fn unread(self) -> (Session, Arc<Self>) {
         let fake = Arc::new(self);
         let presented = match fake.found {
-            Some(_) => Presented::Id(id("A")),
-            None => Presented::Nothing,
+            Some(_) => Ids::One(id("A")).into(),
+            None => Ids::Nothing.into(),
         };
         let session = Session::new(presented, fake.clone());
         (session, fake)
@@ -402,7 +402,7 @@ async fn a_detached_session_saves_in_memory() {
 fn debug_tells_nothing() {
     let session = Session::detached(json!({ "secret-key": "secret-value" }));
     session.insert("secret-new", "secret-too").unwrap();
-    let presented = Session::new(Presented::Id(id("A")), Arc::new(Fake::default()));
+    let presented = Session::new(Ids::One(id("A")).into(), Arc::new(Fake::default()));
     let unread = UnreadSession(presented.clone());
     let told = format!("{session:?} {session:#?} {presented:?} {unread:?}");
     assert!(!told.contains("secret"), "{told}");
@@ -433,7 +433,7 @@ async fn a_session_knows_its_id_and_its_times() {
 #[test]
 fn an_id_of_a_dead_session_is_not_its_id() {
     for found in [Found::Absent, Found::Renewed] {
-        let session = Session::new(Presented::Id(id("A")), Arc::new(Fake::default()));
+        let session = Session::new(Ids::One(id("A")).into(), Arc::new(Fake::default()));
         session.loaded(found, None, NOW, &rules());
         assert_eq!(session.id(), None);
         assert!(session.is_new() && session.is_empty());
@@ -756,7 +756,7 @@ fn an_entry_that_is_no_json_is_an_error_for_who_asks_for_it() {
     use crate::record::Opaque;
     let mut stored = data(&[("bad", "not json"), ("good", "1")]);
     stored.insert("opaque", Entry::opaque(Opaque::new(7)));
-    let session = Session::new(Presented::Id(id("A")), Arc::new(Fake::default()));
+    let session = Session::new(Ids::One(id("A")).into(), Arc::new(Fake::default()));
     let found = Found::Live(Record::new(stored, CREATED, TTL));
     session.loaded(found, None, NOW, &rules());
     for key in ["bad", "opaque"] {

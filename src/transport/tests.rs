@@ -1,4 +1,7 @@
+use http::header::SET_COOKIE;
+
 use super::*;
+use crate::presented::Ids;
 
 const A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const B: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA";
@@ -8,11 +11,18 @@ fn id(text: &str) -> SessionId {
 }
 
 fn by_cookie() -> Transport {
-    Transport::new(None, &CookieSettings::default(), None).unwrap()
+    Transport::new(None, &CookieSettings::default(), &[], None).unwrap()
 }
 
 fn by_header(name: &str) -> Transport {
-    Transport::new(Some(name), &CookieSettings::default(), None).unwrap()
+    Transport::new(Some(name), &CookieSettings::default(), &[], None).unwrap()
+}
+
+/// What it reads, without previous cookies.
+fn read(transport: &Transport, headers: &HeaderMap) -> Ids {
+    let Presented { ids, former } = transport.read(headers);
+    assert_eq!(former, Former::NONE);
+    ids
 }
 
 fn headers(lines: &[(&'static str, &[u8])]) -> HeaderMap {
@@ -27,9 +37,9 @@ fn headers(lines: &[(&'static str, &[u8])]) -> HeaderMap {
 fn only_the_configured_one_is_read() {
     let cookie = format!("__Host-sid={A}");
     let both = headers(&[("cookie", cookie.as_bytes()), ("x-session", B.as_bytes())]);
-    assert_eq!(by_cookie().read(&both), Presented::Id(id(A)));
-    assert_eq!(by_header("X-Session").read(&both), Presented::Id(id(B)));
-    assert_eq!(by_header("x-sessionid").read(&both), Presented::Nothing);
+    assert_eq!(read(&by_cookie(), &both), Ids::One(id(A)));
+    assert_eq!(read(&by_header("X-Session"), &both), Ids::One(id(B)));
+    assert_eq!(read(&by_header("x-sessionid"), &both), Ids::Nothing);
 }
 
 #[test]
@@ -37,63 +47,109 @@ fn a_header_holds_one_id_and_nothing_else() {
     let hinted = format!("{A}~hint");
     let as_cookie = format!("sid={A}");
     let two = format!("{A},{A}");
-    let rows: [(&[&[u8]], Presented); 9] = [
-        (&[], Presented::Nothing),
-        (&[A.as_bytes()], Presented::Id(id(A))),
-        (&[hinted.as_bytes()], Presented::Id(id(A))),
-        (&[A.as_bytes(), A.as_bytes()], Presented::Id(id(A))),
-        (&[A.as_bytes(), B.as_bytes()], Presented::Unusable),
-        (&[b""], Presented::Unusable),
-        (&[b"\xff\xfe"], Presented::Unusable),
-        (&[as_cookie.as_bytes()], Presented::Unusable),
-        (&[two.as_bytes()], Presented::Unusable),
+    let rows: [(&[&[u8]], Ids); 9] = [
+        (&[], Ids::Nothing),
+        (&[A.as_bytes()], Ids::One(id(A))),
+        (&[hinted.as_bytes()], Ids::One(id(A))),
+        (&[A.as_bytes(), A.as_bytes()], Ids::One(id(A))),
+        (
+            &[A.as_bytes(), B.as_bytes()],
+            Ids::Several(vec![id(A), id(B)]),
+        ),
+        (&[b""], Ids::Unusable),
+        (&[b"\xff\xfe"], Ids::Unusable),
+        (&[as_cookie.as_bytes()], Ids::Unusable),
+        (&[two.as_bytes()], Ids::Unusable),
     ];
     for (values, expected) in rows {
         let lines: Vec<_> = values.iter().map(|value| ("x-session", *value)).collect();
-        assert_eq!(by_header("x-session").read(&headers(&lines)), expected);
+        assert_eq!(read(&by_header("x-session"), &headers(&lines)), expected);
     }
 }
 
-/// An ALB without multi-value headers keeps the first; a browser goes by the last of one name.
+fn cookies(response: &HeaderMap) -> Vec<&str> {
+    let cookies = response.get_all(SET_COOKIE).iter();
+    cookies.map(|cookie| cookie.to_str().unwrap()).collect()
+}
+
+/// An ALB without multi-value headers keeps the first, and others reorder them: there is one.
 #[test]
-fn our_cookie_comes_first_but_after_one_of_its_own_name() {
-    let ours = format!("__Host-sid={A}");
-    let rows: [(&[&str], &[&str]); 3] = [
-        (&[], &[&ours]),
-        (&["theirs=1", "more=2"], &[&ours, "theirs=1", "more=2"]),
+fn handlers_cookie_of_our_scope_is_dropped() {
+    type Setter = fn(&mut CookieSettings);
+    let host: Setter = |_| ();
+    let domain: Setter = |cookie| {
+        cookie.name = Some("sid".to_owned());
+        cookie.domain = Some(".Example.com".to_owned());
+        cookie.path = "/app".to_owned();
+    };
+    let rows: &[(Setter, &str, bool)] = &[
+        (host, "__Host-sid=theirs; Secure; Path=/", false),
+        (host, "__Host-sid=theirs; pAtH=/", false),
+        (host, " __Host-sid = theirs ;Path=/;Secure", false),
+        (host, "__Host-sid=; Max-Age=0", false),
+        (host, "__Host-sid=theirs; Path=/x; Path=/", false),
+        (host, "__Host-sid=theirs; Path=", false),
+        (host, "__Host-sid=theirs; Path=x", false),
+        (host, "__Host-sid=theirs; Domain=; Path=/", false),
+        (host, "__Host-sid=theirs; Path=/x", true),
+        (host, "__Host-sid=theirs; Domain=example.com; Path=/", true),
+        (host, "__host-sid=theirs; Path=/", true),
+        (host, "theirs=__Host-sid=; Path=/", true),
+        (host, "__Host-sid; Path=/", true),
+        (host, "=__Host-sid; Path=/", true),
+        (domain, "sid=theirs; Domain=example.COM; Path=/app", false),
+        (domain, "sid=theirs; Domain=.example.com", false),
+        (domain, "sid=theirs; Domain=example.com; Path=/", true),
         (
-            &["theirs=1", "__Host-sid=planted"],
-            &["__Host-sid=planted", &ours, "theirs=1"],
+            domain,
+            "sid=theirs; Domain=www.example.com; Path=/app",
+            true,
         ),
+        (domain, "sid=theirs; Path=/app", true),
     ];
-    for (theirs, expected) in rows {
-        let theirs: Vec<_> = theirs
-            .iter()
-            .map(|v| ("set-cookie", v.as_bytes()))
-            .collect();
-        let mut response = headers(&theirs);
-        by_cookie().issue(&mut response, &id(A), 60);
-        let cookies = response.get_all(SET_COOKIE).iter();
-        let pairs: Vec<_> = cookies
-            .map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap())
-            .collect();
-        assert_eq!(pairs, expected);
+    for (setter, theirs, stays) in rows {
+        let mut settings = CookieSettings::default();
+        setter(&mut settings);
+        let transport = Transport::new(None, &settings, &[], None).unwrap();
+        let said = [
+            ("set-cookie", b"a=1".as_slice()),
+            ("set-cookie", theirs.as_bytes()),
+            ("set-cookie", b"b=2"),
+        ];
+        let mut set = headers(&said);
+        transport.issue(&mut set, &id(A), 60, Former::NONE);
+        let mut removed = headers(&said);
+        transport.remove(&mut removed, Former::NONE);
+        for response in [&set, &removed] {
+            let found = cookies(response);
+            let name = settings.name.as_deref().unwrap_or("__Host-sid");
+            assert!(found[0].starts_with(&format!("{name}=")), "ours is first");
+            assert_eq!(found.contains(theirs), *stays, "{theirs}");
+            assert_eq!(found.len(), 3 + usize::from(*stays), "{theirs}");
+            assert!(found.contains(&"a=1") && found.contains(&"b=2"));
+        }
     }
-    let mut response = headers(&[("set-cookie", b"theirs=1")]);
-    by_cookie().remove(&mut response);
-    assert_eq!(response.get_all(SET_COOKIE).iter().count(), 2);
+}
+
+#[test]
+fn our_cookie_comes_first() {
+    let mut response = headers(&[("set-cookie", b"theirs=1"), ("set-cookie", b"more=2")]);
+    by_cookie().issue(&mut response, &id(A), 60, Former::NONE);
+    let names = cookies(&response);
+    let names: Vec<_> = names.iter().map(|c| c.split('=').next().unwrap()).collect();
+    assert_eq!(names, ["__Host-sid", "theirs", "more"]);
 }
 
 #[test]
 fn a_header_is_set_and_emptied() {
     let transport = by_header("X-Session");
     let mut response = headers(&[("x-session", b"theirs")]);
-    transport.issue(&mut response, &id(A), 60);
+    transport.issue(&mut response, &id(A), 60, Former::NONE);
     assert_eq!(
         response.get_all("x-session").iter().collect::<Vec<_>>(),
         [A]
     );
-    transport.remove(&mut response);
+    transport.remove(&mut response, Former::NONE);
     assert_eq!(
         response.get_all("x-session").iter().collect::<Vec<_>>(),
         [""]
@@ -102,7 +158,45 @@ fn a_header_is_set_and_emptied() {
 }
 
 #[test]
+fn bearer_token_is_read_and_answered() {
+    let transport = by_header("Authorization");
+    let (bearer, lower) = (format!("Bearer {A}"), format!("bEARER  {A}"));
+    let (basic, twice) = (format!("Basic {A}"), format!("Bearer {A},Bearer {B}"));
+    let rows: [(&[&str], Ids); 12] = [
+        (&[], Ids::Nothing),
+        (&[&bearer], Ids::One(id(A))),
+        (&[&lower], Ids::One(id(A))),
+        (&[&bearer, &lower], Ids::One(id(A))),
+        (&[&basic], Ids::Nothing),
+        (&[&basic, &bearer], Ids::One(id(A))),
+        (&["AWS4-HMAC-SHA256 Credential=x"], Ids::Nothing),
+        (&["Bearer"], Ids::Nothing),
+        (&["Bearer x.y.z"], Ids::Unusable),
+        (&[A], Ids::Nothing),
+        (&[&twice], Ids::Unusable),
+        (&[&format!("Bearer{A}")], Ids::Nothing),
+    ];
+    for (values, expected) in rows {
+        let values: Vec<_> = values
+            .iter()
+            .map(|value| ("authorization", value.as_bytes()))
+            .collect();
+        assert_eq!(read(&transport, &headers(&values)), expected, "{values:?}");
+    }
+    let by_name = headers(&[("x-sessionid", A.as_bytes())]);
+    assert_eq!(read(&transport, &by_name), Ids::Nothing);
+
+    let mut response = headers(&[("x-sessionid", b"theirs")]);
+    transport.issue(&mut response, &id(A), 60, Former::NONE);
+    assert_eq!(response["x-sessionid"], A);
+    transport.remove(&mut response, Former::NONE);
+    assert_eq!(response["x-sessionid"], "");
+    assert_eq!(response.len(), 1);
+}
+
+#[test]
 fn a_response_varies_on_what_is_read() {
+    assert_eq!(by_header("AUTHORIZATION").varies_on(), AUTHORIZATION);
     assert_eq!(by_cookie().varies_on(), COOKIE);
     assert_eq!(by_header("X-SessionId").varies_on(), "x-sessionid");
 }
@@ -120,8 +214,34 @@ fn a_header_that_cannot_carry_an_id_is_refused() {
         "Content-Length",
         "Host",
         "transfer-encoding",
+        "Vary",
+        "Cache-Control",
+        "CDN-Cache-Control",
+        "Cloudflare-CDN-Cache-Control",
+        "Surrogate-Control",
+        "Date",
+        "Location",
+        "Server",
+        "WWW-Authenticate",
+        "Keep-Alive",
+        "Upgrade",
+        "Via",
+        "Accept",
+        "Accept-Language",
+        "Content-MD5",
+        "If-None-Match",
+        "X-Amz-Date",
+        "x-amzn-Remapped-Authorization",
+        "X-Amzn-Trace-Id",
+        "X-Forwarded-For",
+        "Sec-WebSocket-Key",
+        "Proxy-Authorization",
+        "Access-Control-Allow-Origin",
+        "Apigw-RequestId",
+        "CloudFront-Viewer-Country",
+        "X-Lambda-Http-Content-Encoding",
     ] {
-        let error = Transport::new(Some(name), &CookieSettings::default(), None).unwrap_err();
+        let error = Transport::new(Some(name), &CookieSettings::default(), &[], None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Misconfigured, "{name:?}");
         assert!(!error.to_string().contains(['\r', '\n']), "{name:?}");
     }
@@ -134,7 +254,21 @@ fn a_cookie_that_no_browser_keeps_is_refused_only_where_it_is_used() {
         secure: false,
         ..CookieSettings::default()
     };
-    let error = Transport::new(None, &cookie, None).unwrap_err();
+    let error = Transport::new(None, &cookie, &[], None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
-    assert!(Transport::new(Some("x-session"), &cookie, None).is_ok());
+    assert!(Transport::new(Some("x-session"), &cookie, &[], None).is_ok());
+}
+
+#[test]
+fn header_that_can_carry_an_id_is_accepted() {
+    for name in [
+        "X-SessionId",
+        "Session",
+        "sid",
+        "x-amazing",
+        "X-Api-Key",
+        "iffy",
+    ] {
+        assert!(carrier(name).is_some(), "{name}");
+    }
 }

@@ -1,0 +1,169 @@
+//! The session's cookie together with the cookies that it had before.
+//!
+//! 1. The current cookie is read first. A previous one counts only where the current one holds no
+//!    id, and among the previous ones the first that is configured counts.
+//! 2. A session that came in a previous cookie moves: its client gets the current cookie, and the
+//!    previous one is removed.
+//! 3. Where a previous cookie has the current one's name, values carry a hint of the scope that they
+//!    were set for. Without it, a client that has both would be moved by every request.
+//! 4. Of the cookies that a response sets or removes here, a handler's own are dropped: browsers go
+//!    by the last one, load balancers reorder them, and some keep only one.
+
+use http::header::SET_COOKIE;
+use http::{HeaderMap, HeaderValue};
+
+use crate::cookie::{CookieSettings, PreviousCookie, SessionCookie};
+use crate::error::{Error, ErrorKind};
+use crate::presented::{Former, Found, Ids, Presented, has_hint};
+use crate::signing::Signer;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Cookies {
+    current: SessionCookie,
+    previous: Vec<SessionCookie>,
+    /// The hint of the current scope, where a previous cookie has the same name.
+    tag: Option<String>,
+}
+
+impl Cookies {
+    /// # Errors
+    ///
+    /// [`Misconfigured`](ErrorKind::Misconfigured) for a cookie that browsers would refuse, for a
+    /// previous one that is the current one, and for more than [`Former::MOST`] previous ones.
+    pub(crate) fn new(
+        settings: &CookieSettings,
+        previous: &[PreviousCookie],
+    ) -> Result<Self, Error> {
+        let misconfigured = |reason| Err(Error::new(ErrorKind::Misconfigured, reason));
+        let current = SessionCookie::new(settings)?;
+        if previous.len() > Former::MOST {
+            let reason = format!("there are more than {} previous cookies", Former::MOST);
+            return misconfigured(reason);
+        }
+        let previous: Vec<_> = previous
+            .iter()
+            .map(|previous| previous.resolve(settings))
+            .collect::<Result<_, _>>()?;
+        // Its removal would remove what the same response sets.
+        if let Some(same) = previous.iter().find(|cookie| cookie.has_scope_of(&current)) {
+            let name = same.name();
+            return misconfigured(format!(
+                "the previous cookie `{name}` has the current one's name, domain, path and partition"
+            ));
+        }
+        let tag = previous
+            .iter()
+            .any(|cookie| cookie.has_name_of(&current))
+            .then(|| current.scope_tag());
+        Ok(Self {
+            current,
+            previous,
+            tag,
+        })
+    }
+
+    /// What the client presented.
+    pub(crate) fn read(&self, headers: &HeaderMap, signer: Option<&Signer>) -> Presented {
+        let is_current = |value: &&[u8]| self.tag.as_ref().is_none_or(|tag| has_hint(value, tag));
+        let current = Found::among(self.current.read(headers).filter(is_current), signer);
+        if self.previous.is_empty() {
+            return current.ids.into();
+        }
+
+        let mut former = Former::NONE;
+        let mut moved = None;
+        let mut ambiguous = current.ambiguous;
+        let mut presented_any = current.ids != Ids::Nothing;
+        let mut several: Vec<_> = Vec::new();
+        for (place, cookie) in self.previous.iter().enumerate() {
+            let has_name = cookie.has_name_of(&self.current);
+            let values = cookie.read(headers);
+            let found = Found::among(
+                values.filter(|value| !(has_name && is_current(value))),
+                signer,
+            );
+            if found.ids == Ids::Nothing {
+                continue;
+            }
+            former.insert(place);
+            presented_any = true;
+            ambiguous |= found.ambiguous;
+            match found.ids {
+                Ids::One(id) | Ids::Reissue(id) => {
+                    moved.get_or_insert(id);
+                }
+                Ids::Several(ids) => several.extend(ids),
+                Ids::Nothing | Ids::Unusable => {}
+            }
+        }
+        let ids = match current.ids {
+            ids @ (Ids::One(_) | Ids::Reissue(_)) => return Presented { ids, former },
+            // Whoever planted the second value could plant a previous cookie as well.
+            ids if current.ambiguous => ids,
+            _ => match moved {
+                Some(id) => {
+                    let ids = Ids::Reissue(id);
+                    return Presented { ids, former };
+                }
+                None if !several.is_empty() => Ids::several(several),
+                None if presented_any => Ids::Unusable,
+                None => Ids::Nothing,
+            },
+        };
+        if ambiguous {
+            // One of the values may be of any scope, whatever its name: they all go.
+            former = Former::ALL;
+        }
+        Presented { ids, former }
+    }
+
+    /// Gives the client this value, and removes the previous cookies.
+    pub(crate) fn issue(&self, headers: &mut HeaderMap, value: &str, seconds: u64, former: Former) {
+        let ours = match &self.tag {
+            Some(tag) => self.current.issue(&format!("{value}~{tag}"), seconds),
+            None => self.current.issue(value, seconds),
+        };
+        self.send(headers, ours, former);
+    }
+
+    /// Makes the client forget the current cookie and the previous ones.
+    pub(crate) fn remove(&self, headers: &mut HeaderMap, former: Former) {
+        self.send(headers, self.current.removal(), former);
+    }
+
+    fn send(&self, headers: &mut HeaderMap, ours: HeaderValue, former: Former) {
+        let previous = self.previous.iter().enumerate();
+        let gone: Vec<&SessionCookie> = previous
+            .filter(|(place, _)| former.contains(*place))
+            .map(|(_, cookie)| cookie)
+            .collect();
+        let is_ours = |header: &HeaderValue| {
+            self.current.is_set_by(header) || gone.iter().any(|cookie| cookie.is_set_by(header))
+        };
+        let (same, theirs): (Vec<_>, Vec<_>) = headers
+            .get_all(SET_COOKIE)
+            .iter()
+            .cloned()
+            .partition(is_ours);
+        if !same.is_empty() {
+            tracing::warn!(
+                count = same.len(),
+                "the handler set the session's own cookie: its Set-Cookie was dropped"
+            );
+        }
+        // Ours comes first: an ALB without multi-value headers keeps no other. (A browser that knows
+        // no partitions then loses it to the removal of one that differs in that alone, once. The
+        // other order would keep the cookie from the clients of such an ALB for ever.)
+        let sent = [ours]
+            .into_iter()
+            .chain(gone.iter().map(|cookie| cookie.removal()))
+            .chain(theirs);
+        headers.remove(SET_COOKIE);
+        for cookie in sent {
+            headers.append(SET_COOKIE, cookie);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+use cookie::SameSite;
+use http::header::COOKIE;
+
+use super::*;
+use crate::id::SessionId;
+use crate::presented::value_of;
+use crate::signing::SigningKey;
+
+const A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const B: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA";
+const C: &str = "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCA";
+
+fn id(text: &str) -> SessionId {
+    SessionId::parse(text.as_bytes()).unwrap()
+}
+
+fn sid() -> CookieSettings {
+    CookieSettings {
+        name: Some("sid".to_owned()),
+        ..CookieSettings::default()
+    }
+}
+
+fn cookies(previous: &[PreviousCookie]) -> Cookies {
+    Cookies::new(&sid(), previous).unwrap()
+}
+
+/// The cookie that the session had for all hosts of a domain, under the same name.
+fn of_domain() -> PreviousCookie {
+    PreviousCookie::new("sid").domain("example.com")
+}
+
+fn read_signed(cookies: &Cookies, line: &str, signer: Option<&Signer>) -> Presented {
+    let line = HeaderValue::try_from(line).unwrap();
+    cookies.read(&[(COOKIE, line)].into_iter().collect(), signer)
+}
+
+fn read(cookies: &Cookies, line: &str) -> Presented {
+    read_signed(cookies, line, None)
+}
+
+fn former(places: &[usize]) -> Former {
+    let mut former = Former::NONE;
+    places.iter().for_each(|place| former.insert(*place));
+    former
+}
+
+fn issued(cookies: &Cookies, former: Former) -> Vec<String> {
+    let mut headers = HeaderMap::new();
+    cookies.issue(&mut headers, A, 60, former);
+    let lines = headers.get_all(SET_COOKIE).iter();
+    lines
+        .map(|line| line.to_str().unwrap().to_owned())
+        .collect()
+}
+
+fn refusal(settings: &CookieSettings, previous: &[PreviousCookie]) -> String {
+    let error = Cookies::new(settings, previous).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    error.to_string()
+}
+
+#[test]
+fn previous_cookie_counts_where_current_does_not() {
+    let cookies = cookies(&["old".into(), "older".to_owned().into()]);
+    let (one, moved) = (|text| Ids::One(id(text)), |text| Ids::Reissue(id(text)));
+    let rows = [
+        ("x=1".to_owned(), Ids::Nothing, former(&[])),
+        (format!("sid={A}"), one(A), former(&[])),
+        (format!("old={A}"), moved(A), former(&[0])),
+        (format!("older={A}"), moved(A), former(&[1])),
+        // The current one is first, then the first that is configured.
+        (format!("old={B}; sid={A}"), one(A), former(&[0])),
+        (format!("older={B}; old={A}"), moved(A), former(&[0, 1])),
+        (format!("old=x; older={A}"), moved(A), former(&[0, 1])),
+        (
+            format!("old={B}; old={C}; older={A}"),
+            moved(A),
+            former(&[0, 1]),
+        ),
+        // One that holds no id hides nothing.
+        (format!("sid=x; old={A}"), moved(A), former(&[0])),
+        (format!("sid=; old={A}"), moved(A), former(&[0])),
+        ("sid=x".to_owned(), Ids::Unusable, former(&[])),
+        ("old=x".to_owned(), Ids::Unusable, former(&[0])),
+        // One that holds two does: they were planted, or the previous one may have been.
+        (
+            format!("sid={A}; sid=x; old={B}"),
+            Ids::Unusable,
+            Former::ALL,
+        ),
+        (
+            format!("sid={A}; sid={B}; old={C}"),
+            Ids::several([id(A), id(B)]),
+            Former::ALL,
+        ),
+        (
+            format!("old={A}; old={B}"),
+            Ids::several([id(A), id(B)]),
+            Former::ALL,
+        ),
+        (
+            format!("old={A}; old={B}; older={B}; older={C}"),
+            Ids::several([id(A), id(B), id(C)]),
+            Former::ALL,
+        ),
+        ("old=x; old=y".to_owned(), Ids::Unusable, Former::ALL),
+    ];
+    for (line, ids, former) in rows {
+        assert_eq!(read(&cookies, &line), Presented { ids, former }, "{line}");
+    }
+}
+
+#[test]
+fn same_name_is_told_apart_by_its_tag() {
+    let cookies = cookies(&[of_domain(), "old".into()]);
+    let pair = issued(&cookies, Former::NONE)[0]
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let tag = pair.strip_prefix(&format!("sid={A}")).unwrap();
+    assert_eq!(tag.len(), 7, "{tag}");
+    let rows = [
+        (format!("sid={A}{tag}"), Ids::One(id(A)), former(&[])),
+        (format!("sid={A}"), Ids::Reissue(id(A)), former(&[0])),
+        // That of yet another scope.
+        (format!("sid={A}~abcdef"), Ids::Reissue(id(A)), former(&[0])),
+        (
+            format!("sid={B}; sid={A}{tag}"),
+            Ids::One(id(A)),
+            former(&[0]),
+        ),
+        (
+            format!("sid={A}{tag}; sid={B}"),
+            Ids::One(id(A)),
+            former(&[0]),
+        ),
+        (
+            format!("sid={A}{tag}; sid={A}"),
+            Ids::One(id(A)),
+            former(&[0]),
+        ),
+        (
+            format!("sid=x{tag}; sid={A}"),
+            Ids::Reissue(id(A)),
+            former(&[0]),
+        ),
+        (
+            format!("sid={A}; sid={B}"),
+            Ids::several([id(A), id(B)]),
+            Former::ALL,
+        ),
+        (
+            format!("sid={A}{tag}; sid={B}{tag}; sid={C}"),
+            Ids::several([id(A), id(B)]),
+            Former::ALL,
+        ),
+    ];
+    for (line, ids, former) in rows {
+        assert_eq!(read(&cookies, &line), Presented { ids, former }, "{line}");
+    }
+    // Without a previous cookie of that name there is no tag, and one is ignored.
+    let after = Cookies::new(&sid(), &["old".into()]).unwrap();
+    assert!(issued(&after, Former::NONE)[0].starts_with(&format!("sid={A};")));
+    assert_eq!(read(&after, &format!("sid={A}{tag}")).ids, Ids::One(id(A)));
+}
+
+#[test]
+fn each_scope_of_a_name_has_its_tag() {
+    type Setter = fn(&mut CookieSettings);
+    let setters: [Setter; 4] = [
+        |_| (),
+        |cookie| cookie.domain = Some("example.com".to_owned()),
+        |cookie| cookie.path = "/app".to_owned(),
+        |cookie| cookie.partitioned = true,
+    ];
+    let tags: std::collections::BTreeSet<_> = setters
+        .iter()
+        .map(|setter| {
+            let mut settings = sid();
+            setter(&mut settings);
+            SessionCookie::new(&settings).unwrap().scope_tag()
+        })
+        .collect();
+    assert_eq!(tags.len(), setters.len(), "{tags:?}");
+    let dotted = CookieSettings {
+        domain: Some(".Example.COM".to_owned()),
+        ..sid()
+    };
+    let dotted = SessionCookie::new(&dotted).unwrap().scope_tag();
+    assert!(tags.contains(&dotted), "the same scope");
+}
+
+#[test]
+fn signed_value_in_a_previous_cookie_moves() {
+    let signer = |keys: &[u8]| {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|byte| SigningKey::new([*byte; 32]).unwrap())
+            .collect();
+        Signer::new(&keys).unwrap()
+    };
+    let (old, new) = (signer(&[1]), signer(&[2, 1]));
+    let cookies = cookies(&["old".into()]);
+    for by in [&old, &new] {
+        let line = format!("old=garbage; old={}", value_of(&id(A), Some(by)));
+        let found = read_signed(&cookies, &line, Some(&new));
+        assert_eq!(found.ids, Ids::Reissue(id(A)));
+        assert_eq!(found.former, former(&[0]));
+    }
+    let unsigned = read_signed(&cookies, &format!("old={A}"), Some(&new));
+    assert_eq!(unsigned.ids, Ids::Unusable);
+}
+
+#[test]
+fn previous_cookies_go_with_their_attributes() {
+    let previous = [
+        of_domain(),
+        PreviousCookie::new("old").path("/app").secure(false),
+        PreviousCookie::new("__Host-sid").partitioned(true),
+    ];
+    let cookies = cookies(&previous);
+    assert_eq!(issued(&cookies, Former::NONE).len(), 1);
+    let gone = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+    let removals = [
+        format!("sid=; HttpOnly; SameSite=Lax; Secure; Path=/; Domain=example.com; {gone}"),
+        format!("old=; HttpOnly; SameSite=Lax; Path=/app; {gone}"),
+        format!("__Host-sid=; HttpOnly; SameSite=Lax; Partitioned; Secure; Path=/; {gone}"),
+    ];
+    let all = issued(&cookies, Former::ALL);
+    assert_eq!(all[1..], removals);
+    let one = issued(&cookies, former(&[1]));
+    assert_eq!(one[1..], removals[1..2]);
+
+    let mut headers = HeaderMap::new();
+    cookies.remove(&mut headers, former(&[0, 2]));
+    let lines: Vec<_> = headers.get_all(SET_COOKIE).iter().collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[0].to_str().unwrap().starts_with("sid=; "));
+    assert_eq!([lines[1], lines[2]], [&*removals[0], &*removals[2]]);
+}
+
+#[test]
+fn handlers_cookie_of_a_previous_scope() {
+    let cookies = cookies(&["old".into()]);
+    for (former, stays) in [(Former::NONE, true), (Former::ALL, false)] {
+        let mut headers = HeaderMap::new();
+        headers.append(SET_COOKIE, HeaderValue::from_static("old=theirs; Path=/"));
+        headers.append(SET_COOKIE, HeaderValue::from_static("old=other; Path=/x"));
+        cookies.issue(&mut headers, A, 60, former);
+        let lines: Vec<_> = headers.get_all(SET_COOKIE).iter().collect();
+        let has = |line: &str| lines.iter().any(|other| *other == line);
+        assert_eq!(has("old=theirs; Path=/"), stays, "only where it is removed");
+        assert!(has("old=other; Path=/x"));
+    }
+}
+
+/// Embedded pages may remove only what they may set.
+#[test]
+fn previous_cookie_is_removed_as_others_are_set() {
+    let embedded = CookieSettings {
+        same_site: SameSite::None,
+        partitioned: true,
+        ..sid()
+    };
+    let before = [
+        PreviousCookie::new("sid"),
+        PreviousCookie::new("old").secure(false),
+    ];
+    let cookies = Cookies::new(&embedded, &before).unwrap();
+    let lines = issued(&cookies, Former::ALL);
+    assert!(lines[1].contains("SameSite=None; Secure"), "{}", lines[1]);
+    assert!(lines[2].contains("SameSite=Lax"), "{}", lines[2]);
+    let plain = CookieSettings {
+        secure: false,
+        ..sid()
+    };
+    let cookies = Cookies::new(&plain, &["old".into()]).unwrap();
+    assert!(!issued(&cookies, Former::ALL)[1].contains("Secure"));
+}
+
+#[test]
+fn impossible_previous_cookie_is_refused() {
+    for previous in [
+        PreviousCookie::new(""),
+        PreviousCookie::new("a b"),
+        PreviousCookie::new("old").path("app"),
+        PreviousCookie::new("old").domain("a;b"),
+        PreviousCookie::new("__Host-old").domain("example.com"),
+        PreviousCookie::new("__Secure-old").secure(false),
+        PreviousCookie::new("old").partitioned(true).secure(false),
+    ] {
+        refusal(&sid(), std::slice::from_ref(&previous));
+    }
+    // The current cookie itself, which its removal would remove.
+    assert!(refusal(&sid(), &["sid".into()]).contains("previous cookie `sid`"));
+    let of_domain = CookieSettings {
+        domain: Some("example.com".to_owned()),
+        ..sid()
+    };
+    let same = PreviousCookie::new("sid").domain(".EXAMPLE.com");
+    assert!(refusal(&of_domain, &[same]).contains("previous cookie `sid`"));
+    assert!(Cookies::new(&of_domain, &["sid".into()]).is_ok());
+
+    let many: Vec<_> = (0..9).map(|n| format!("old{n}").into()).collect();
+    assert!(Cookies::new(&sid(), &many[..8]).is_ok());
+    assert!(refusal(&sid(), &many).contains('8'));
+}

@@ -1,0 +1,136 @@
+//! The cookie that an earlier version of the application set.
+
+use cookie::SameSite;
+
+use crate::cookie::{CookieSettings, SessionCookie};
+use crate::error::Error;
+
+/// A cookie that the session had before its name, domain, path or partition was changed.
+///
+/// [`SessionLayer::previous_cookie`](crate::SessionLayer::previous_cookie) accepts the session under
+/// it, moves the session to the current cookie and removes this one. A browser removes a cookie only
+/// by the attributes that it was set with, so they are named here as they were.
+///
+/// ```
+/// use lambda_sessions::{MemoryStore, PreviousCookie, SessionLayer};
+///
+/// // `sid` of all hosts under example.com becomes `__Host-sid`.
+/// let before = PreviousCookie::new("sid").domain("example.com");
+/// let sessions = SessionLayer::new(MemoryStore::new()).previous_cookie(before);
+/// # let _ = sessions;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a previous cookie does nothing until a layer has it"]
+pub struct PreviousCookie {
+    name: String,
+    domain: Option<String>,
+    path: String,
+    partitioned: bool,
+    secure: Option<bool>,
+}
+
+impl PreviousCookie {
+    /// Names the previous cookie. Its domain is none, its path is `/`, it is not partitioned, and it
+    /// is `Secure` if the current cookie is.
+    ///
+    /// ```
+    /// let before = lambda_sessions::PreviousCookie::new("session");
+    /// # let _ = before;
+    /// ```
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            domain: None,
+            path: "/".to_owned(),
+            partitioned: false,
+            secure: None,
+        }
+    }
+
+    /// Sets the domain that the cookie had. The default is none.
+    ///
+    /// ```
+    /// let before = lambda_sessions::PreviousCookie::new("sid").domain("example.com");
+    /// # let _ = before;
+    /// ```
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// Sets the path that the cookie had. The default is `/`.
+    ///
+    /// ```
+    /// let before = lambda_sessions::PreviousCookie::new("sid").path("/app");
+    /// # let _ = before;
+    /// ```
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Sets whether the cookie was `Partitioned`. The default is `false`.
+    ///
+    /// A browser that does not know the attribute takes a partitioned cookie and its unpartitioned
+    /// predecessor for one. Its user has to log in once more.
+    ///
+    /// ```
+    /// let before = lambda_sessions::PreviousCookie::new("__Host-sid").partitioned(true);
+    /// # let _ = before;
+    /// ```
+    pub fn partitioned(mut self, yes: bool) -> Self {
+        self.partitioned = yes;
+        self
+    }
+
+    /// Sets whether the cookie was `Secure`. The default is the layer's
+    /// [`secure`](crate::SessionLayer::secure).
+    ///
+    /// ```
+    /// let before = lambda_sessions::PreviousCookie::new("sid").secure(false);
+    /// # let _ = before;
+    /// ```
+    pub fn secure(mut self, yes: bool) -> Self {
+        self.secure = Some(yes);
+        self
+    }
+
+    /// The cookie whose removal browsers accept where they accept `current`.
+    ///
+    /// # Errors
+    ///
+    /// [`Misconfigured`](crate::ErrorKind::Misconfigured) for a cookie that no browser can have.
+    pub(super) fn resolve(&self, current: &CookieSettings) -> Result<SessionCookie, Error> {
+        let secure = self.secure.unwrap_or(current.secure);
+        SessionCookie::new(&CookieSettings {
+            name: Some(self.name.clone()),
+            path: self.path.clone(),
+            domain: self.domain.clone(),
+            // Embedded pages may only set, and so only remove, cookies with `SameSite=None`, which
+            // needs `Secure`.
+            same_site: match current.same_site {
+                SameSite::None if !secure => SameSite::Lax,
+                same_site => same_site,
+            },
+            secure,
+            // A prefix may demand it, and a removal by HTTP works with it in any case.
+            http_only: true,
+            partitioned: self.partitioned,
+            browser_session: false,
+        })
+    }
+}
+
+/// The name, with the defaults of [`PreviousCookie::new`].
+impl From<&str> for PreviousCookie {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
+/// The name, with the defaults of [`PreviousCookie::new`].
+impl From<String> for PreviousCookie {
+    fn from(name: String) -> Self {
+        Self::new(name)
+    }
+}
