@@ -1,8 +1,9 @@
 //! What a response carries of its session: the id, and what caches must know.
 //!
 //! 1. A response that gives or takes the id is `Cache-Control: no-store`: a shared cache would
-//!    hand one client's session to the next. What a handler said stays if it keeps shared caches
-//!    out (`private`, `no-store`), and is replaced if it lets them in.
+//!    hand one client's session to the next, and a browser's cache would keep the id on the disk.
+//!    A handler's line stays if it says so itself. Headers that overrule `Cache-Control` for some
+//!    caches say the same.
 //! 2. One whose session was read is `Vary: Cookie` (or the transport's header) and, unless the
 //!    handler said otherwise, `Cache-Control: private`.
 //! 3. The default answer to a session's failure carries no cookie and is never cached.
@@ -38,11 +39,8 @@ pub(crate) fn finish(
     if session.was_read() {
         vary(headers, transport);
     }
-    if moved && !keeps_shared_caches_out(headers) {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    } else if moved {
-        let said = joined(headers, &CACHE_CONTROL);
-        put(headers, CACHE_CONTROL, &said);
+    if moved {
+        forbid_storing(headers);
     } else if session.was_read() && !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
     }
@@ -71,7 +69,7 @@ pub(crate) fn default_on_error(error: &Error) -> Response<String> {
     let mut response = Response::new(text.to_owned());
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
@@ -122,24 +120,46 @@ fn put(headers: &mut HeaderMap, name: HeaderName, line: &[u8]) {
     }
 }
 
-/// Whether what the handler said of caching is enough for a response that carries an id.
-fn keeps_shared_caches_out(headers: &HeaderMap) -> bool {
-    let (mut out, mut lets_in) = (false, false);
-    for directive in headers
-        .get_all(CACHE_CONTROL)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .map(|directive| directive.trim_ascii().to_ascii_lowercase())
-    {
-        // `private="set-cookie"` names headers and lets the rest in: it is not enough.
+/// Has no cache store the response, whatever the handler said.
+fn forbid_storing(headers: &mut HeaderMap) {
+    let said = joined(headers, &CACHE_CONTROL);
+    if forbids_storing(&said) {
+        put(headers, CACHE_CONTROL, &said);
+    } else {
+        headers.insert(CACHE_CONTROL, NO_STORE);
+    }
+    let targeted: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| overrules_cache_control(name.as_str()))
+        .cloned()
+        .collect();
+    for name in targeted {
+        headers.insert(name, NO_STORE);
+    }
+}
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+fn forbids_storing(line: &[u8]) -> bool {
+    let mut no_store = false;
+    for directive in line.split(|byte| *byte == b',') {
+        let directive = directive.trim_ascii().to_ascii_lowercase();
         match directive.as_slice() {
-            b"private" | b"no-store" => out = true,
-            b"public" => lets_in = true,
-            other if other.starts_with(b"s-maxage") => lets_in = true,
+            b"no-store" => no_store = true,
+            // A cache that understands the status ignores `no-store` beside it (RFC 9111, 5.2.2.3).
+            b"must-understand" => return false,
+            // A comma in a quoted argument is none of the line's.
+            other if other.contains(&b'"') => return false,
             _ => {}
         }
     }
-    out && !lets_in
+    no_store
+}
+
+/// Whether a cache that looks at this header does not look at `Cache-Control`: those of RFC 9213,
+/// such as `Cloudflare-CDN-Cache-Control`, and their predecessors.
+fn overrules_cache_control(name: &str) -> bool {
+    name.ends_with("cdn-cache-control") || matches!(name, "surrogate-control" | "edge-control")
 }
 
 #[cfg(test)]

@@ -82,54 +82,51 @@ fn all<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
 #[test]
 fn what_a_response_tells_caches() {
     // What the handler said: what is said where the id moves, and where it was only read.
-    let rows: &[(&[&str], &[&str], &[&str])] = &[
-        (&[], &["no-store"], &["private"]),
-        (&["no-store"], &["no-store"], &["no-store"]),
-        (&["private"], &["private"], &["private"]),
-        (&["Private"], &["Private"], &["Private"]),
+    let rows: &[(&[&str], &str, &[&str])] = &[
+        (&[], "no-store", &["private"]),
+        (&["no-store"], "no-store", &["no-store"]),
+        (&["No-Store"], "No-Store", &["No-Store"]),
         (
-            &["private, max-age=60"],
-            &["private, max-age=60"],
-            &["private, max-age=60"],
+            &["no-store, max-age=0"],
+            "no-store, max-age=0",
+            &["no-store, max-age=0"],
         ),
         (
-            &["no-store, max-age=0"],
-            &["no-store, max-age=0"],
-            &["no-store, max-age=0"],
+            &["max-age=60", "no-store"],
+            "max-age=60, no-store",
+            &["max-age=60", "no-store"],
+        ),
+        // A browser's cache stores what is private.
+        (&["private"], "no-store", &["private"]),
+        (
+            &["private, max-age=60"],
+            "no-store",
+            &["private, max-age=60"],
         ),
         (
             &["max-age=60", "private"],
-            &["max-age=60, private"],
+            "no-store",
             &["max-age=60", "private"],
         ),
-        (&["public"], &["no-store"], &["public"]),
+        (&["public"], "no-store", &["public"]),
+        (&["PUBLIC, max-age=60"], "no-store", &["PUBLIC, max-age=60"]),
+        (&["max-age=60"], "no-store", &["max-age=60"]),
+        (&["s-maxage=60"], "no-store", &["s-maxage=60"]),
+        (&["no-cache"], "no-store", &["no-cache"]),
+        (&[""], "no-store", &[""]),
+        // These look like it.
+        (&["x-no-store"], "no-store", &["x-no-store"]),
+        (&["no-store=1"], "no-store", &["no-store=1"]),
         (
-            &["PUBLIC, max-age=60"],
-            &["no-store"],
-            &["PUBLIC, max-age=60"],
-        ),
-        (&["max-age=60"], &["no-store"], &["max-age=60"]),
-        (&["s-maxage=60"], &["no-store"], &["s-maxage=60"]),
-        (&["no-cache"], &["no-store"], &["no-cache"]),
-        (&[""], &["no-store"], &[""]),
-        // Said twice, the looser one counts.
-        (
-            &["private, s-maxage=60"],
-            &["no-store"],
-            &["private, s-maxage=60"],
+            &["private=\"a, no-store, b\", public"],
+            "no-store",
+            &["private=\"a, no-store, b\", public"],
         ),
         (
-            &["private", "public"],
-            &["no-store"],
-            &["private", "public"],
+            &["must-understand, no-store, public"],
+            "no-store",
+            &["must-understand, no-store, public"],
         ),
-        // These keep one header out of shared caches, and let the response in.
-        (
-            &["private=\"set-cookie\""],
-            &["no-store"],
-            &["private=\"set-cookie\""],
-        ),
-        (&["x-private"], &["no-store"], &["x-private"]),
     ];
     for (said, moved, only_read) in rows {
         let said: Vec<_> = said.iter().map(|value| ("cache-control", *value)).collect();
@@ -138,12 +135,46 @@ fn what_a_response_tells_caches() {
                 for read in [true, false] {
                     let headers = finished(&settled(token, read), &transport, &said);
                     let got = all(&headers, "cache-control");
-                    assert_eq!(got, *moved, "{said:?} {token:?} read: {read}");
+                    assert_eq!(got, [*moved], "{said:?} {token:?} read: {read}");
                 }
             }
             let headers = finished(&settled(Token::Keep, true), &transport, &said);
             assert_eq!(all(&headers, "cache-control"), *only_read, "{said:?}");
         }
+    }
+}
+
+#[test]
+fn targeted_cache_control_becomes_no_store() {
+    let said = [
+        ("cdn-cache-control", "max-age=60"),
+        ("cdn-cache-control", "public"),
+        ("cloudflare-cdn-cache-control", "max-age=60"),
+        ("netlify-cdn-cache-control", "public"),
+        ("surrogate-control", "max-age=60"),
+        ("edge-control", "max-age=60"),
+        ("x-cdn-cache", "theirs"),
+    ];
+    let names = || {
+        said.iter()
+            .map(|(name, _)| *name)
+            .filter(|name| *name != "x-cdn-cache")
+    };
+    for token in [Token::Issue, Token::Remove] {
+        let headers = finished(&settled(token, false), &by_cookie(), &said);
+        for name in names() {
+            assert_eq!(all(&headers, name), ["no-store"], "{name}");
+        }
+        assert_eq!(all(&headers, "x-cdn-cache"), ["theirs"]);
+        let headers = finished(&settled(token, true), &by_header(), &[]);
+        assert!(
+            names().all(|name| !headers.contains_key(name)),
+            "none is added"
+        );
+    }
+    let headers = finished(&settled(Token::Keep, true), &by_cookie(), &said);
+    for (name, value) in said {
+        assert!(all(&headers, name).contains(&value), "{name} stays");
     }
 }
 
