@@ -296,6 +296,7 @@
 //! | `session` | the handle that handlers have |
 //! | `store` | the trait; `memory`; `dynamodb` with `connection`, `item`, `expression`, `sending`, `update`, `users`, `retry`, `fault`; the suite |
 //! | `presented`, `signing`, `cookie`, `transport`, `response` | how the id travels, and what a response says of it |
+//! | `events` | what `lambda_http` loses of an event, before it does |
 //! | `config` | settings, their defaults, the environment |
 //! | `service`, `budget` | the pipeline: read the id, load, run the handler, decide, apply (`service::apply`), write the cookie; the time it has |
 //! | `layer`, `tower`, `request`, `extract` | how an application gets at it |
@@ -310,6 +311,7 @@ mod changes;
 mod config;
 mod cookie;
 mod error;
+mod events;
 mod expiry;
 #[cfg(feature = "axum")]
 mod extract;
@@ -341,6 +343,7 @@ pub use ::cookie::SameSite;
 pub use crate::changes::{Apply, Change, Changes};
 pub use crate::cookie::PreviousCookie;
 pub use crate::error::{Error, ErrorKind};
+pub use crate::events::{repair_event, run, run_with_streaming_response};
 pub use crate::expiry::Timestamp;
 pub use crate::id::{SessionId, StorageKey};
 pub use crate::key::{AsKey, Key, Takes};

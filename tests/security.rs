@@ -8,12 +8,11 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lambda_http::lambda_runtime::{Context, LambdaEvent};
-use lambda_http::request::LambdaRequest;
-use lambda_http::{Adapter, Error, Request, Service as _};
+use lambda_http::{Error, Request};
 use lambda_sessions::{DynamoDbStore, ErrorKind, Session, SessionLayer, SigningKey};
-use serde_json::{Value, json};
-use support::{Answer, Bench, Reply, Table, Visitor, count, days, logout, minutes, peek};
+use support::{
+    Answer, Bench, Reply, SHAPES, Shape, Table, Visitor, count, days, logout, minutes, peek,
+};
 use tokio::sync::Barrier;
 
 const COOKIE: &str = "__Host-sid";
@@ -272,69 +271,9 @@ async fn of_two_different_cookies_neither_is_taken() {
     }
 }
 
-/// How a client's cookies reach the function.
-#[derive(Clone, Copy, Debug)]
-enum Shape {
-    HttpApi,
-    RestApi,
-    RestApiOneHeader,
-    LoadBalancer,
-    LoadBalancerMultiValue,
-    FunctionUrl,
-}
-
-const SHAPES: [Shape; 6] = [
-    Shape::HttpApi,
-    Shape::RestApi,
-    Shape::RestApiOneHeader,
-    Shape::LoadBalancer,
-    Shape::LoadBalancerMultiValue,
-    Shape::FunctionUrl,
-];
-
 /// A visit to `who` with these cookies.
 async fn visit(bench: &Bench, shape: Shape, cookies: &[&str]) -> Reply {
-    let request: LambdaRequest = serde_json::from_value(event(shape, cookies)).unwrap();
-    let mut adapter = Adapter::from(bench.sessions.wrap(who));
-    let event = LambdaEvent::new(request, Context::default());
-    let response = adapter.call(event).await.unwrap();
-    Visitor::new().take(&serde_json::to_value(response).unwrap())
-}
-
-fn event(shape: Shape, cookies: &[&str]) -> Value {
-    let joined = cookies.join("; ");
-    let rest = |headers: Value, lines: Value| {
-        json!({
-            "resource": "/", "path": "/", "httpMethod": "GET", "body": null,
-            "isBase64Encoded": false, "headers": headers, "multiValueHeaders": lines,
-            "queryStringParameters": null, "multiValueQueryStringParameters": null,
-            "pathParameters": null, "stageVariables": null,
-            "requestContext": { "httpMethod": "GET", "path": "/", "stage": "prod" },
-        })
-    };
-    let balancer = |headers: Value, lines: Value| {
-        json!({
-            "httpMethod": "GET", "path": "/", "body": "", "isBase64Encoded": false,
-            "headers": headers, "multiValueHeaders": lines,
-            "queryStringParameters": {}, "multiValueQueryStringParameters": {},
-            "requestContext": { "elb": { "targetGroupArn": "arn:aws:elasticloadbalancing" } },
-        })
-    };
-    match shape {
-        Shape::HttpApi | Shape::FunctionUrl => {
-            let mut event = Visitor::new().event("/");
-            event["cookies"] = json!(cookies);
-            if matches!(shape, Shape::FunctionUrl) {
-                event["headers"]["cookie"] = json!(joined);
-                event["cookies"] = json!(null);
-            }
-            event
-        }
-        Shape::RestApi => rest(json!({ "Cookie": joined }), json!({ "Cookie": cookies })),
-        Shape::RestApiOneHeader => rest(json!({ "Cookie": joined }), json!({})),
-        Shape::LoadBalancer => balancer(json!({ "cookie": joined }), json!({})),
-        Shape::LoadBalancerMultiValue => balancer(json!({}), json!({ "cookie": cookies })),
-    }
+    shape.visit(&bench.sessions, cookies, who).await
 }
 
 // ---- renewal

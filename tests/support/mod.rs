@@ -6,6 +6,7 @@
 mod bench;
 mod dice;
 mod dynamodb;
+mod events;
 mod function;
 mod proxy;
 mod visitor;
@@ -18,6 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub use bench::{Bench, assert_refused, count, logout, peek, watched};
 pub use dice::{Dice, seeds};
 pub use dynamodb::{Item, Table};
+pub use events::{SHAPES, Shape};
 pub use function::{FUNCTION, Function, Outcome, role, this_program};
 pub use proxy::{Answer, Copies, Proxy};
 pub use visitor::{Reply, Visitor};

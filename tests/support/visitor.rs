@@ -130,7 +130,7 @@ impl Visitor {
     /// A request as API Gateway's HTTP API sends it.
     pub fn event(&self, path: &str) -> Value {
         let mut event: Value =
-            serde_json::from_str(include_str!("../events/apigw_v2.json")).unwrap();
+            serde_json::from_str(include_str!("../events/http_v2.json")).unwrap();
         event["rawPath"] = json!(path);
         event["requestContext"]["http"]["path"] = json!(path);
         let cookies: Vec<String> = self.jar.iter().map(|(n, v)| format!("{n}={v}")).collect();
@@ -184,7 +184,12 @@ impl Reply {
                     .or_insert_with(|| values.join(", "));
             }
         }
-        let cookies = response["cookies"].as_array().into_iter().flatten();
+        // An HTTP API has a list of cookies, the others have lines of a header.
+        let lines = [
+            &response["cookies"],
+            &response["multiValueHeaders"]["set-cookie"],
+        ];
+        let cookies = lines.into_iter().filter_map(Value::as_array).flatten();
         Self {
             status: response["statusCode"].as_u64().unwrap(),
             body: response["body"].as_str().unwrap_or_default().to_owned(),

@@ -1,3 +1,6 @@
+use std::io;
+use std::sync::{Arc, Mutex};
+
 use cookie::SameSite;
 use http::header::COOKIE;
 
@@ -253,6 +256,40 @@ fn handlers_cookie_of_a_previous_scope() {
         let has = |line: &str| lines.iter().any(|other| *other == line);
         assert_eq!(has("old=theirs; Path=/"), stays, "only where it is removed");
         assert!(has("old=other; Path=/x"));
+    }
+}
+
+#[test]
+fn dropped_cookie_is_logged_without_its_value() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let writer = {
+        let log = Arc::clone(&log);
+        move || Log(Arc::clone(&log))
+    };
+    let subscriber = tracing_subscriber::fmt().with_writer(writer).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let mut headers = HeaderMap::new();
+        let cookies = cookies(&[]);
+        cookies.issue(&mut headers, A, 60, Former::NONE);
+        assert!(log.lock().unwrap().is_empty(), "there is nothing to drop");
+        headers.append(SET_COOKIE, HeaderValue::from_static("sid=secret-value"));
+        cookies.issue(&mut headers, B, 60, Former::NONE);
+    });
+    let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("WARN") && log.contains("dropped"), "{log}");
+    assert!(!log.contains("secret-value") && !log.contains(B), "{log}");
+}
+
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
