@@ -88,20 +88,23 @@ impl<S: SessionStore> SessionLayer<S> {
     }
 
     /// Default: `__Host-sid`; `sid` where a domain, a path or the lack of `Secure` forbids that
-    /// prefix. The cookie's name.
+    /// prefix. The cookie's name. After a change, [`previous_cookie`](Self::previous_cookie) names the
+    /// one before.
     pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
         self.settings.cookie.name = Some(name.into());
         self
     }
 
-    /// Default: `/`. The path under which browsers send the cookie.
+    /// Default: `/`. The path under which browsers send the cookie. After a change,
+    /// [`previous_cookie`](Self::previous_cookie) names the one before.
     pub fn cookie_path(mut self, path: impl Into<String>) -> Self {
         self.settings.cookie.path = path.into();
         self
     }
 
     /// Default: none, so that the cookie goes to the host that set it and to no other. With a
-    /// domain it goes to all hosts below it too, and each of them can plant one.
+    /// domain it goes to all hosts below it too, and each of them can plant one. After a change,
+    /// [`previous_cookie`](Self::previous_cookie) names the one before.
     pub fn cookie_domain(mut self, domain: impl Into<String>) -> Self {
         self.settings.cookie.domain = Some(domain.into());
         self
@@ -127,7 +130,8 @@ impl<S: SessionStore> SessionLayer<S> {
     }
 
     /// Default: `false`. Whether an embedded page has a cookie of its own for each site that
-    /// embeds it (CHIPS).
+    /// embeds it (CHIPS). After a change, [`previous_cookie`](Self::previous_cookie) names the one
+    /// before.
     pub fn partitioned(mut self, yes: bool) -> Self {
         self.settings.cookie.partitioned = yes;
         self
@@ -179,7 +183,8 @@ impl<S: SessionStore> SessionLayer<S> {
     ///
     /// A header that means something to HTTP, to browsers or to AWS is refused when the service is
     /// built. To let the scripts of another origin read the response's header, name it in
-    /// `Access-Control-Expose-Headers`.
+    /// `Access-Control-Expose-Headers`. CloudFront forwards `Authorization` only if its cache policy
+    /// names it.
     ///
     /// ```
     /// use lambda_sessions::{MemoryStore, SessionLayer};
@@ -373,7 +378,7 @@ impl<S: SessionStore> SessionLayer<S> {
         self.store.revoke(&user, Revoked::All, at).await
     }
 
-    /// Makes a service for [`lambda_http::run`] and its siblings of a handler that takes the
+    /// Makes a service for [`run`](crate::run), [`lambda_http::run`] and their siblings of a handler that takes the
     /// session as its second argument.
     ///
     /// The session is loaded first; if that fails the handler is not called, and
