@@ -1,4 +1,4 @@
-//! The entries of a session: the JSON text of each value, or what only its store can read.
+//! The entries of a session: the JSON text of each value, or what only its store can write again.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -73,14 +73,15 @@ impl fmt::Debug for Data {
     }
 }
 
-/// The value of one key: JSON text, or something that only its store can read.
+/// The value of one key: JSON text, or something of its store's own, which may have a JSON text to
+/// be read by.
 #[derive(Clone, PartialEq)]
 pub struct Entry(Form);
 
 #[derive(Clone, PartialEq)]
 enum Form {
     Json(String),
-    Opaque(Opaque),
+    Opaque(Opaque, Option<String>),
 }
 
 impl Entry {
@@ -92,7 +93,30 @@ impl Entry {
     /// A value that is no JSON, kept as it is. Whoever asks for its key is told so.
     #[must_use]
     pub fn opaque(what: Opaque) -> Self {
-        Self(Form::Opaque(what))
+        Self(Form::Opaque(what, None))
+    }
+
+    /// Gives an [opaque](Self::opaque) entry a JSON text to be read by. The store still compares and
+    /// copies its original.
+    ///
+    /// For a value that the store holds in a form that the JSON text alone would not bring back,
+    /// such as a number that another program has written. An entry that is JSON text is returned
+    /// as it is.
+    ///
+    /// ```
+    /// use lambda_sessions::{Entry, Opaque};
+    ///
+    /// let entry = Entry::opaque(Opaque::new(1.5_f64)).readable_as("1.5");
+    /// assert_eq!(entry.json(), Some("1.5"));
+    /// let original = entry.as_opaque().and_then(|what| what.downcast_ref::<f64>());
+    /// assert_eq!(original, Some(&1.5));
+    /// ```
+    #[must_use]
+    pub fn readable_as(self, text: impl Into<String>) -> Self {
+        match self.0 {
+            Form::Opaque(what, _) => Self(Form::Opaque(what, Some(text.into()))),
+            json @ Form::Json(_) => Self(json),
+        }
     }
 
     /// The JSON text.
@@ -100,11 +124,11 @@ impl Entry {
     pub fn json(&self) -> Option<&str> {
         match &self.0 {
             Form::Json(text) => Some(text),
-            Form::Opaque(_) => None,
+            Form::Opaque(_, text) => text.as_deref(),
         }
     }
 
-    /// Bytes of the JSON text; an opaque entry counts none.
+    /// Bytes of the JSON text; an entry that has none counts none.
     #[must_use]
     pub fn size(&self) -> usize {
         self.json().map_or(0, str::len)
@@ -115,20 +139,21 @@ impl Entry {
     pub fn as_opaque(&self) -> Option<&Opaque> {
         match &self.0 {
             Form::Json(_) => None,
-            Form::Opaque(what) => Some(what),
+            Form::Opaque(what, _) => Some(what),
         }
     }
 
     /// Whether the JSON text is that of an `i64` or a `u64`, to the letter: such a value can be
-    /// kept as a number and counted up without being read.
+    /// kept as a number and counted up without being read. An opaque entry is not, whatever its
+    /// text says: its store holds it in another form.
     #[must_use]
     pub fn is_integer(&self) -> bool {
-        let Some(text) = self.json() else {
+        let Form::Json(text) = &self.0 else {
             return false;
         };
         // `-0`, `1e2` and `007` must come back as they are, so they are none.
-        text.parse::<i64>().is_ok_and(|n| n.to_string() == text)
-            || text.parse::<u64>().is_ok_and(|n| n.to_string() == text)
+        text.parse::<i64>().is_ok_and(|n| n.to_string() == *text)
+            || text.parse::<u64>().is_ok_and(|n| n.to_string() == *text)
     }
 }
 
@@ -136,16 +161,16 @@ impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Form::Json(text) => write!(f, "Entry({} bytes)", text.len()),
-            Form::Opaque(_) => f.write_str("Entry(opaque)"),
+            Form::Opaque(..) => f.write_str("Entry(opaque)"),
         }
     }
 }
 
 impl Serialize for Entry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0 {
-            Form::Json(text) => serializer.serialize_str(text),
-            Form::Opaque(_) => Err(serde::ser::Error::custom(
+        match self.json() {
+            Some(text) => serializer.serialize_str(text),
+            None => Err(serde::ser::Error::custom(
                 "an entry that only its own store can read",
             )),
         }
@@ -218,6 +243,16 @@ mod tests {
         ] {
             assert!(!Entry::from_json(no).is_integer(), "{no}");
         }
+    }
+
+    #[test]
+    fn readable_opaque_is_no_integer() {
+        let entry = Entry::opaque(Opaque::new(5_u8)).readable_as("5");
+        assert_eq!((entry.json(), entry.size()), (Some("5"), 1));
+        assert!(!entry.is_integer());
+        assert_eq!(serde_json::to_string(&entry).unwrap(), "\"5\"");
+        let json = Entry::from_json("1").readable_as("2");
+        assert_eq!(json.json(), Some("1"));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A record as a DynamoDB item, and back: pure functions.
 //!
 //! 1. A value whose JSON text is an integer is `N`, so that DynamoDB can count it up; any other is
-//!    `S`, holding the JSON text: DynamoDB's own numbers have 38 digits, its maps 32 levels.
+//!    `S`, holding the JSON text: DynamoDB's own numbers have 38 digits, its maps 32 levels. What
+//!    another program has put there in another form (`N` 1.5, `S` 7) is read by its text and keeps
+//!    its form: a condition that compares it would never hold otherwise.
 //! 2. An item without `data` (`M`), `ttl` (`N`) and `created` (`N`) is not ours: it is read as
 //!    absent and never written.
 //! 3. An item of a newer `format` is [`Corrupt`](ErrorKind::Corrupt): neither read as empty nor
@@ -310,19 +312,29 @@ pub(crate) fn encode_all(data: &Data) -> AttributeValue {
 
 /// One entry as an attribute value.
 pub(crate) fn encode(entry: &Entry) -> AttributeValue {
-    let opaque = || entry.as_opaque()?.downcast_ref::<AttributeValue>().cloned();
+    let original = entry.as_opaque().and_then(Opaque::downcast_ref);
+    if let Some(original) = original {
+        return AttributeValue::clone(original);
+    }
     match entry.json() {
         Some(text) if entry.is_integer() => AttributeValue::N(text.to_owned()),
         Some(text) => AttributeValue::S(text.to_owned()),
-        // Every opaque entry was made by `decode`, of an attribute value.
-        None => opaque().unwrap_or(AttributeValue::Null(true)),
+        // Every opaque entry of this store was made by `decode`, of an attribute value.
+        None => AttributeValue::Null(true),
     }
 }
 
 fn decode(value: &AttributeValue) -> Entry {
+    let original = || Entry::opaque(Opaque::new(value.clone()));
     match value {
-        AttributeValue::N(text) | AttributeValue::S(text) => Entry::from_json(text.as_str()),
-        other => Entry::opaque(Opaque::new(other.clone())),
+        AttributeValue::N(text) | AttributeValue::S(text) => {
+            let entry = Entry::from_json(text.as_str());
+            match entry.is_integer() == value.is_n() {
+                true => entry,
+                false => original().readable_as(text.as_str()),
+            }
+        }
+        _ => original(),
     }
 }
 

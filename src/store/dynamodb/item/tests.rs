@@ -299,13 +299,29 @@ fn an_entry_that_is_no_json_is_kept_as_it_is() {
         let entry = record.data().get("odd").unwrap();
         assert_eq!(entry.json().is_some(), value.is_s() || value.is_n());
         let item = LAYOUT.write(&key(), &record, NOW, "w").unwrap();
-        let back = &item["data"].as_m().unwrap()["odd"];
-        // A text that looks like a number becomes one, which is the same value.
-        if !value.is_s() {
-            assert_eq!(*back, value);
-        }
+        assert_eq!(item["data"].as_m().unwrap()["odd"], value);
         assert_eq!(item["data"].as_m().unwrap()["k"], n("1"));
     }
+}
+
+#[test]
+fn number_of_another_program_keeps_its_form() {
+    let digits = "9".repeat(38);
+    for number in [
+        "1.5",
+        "1.50",
+        "1E+100",
+        "-0",
+        "18446744073709551616",
+        &digits,
+    ] {
+        let entry = decode(&n(number));
+        assert_eq!(entry.json(), Some(number));
+        assert_eq!(encode(&entry), n(number));
+    }
+    // A text that looks like an integer is compared as a text.
+    let entry = decode(&s("7"));
+    assert_eq!((entry.json(), encode(&entry)), (Some("7"), s("7")));
 }
 
 #[test]
