@@ -11,10 +11,12 @@
 //! 4. Time bounds every retry: 3 seconds for an operation, resending included, and never past the
 //!    invocation's deadline.
 
+mod clock;
 mod connection;
 pub(crate) mod expression;
 pub(crate) mod fault;
 pub(crate) mod item;
+mod quota;
 mod retry;
 mod sending;
 mod update;
@@ -46,6 +48,8 @@ use sending::{Sent, Transacted};
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 /// How long one attempt may take; a socket that died while the environment was frozen costs one.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long loading the credentials may take, beside an attempt and an operation, as in the SDK.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an operation may take, retries included.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -190,7 +194,11 @@ impl DynamoDbStore {
     }
 
     fn patience(&self, at: Moment) -> Patience {
-        Patience::new(self.operation_timeout, at.deadline())
+        Patience::new(
+            self.operation_timeout,
+            at.deadline(),
+            self.connection.quota(),
+        )
     }
 
     /// What stands there.
@@ -228,7 +236,7 @@ impl DynamoDbStore {
             other => return Ok(Removed::Not(other)),
         };
         let stub = self.tombstone(key, at);
-        Ok(match self.send_stub(stub, patience).await? {
+        Ok(match self.send_stub(key, stub, patience).await? {
             Sent::Written(_) => Removed::Gone(self.layout.binding(&item)),
             Sent::Refused(other) => Removed::Not(other),
         })
@@ -339,11 +347,15 @@ impl SessionStore for DynamoDbStore {
                 },
                 Transacted::Refused([None, found]) => found.flatten(),
             };
+            let of_base = base;
             base = match self.found(found.as_ref(), renewal.at.now())? {
                 // Another request wrote since: its changes are copied too.
                 Found::Live(newer) => newer,
                 other => return Ok(other),
             };
+            if item::is_unchanged(&of_base, &base) {
+                return Err(refused_for_nothing());
+            }
             if renewal.if_unchanged || !patience.after_a_race().await {
                 return Err(written_in_between());
             }
@@ -459,6 +471,13 @@ fn checked(table: String) -> Result<String, Error> {
 fn not_read_back() -> Error {
     let reason = "DynamoDB answered a write with an item that is no session";
     Error::new(ErrorKind::OutcomeUnknown, reason)
+}
+
+/// A condition was not met by the very record that it was made from, so it never will be: an
+/// attribute of the record is of a form in which this library does not write it.
+fn refused_for_nothing() -> Error {
+    let reason = "DynamoDB refused to change a session that nobody else has changed";
+    Error::new(ErrorKind::Corrupt, reason)
 }
 
 fn written_in_between() -> Error {

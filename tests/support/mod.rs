@@ -18,10 +18,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use bench::{Bench, assert_refused, count, logout, peek, watched};
 pub use dice::{Dice, seeds};
-pub use dynamodb::{Item, Table};
-pub use events::{SHAPES, Shape};
+pub use dynamodb::{Item, Table, config};
 pub use function::{FUNCTION, Function, Outcome, role, this_program};
-pub use proxy::{Answer, Copies, Proxy};
+pub use proxy::{Answer, Copies, Proxy, Seen};
 pub use visitor::{Reply, Visitor};
 pub use wire::{Fate, Wire};
 

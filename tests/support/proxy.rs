@@ -6,11 +6,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::client::legacy::Client;
@@ -63,6 +64,11 @@ impl Answer {
         Self::ForwardThenReply(500, error_body("InternalServerError"))
     }
 
+    /// The same with that message.
+    pub fn error_saying(status: u16, name: &str, message: &str) -> Self {
+        Self::Reply(status, error_with(name, message))
+    }
+
     /// What that comes to.
     pub fn ask<F>(question: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
@@ -87,11 +93,63 @@ impl Answer {
 }
 
 fn error_body(name: &str) -> String {
-    format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{name}","message":"said {name}"}}"#)
+    error_with(name, &format!("said {name}"))
+}
+
+fn error_with(name: &str, message: &str) -> String {
+    let name = format!("com.amazonaws.dynamodb.v20120810#{name}");
+    json!({ "__type": name, "message": message }).to_string()
+}
+
+fn ahead_by(seconds: i64) -> DateTime {
+    let now = DateTime::from(SystemTime::now());
+    DateTime::from_secs(now.secs() + seconds)
+}
+
+/// What is wrong with the time of a signature, if anything is.
+fn refused_time(now: DateTime, signed: Option<&HeaderValue>) -> Option<String> {
+    let text = signed?.to_str().unwrap();
+    let (date, time) = (&text[..8], &text[9..15]);
+    let part = |text: &str, from: usize| text[from..from + 2].to_owned();
+    let rfc3339 = format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        &date[..4],
+        part(date, 4),
+        part(date, 6),
+        part(time, 0),
+        part(time, 2),
+        part(time, 4)
+    );
+    let signed = DateTime::from_str(&rfc3339, DateTimeFormat::DateTime).unwrap();
+    match now.secs() - signed.secs() {
+        -300..=300 => None,
+        301.. => Some(format!(
+            "Signature expired: {text} is now earlier than it may be"
+        )),
+        _ => Some(format!("Signature not yet current: {text} is still later")),
+    }
 }
 
 type Script = Arc<dyn Fn(&str, usize) -> Answer + Send + Sync>;
 type Edit = Arc<dyn Fn(&str, &mut Value) + Send + Sync>;
+type EditReply = Arc<dyn Fn(&str, u16, &mut Value) + Send + Sync>;
+
+/// A request as it came in.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub operation: String,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Seen {
+    /// The access key that it was signed with.
+    pub fn access_key(&self) -> &str {
+        let authorization = self.headers["authorization"].to_str().unwrap();
+        let credential = authorization.split("Credential=").nth(1).unwrap();
+        credential.split('/').next().unwrap()
+    }
+}
 
 #[derive(Clone)]
 pub struct Proxy {
@@ -100,7 +158,11 @@ pub struct Proxy {
     calls: Arc<Mutex<Vec<String>>>,
     connections: Arc<AtomicUsize>,
     script: Arc<Mutex<Script>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
     edit: Arc<Mutex<Option<Edit>>>,
+    edit_reply: Arc<Mutex<Option<EditReply>>>,
+    /// By how many seconds DynamoDB's clock is ahead of this machine's.
+    ahead: Arc<Mutex<Option<i64>>>,
     /// The calls that are to be passed on late, and after how many others.
     overtaken: Arc<Mutex<Vec<(usize, Call)>>>,
     copies: Arc<Mutex<Option<Copies>>>,
@@ -120,7 +182,10 @@ impl Proxy {
             calls: Arc::default(),
             connections: Arc::default(),
             script: Arc::new(Mutex::new(forward)),
+            seen: Arc::default(),
             edit: Arc::default(),
+            edit_reply: Arc::default(),
+            ahead: Arc::default(),
             overtaken: Arc::default(),
             copies: Arc::default(),
         };
@@ -154,6 +219,17 @@ impl Proxy {
         *self.edit.lock().unwrap() = Some(Arc::new(edit));
     }
 
+    /// What it makes of each reply, of which operation and status it may be, before it passes it on.
+    pub fn edit_replies(&self, edit: impl Fn(&str, u16, &mut Value) + Send + Sync + 'static) {
+        *self.edit_reply.lock().unwrap() = Some(Arc::new(edit));
+    }
+
+    /// From now on DynamoDB's clock is so many seconds ahead of this machine's. It refuses what was
+    /// signed more than five minutes ago or hence, and each of its replies has its date.
+    pub fn set_clock(&self, ahead: i64) {
+        *self.ahead.lock().unwrap() = Some(ahead);
+    }
+
     /// From now on it looks at each item before it passes on a write to it.
     pub fn keep_copies(&self, copies: &Copies) {
         *self.copies.lock().unwrap() = Some(Arc::clone(copies));
@@ -164,12 +240,38 @@ impl Proxy {
         std::mem::take(&mut self.calls.lock().unwrap())
     }
 
+    /// The requests since this was last asked, in order.
+    pub fn seen(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.seen.lock().unwrap())
+    }
+
     /// How many connections have come in.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
     async fn pass(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Reset> {
+        let signed = request.headers().get("x-amz-date").cloned();
+        let operation = operation(&request.headers()["x-amz-target"]);
+        let clock = (*self.ahead.lock().unwrap()).map(ahead_by);
+        let mut reply = match clock.and_then(|now| refused_time(now, signed.as_ref())) {
+            Some(message) => {
+                self.calls.lock().unwrap().push(operation);
+                reply(400, error_with("InvalidSignatureException", &message))
+            }
+            None => self.pass_signed(request).await?,
+        };
+        if let Some(now) = clock {
+            let date = now.fmt(DateTimeFormat::HttpDate).unwrap();
+            reply.headers_mut().insert("date", date.parse().unwrap());
+        }
+        Ok(reply)
+    }
+
+    async fn pass_signed(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Reset> {
         let (parts, body) = request.into_parts();
         let mut call = Call {
             operation: operation(&parts.headers["x-amz-target"]),
@@ -182,6 +284,11 @@ impl Proxy {
             edit(&call.operation, &mut body);
             call.body = body.to_string().into();
         }
+        self.seen.lock().unwrap().push(Seen {
+            operation: call.operation.clone(),
+            headers: call.parts.headers.clone(),
+            body: serde_json::from_slice(&call.body).unwrap(),
+        });
         let before = {
             let mut calls = self.calls.lock().unwrap();
             let before = calls.iter().filter(|other| **other == call.operation);
@@ -243,7 +350,9 @@ impl Proxy {
                 copies.lock().unwrap().insert(key.to_string(), copy);
             }
         }
+        let operation = call.operation.clone();
         let answer = self.upstream.send(call).await;
+        let answer = self.edited(&operation, answer).await;
         let late: Vec<(usize, Call)> = {
             let mut overtaken = self.overtaken.lock().unwrap();
             overtaken.iter_mut().for_each(|(after, _)| *after -= 1);
@@ -253,6 +362,21 @@ impl Proxy {
             self.upstream.send(call).await;
         }
         answer
+    }
+
+    async fn edited(
+        &self,
+        operation: &str,
+        answer: Response<Full<Bytes>>,
+    ) -> Response<Full<Bytes>> {
+        let edit = self.edit_reply.lock().unwrap().clone();
+        let Some(edit) = edit else { return answer };
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let mut body: Value = serde_json::from_slice(&body).unwrap();
+        edit(operation, status, &mut body);
+        // Without the checksum, which is no more that of the body.
+        reply(status, body.to_string())
     }
 
     /// The older copy that a read may be served.

@@ -6,21 +6,26 @@
 //!    next goes over new ones.
 //! 3. How long nothing was heard is judged by the system's clock: one that counts the time of the
 //!    process may have stood still.
-//! 4. A copy of a SnapStart snapshot gets a client of its own.
+//! 4. A copy of a SnapStart snapshot gets a client of its own, and credentials of its own.
+//! 5. What was learned outlives a client: the credentials, the difference of the clocks, what is
+//!    left for retries, and whether a failed condition returns its item.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Region;
+use aws_sdk_dynamodb::config::{Builder, IdentityCache, Region, SharedIdentityCache};
 use lambda_http::{BoxFuture, SnapStartResource};
 
 use crate::config::{TableSettings, system_clock};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
+use crate::store::dynamodb::clock::Clock;
+use crate::store::dynamodb::quota::Quota;
 use crate::store::dynamodb::retry::Patience;
 use crate::store::dynamodb::{CONNECT_TIMEOUT, DynamoDbStore};
 
@@ -38,15 +43,54 @@ pub(super) struct Connection {
     heard: AtomicU64,
     /// When its connections were last given up for new ones, in epoch seconds.
     replaced: AtomicU64,
+    learned: Arc<Learned>,
 }
+
+/// What outlives a client.
+struct Learned {
+    clock: Clock,
+    quota: Arc<Quota>,
+    credentials: RwLock<Credentials>,
+    /// Of a failed condition: [`RETURNS_ITEMS`] or [`HAS_WARNED`].
+    conditions: AtomicU8,
+}
+
+/// The credentials as they were loaded.
+#[derive(Clone, Debug)]
+pub(super) struct Credentials {
+    /// The client's own cache if there is none here.
+    cache: Option<SharedIdentityCache>,
+    /// How often they were given up.
+    generation: u64,
+}
+
+/// It has been seen that a failed condition returns the item that it failed on.
+const RETURNS_ITEMS: u8 = 1;
+/// It has been seen, and logged, that none was returned though there was one.
+const HAS_WARNED: u8 = 2;
 
 impl Connection {
     pub(super) fn new(client: Client, settings: Option<TableSettings>) -> Self {
+        // A default cache would be lost with its client, and slow credentials be loaded again.
+        let cache = match client.config().identity_cache() {
+            Some(_) => None,
+            None => Some(IdentityCache::lazy().build()),
+        };
+        let learned = Learned {
+            clock: Clock::new(client.config().time_source()),
+            quota: Arc::default(),
+            credentials: RwLock::new(Credentials {
+                cache,
+                generation: 0,
+            }),
+            conditions: AtomicU8::new(0),
+        };
         Self {
             client: RwLock::new(client),
             settings,
             heard: AtomicU64::new(now()),
             replaced: AtomicU64::new(0),
+            learned: Arc::new(learned),
         }
     }
 
@@ -60,7 +104,89 @@ impl Connection {
     /// The same with another limit for connecting. Its connections are its own.
     pub(super) fn with_connect_timeout(&self, timeout: Duration) -> Self {
         let client = with_connect_timeout(&self.client(), timeout);
-        Self::new(client, self.settings.clone())
+        Self {
+            learned: Arc::clone(&self.learned),
+            ..Self::new(client, self.settings.clone())
+        }
+    }
+
+    /// What one call adds to the client's configuration. As an override it leaves the client, and
+    /// with it the connections, to be shared.
+    ///
+    /// There are no retries of the SDK's own, and no limit of its own for an attempt: that would
+    /// include the time in which credentials are loaded.
+    pub(super) fn once(&self, credentials: &Credentials) -> Builder {
+        let client = self.client();
+        let timeouts = client.config().timeout_config();
+        let connect = timeouts.and_then(TimeoutConfig::connect_timeout);
+        // One without any limit would switch the client's read timeout off as well.
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(connect.unwrap_or(CONNECT_TIMEOUT))
+            .disable_operation_attempt_timeout()
+            .disable_operation_timeout()
+            .build();
+        let once = Builder::new()
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts)
+            .disable_clock_skew_correction(true)
+            .time_source(self.learned.clock.clone());
+        match &credentials.cache {
+            Some(cache) => once.identity_cache(cache.clone()),
+            None => once,
+        }
+    }
+
+    /// The time by which calls are signed.
+    pub(super) fn clock(&self) -> &Clock {
+        &self.learned.clock
+    }
+
+    /// What is left for retries.
+    pub(super) fn quota(&self) -> Arc<Quota> {
+        Arc::clone(&self.learned.quota)
+    }
+
+    /// The credentials that calls are signed with.
+    pub(super) fn credentials(&self) -> Credentials {
+        let credentials = self.learned.credentials.read();
+        credentials.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// These are not accepted, and are loaded again; by one of those who find that out at once.
+    pub(super) fn give_up(&self, refused: &Credentials) {
+        let credentials = self.learned.credentials.write();
+        let mut credentials = credentials.unwrap_or_else(PoisonError::into_inner);
+        if credentials.generation == refused.generation {
+            credentials.generation += 1;
+            credentials.cache = Some(IdentityCache::lazy().build());
+        }
+    }
+
+    /// Whether a failed condition is known to return the item that it failed on, if there is one.
+    pub(super) fn returns_items(&self) -> bool {
+        self.learned.conditions.load(Ordering::Relaxed) & RETURNS_ITEMS != 0
+    }
+
+    /// A failed condition has returned its item.
+    pub(super) fn has_returned_an_item(&self) {
+        let seen = &self.learned.conditions;
+        if seen.load(Ordering::Relaxed) & RETURNS_ITEMS == 0 {
+            seen.fetch_or(RETURNS_ITEMS, Ordering::Relaxed);
+        }
+    }
+
+    /// A failed condition has returned no item, and there is one.
+    pub(super) fn has_withheld_an_item(&self) {
+        let before = self
+            .learned
+            .conditions
+            .fetch_or(HAS_WARNED, Ordering::Relaxed);
+        if before & HAS_WARNED == 0 {
+            tracing::warn!(
+                "this DynamoDB does not return the item of a failed condition \
+                 (DynamoDB Local does from 2.2 on): a lost race costs a read"
+            );
+        }
     }
 
     /// An answer came.
@@ -124,10 +250,10 @@ impl DynamoDbStore {
         }
     }
 
-    /// Opens the connection by reading a key that no session has, for no longer than one attempt
-    /// may take: what is wrong with it is for the first request to say.
+    /// Loads the credentials and opens the connection by reading a key that no session has, for no
+    /// longer than one attempt may take: what is wrong with it is for the first request to say.
     pub(super) async fn warm_up(&self) {
-        let mut patience = Patience::new(self.attempt_timeout, None);
+        let mut patience = Patience::new(self.attempt_timeout, None, self.connection.quota());
         if let Err(error) = self.get("warm-up", false, &mut patience).await {
             tracing::warn!(%error, "the connection to DynamoDB could not be warmed up");
         }
@@ -174,6 +300,7 @@ impl SnapStartResource for DynamoDbStore {
                 None => Client::from_conf(before.config().clone()),
             };
             self.connection.replace(after);
+            self.connection.give_up(&self.connection.credentials());
             self.warm_up().await;
             Ok(())
         })

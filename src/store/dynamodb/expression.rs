@@ -193,12 +193,16 @@ impl Layout {
     /// For a logout: a record of ours, expired or not. The stub of a renewed one stays, and so does
     /// what is not ours. And nothing would stand in the way of an attempt to create it that is still
     /// on its way, so one of which that may be is not deleted.
-    pub(crate) fn ours_without_fence(&self) -> Expression {
+    ///
+    /// Nothing at all is as good: a logout that is refused has met something.
+    pub(crate) fn ours_without_fence_or_absent(&self) -> Expression {
         let mut expression = Expression::default();
         expression.require_ours(self);
         expression.require("attribute_type(#ttl, :number)");
         expression.require_fence(self, 0);
         expression.name("#ttl", self.ttl);
+        expression.condition = format!("attribute_not_exists(#id) OR ({})", expression.condition);
+        expression.name("#id", self.id);
         expression
     }
 
@@ -210,14 +214,6 @@ impl Layout {
             ..Expression::default()
         };
         expression.name("#fence", self.fence);
-        expression
-    }
-
-    /// For a logout that begins anew in the same transaction: the same, or nothing at all.
-    pub(crate) fn ours_without_fence_or_absent(&self) -> Expression {
-        let mut expression = self.ours_without_fence();
-        expression.condition = format!("attribute_not_exists(#id) OR ({})", expression.condition);
-        expression.name("#id", self.id);
         expression
     }
 

@@ -25,6 +25,19 @@ pub(crate) enum Fault {
     /// It may have happened. The error is that of a read; a write makes it
     /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown).
     Ambiguous(Error),
+    /// It did not happen, and will not before that is mended.
+    Mendable(Mend, Error),
+    /// The same, and that was done.
+    Mended(Error),
+}
+
+/// What is wrong with a request that can be put right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mend {
+    /// The time that it was signed at.
+    Clock,
+    /// The credentials that it was signed with: they have expired, or were rotated.
+    Credentials,
 }
 
 impl Fault {
@@ -124,12 +137,35 @@ impl Fault {
                     Self::Refused(said(ErrorKind::Misconfigured, text, false))
                 }
             }
+            "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => Self::Mendable(
+                Mend::Clock,
+                said(ErrorKind::Misconfigured, WRONG_TIME, true),
+            ),
+            // A wrong secret has the same code.
+            "InvalidSignatureException" | "SignatureDoesNotMatch"
+                if answer.message().is_some_and(is_of_the_time) =>
+            {
+                Self::Mendable(
+                    Mend::Clock,
+                    said(ErrorKind::Misconfigured, WRONG_TIME, true),
+                )
+            }
+            "ExpiredTokenException"
+            | "ExpiredToken"
+            | "UnrecognizedClientException"
+            | "InvalidClientTokenId" => {
+                let text = "DynamoDB does not accept the AWS credentials";
+                Self::Mendable(
+                    Mend::Credentials,
+                    said(ErrorKind::Misconfigured, text, true),
+                )
+            }
             _ if status == 429 => Self::Again(said(
                 ErrorKind::Throttled,
                 "DynamoDB throttled the call",
                 false,
             )),
-            // Access denied, expired or unknown credentials, a wrong signature.
+            // Access denied, a wrong signature.
             _ if (400..500).contains(&status) => {
                 let text = "DynamoDB refused the call";
                 Self::Refused(said(ErrorKind::Misconfigured, text, true))
@@ -144,9 +180,21 @@ impl Fault {
     /// The error of a read: nothing can have happened.
     pub(crate) fn of_read(self) -> Error {
         match self {
-            Self::Again(error) | Self::Refused(error) | Self::Ambiguous(error) => error,
+            Self::Again(error)
+            | Self::Refused(error)
+            | Self::Ambiguous(error)
+            | Self::Mendable(_, error)
+            | Self::Mended(error) => error,
         }
     }
+}
+
+const WRONG_TIME: &str = "DynamoDB refused the time of the signature: the clock is wrong";
+
+/// Whether a signature was refused for its time: "Signature expired: 20260101T000000Z is now earlier
+/// than .." or "Signature not yet current: ..". There is no code for it.
+fn is_of_the_time(message: &str) -> bool {
+    message.contains("Signature expired") || message.contains("Signature not yet current")
 }
 
 /// The error of a write of which nobody knows whether it happened.

@@ -284,6 +284,13 @@ impl Layout {
     }
 }
 
+/// Whether nothing has changed from one record to the other that a condition could see.
+pub(crate) fn is_unchanged(before: &Record, after: &Record) -> bool {
+    before.version() == after.version()
+        && fence(before) == fence(after)
+        && encode_all(before.data()) == encode_all(after.data())
+}
+
 /// The fence of a record as it was read.
 pub(crate) fn fence(record: &Record) -> u64 {
     carried(record).map_or(0, |carried| carried.fence)

@@ -6,26 +6,38 @@
 //! 2. An answer that proves that nothing happened is followed by the same request. After anything
 //!    ambiguous there is a [`Doubt`], and whatever cannot dispel it in time is
 //!    [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
-//! 3. No attempt lasts longer than the time that is left, and none is begun that would not end in
+//! 3. A wrong clock and credentials that are not accepted any more are mended once per operation, and
+//!    the call is made again at once: nothing has happened.
+//! 4. Loading the credentials is no part of an attempt: it has a limit of its own, and nothing is
+//!    sent before it is done. Cut off with the attempt, slow credentials would never be there.
+//! 5. No attempt lasts longer than the time that is left, and none is begun that would not end in
 //!    it, going by the last one: what is cut off is unknown, and what is not begun is not.
-//! 4. After a fault each wait is longer than the one before. Who lost a race has just been told what
+//! 6. After a fault each wait is longer than the one before, and all clones of a store have one
+//!    [`Quota`] for retries. Who lost a race has just been told what
 //!    is there now, and tries again at once; from the second loss on, every other time, it waits for
 //!    a few round trips, so that fifty who collide do not collide for ever.
-//! 5. A race that was lost is an answer, and what follows has the whole time of an operation again.
+//! 7. A race that was lost is an answer, and what follows has the whole time of an operation again.
 //!    It goes on until the invocation's deadline.
 
 use std::error::Error as StdError;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use aws_config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::Builder;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_dynamodb::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata, SdkError};
+use tokio::time::timeout_at;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::id::random;
-use crate::store::dynamodb::DynamoDbStore;
-use crate::store::dynamodb::fault::{Fault, unknown};
+use crate::store::dynamodb::connection::Credentials;
+use crate::store::dynamodb::fault::{Fault, Mend, unknown};
+use crate::store::dynamodb::quota::Quota;
+use crate::store::dynamodb::{CREDENTIALS_TIMEOUT, DynamoDbStore};
 
 /// Before the first retry, at most; doubled for each further one. The SDK's own base is a second.
 const FIRST_BACKOFF: Duration = Duration::from_millis(25);
@@ -45,21 +57,43 @@ pub(super) enum Attempt<T, E> {
 
 impl DynamoDbStore {
     /// Makes one attempt, for no longer than an attempt may take, nor than the time that is left.
-    pub(super) async fn attempt<T, E>(
+    /// `send` is given what the call adds to the client's configuration.
+    pub(super) async fn attempt<T, E, Sending>(
         &self,
         patience: &mut Patience,
-        sending: impl Future<Output = Result<T, SdkError<E>>>,
+        send: impl FnOnce(Builder) -> Sending,
     ) -> Attempt<T, E>
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        Sending: Future<Output = Result<T, SdkError<E>>>,
     {
+        let credentials = self.connection.credentials();
+        let loaded = Loaded::default();
+        let once = self.connection.once(&credentials);
+        let mut sending = pin!(send(once.interceptor(loaded.clone())));
+        let loading = poll_fn(|context| match sending.as_mut().poll(context) {
+            Poll::Ready(sent) => Poll::Ready(Some(sent)),
+            // From here on the time of the attempt counts.
+            Poll::Pending if loaded.is_it() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        let began_loading = Instant::now();
+        let limit = patience.before_the_deadline(after(began_loading, CREDENTIALS_TIMEOUT));
+        let Ok(early) = timeout_at(limit.into(), loading).await else {
+            return Attempt::Failed(Fault::Refused(credentials_are_late()));
+        };
         let begun = Instant::now();
+        patience.prolong(begun - began_loading);
         let limit = after(begun, self.attempt_timeout).min(patience.until);
-        let sent = tokio::time::timeout_at(limit.into(), sending).await;
+        let sent = match early {
+            Some(sent) => Ok(sent),
+            None => timeout_at(limit.into(), sending).await,
+        };
         patience.last_attempt = begun.elapsed();
         let error = match sent {
             Ok(Ok(done)) => {
                 self.connection.answered();
+                patience.answered();
                 return Attempt::Done(done);
             }
             Ok(Err(error)) => error,
@@ -79,9 +113,26 @@ impl DynamoDbStore {
             )
         });
         match error {
-            SdkError::ServiceError(answer) if is_condition => Attempt::Refused(answer.into_err()),
+            SdkError::ServiceError(answer) if is_condition => {
+                patience.answered();
+                Attempt::Refused(answer.into_err())
+            }
             error => {
-                let fault = Fault::of(error);
+                let date = error
+                    .raw_response()
+                    .and_then(|answer| answer.headers().get("date"))
+                    .map(str::to_owned);
+                let fault = match Fault::of(error) {
+                    Fault::Mendable(what, error) => {
+                        let mended = self.mend(what, date, &credentials, patience);
+                        if mended {
+                            Fault::Mended(error)
+                        } else {
+                            Fault::Refused(error)
+                        }
+                    }
+                    fault => fault,
+                };
                 let had_its_time =
                     had_its_time(limit - begun, patience.last_attempt, limit, patience.until);
                 if !is_answer && had_its_time && matches!(fault, Fault::Ambiguous(_)) {
@@ -91,18 +142,68 @@ impl DynamoDbStore {
             }
         }
     }
+
+    /// Mends what a call was refused for, once per operation: `false` if that was done before.
+    fn mend(
+        &self,
+        what: Mend,
+        date: Option<String>,
+        refused: &Credentials,
+        patience: &mut Patience,
+    ) -> bool {
+        let was_mended = match what {
+            Mend::Clock => {
+                if let Some(date) = date {
+                    self.connection.clock().set(&date);
+                }
+                &mut patience.has_mended_the_clock
+            }
+            Mend::Credentials => {
+                self.connection.give_up(refused);
+                &mut patience.has_mended_the_credentials
+            }
+        };
+        !std::mem::replace(was_mended, true)
+    }
+}
+
+/// Marks when the credentials of a call are there.
+#[derive(Clone, Debug, Default)]
+struct Loaded(Arc<AtomicBool>);
+
+impl Loaded {
+    fn is_it(&self) -> bool {
+        // Set in the same task.
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Intercept for Loaded {
+    fn name(&self) -> &'static str {
+        "CredentialsLoaded"
+    }
+
+    fn read_before_signing(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Nothing was sent.
+fn credentials_are_late() -> Error {
+    let reason = "the AWS credentials did not load in time";
+    Error::new(ErrorKind::Unavailable, reason)
 }
 
 /// Whether an attempt that took so long was not cut short by the end of all time: one that was may
 /// be on a connection that is as good as any.
 fn had_its_time(allowed: Duration, took: Duration, limit: Instant, until: Instant) -> bool {
     limit < until || took < allowed
-}
-
-/// What every call adds to the client's configuration: no retries of the SDK's own. As an override
-/// it leaves the client, and with it the connections, to be shared.
-pub(super) fn once() -> Builder {
-    Builder::new().retry_config(RetryConfig::disabled())
 }
 
 /// Whether an earlier attempt at a write may have happened, and what makes one think so.
@@ -124,14 +225,12 @@ impl Doubt {
         fault: Fault,
         patience: &mut Patience,
     ) -> Result<(), Error> {
-        let (error, again) = match fault {
-            Fault::Refused(error) => (error, false),
-            Fault::Again(error) => (error, true),
-            Fault::Ambiguous(error) => (self.0.get_or_insert(error).clone(), true),
-        };
-        match again && patience.after_a_fault().await {
+        if let Fault::Ambiguous(error) = &fault {
+            self.0.get_or_insert_with(|| error.clone());
+        }
+        match patience.after(&fault).await {
             true => Ok(()),
-            false => Err(self.about(error)),
+            false => Err(self.about(fault.of_read())),
         }
     }
 
@@ -156,11 +255,18 @@ pub(super) struct Patience {
     last_attempt: Duration,
     /// What the last attempt at a read was told.
     told: Option<Error>,
+    /// The invocation's.
+    deadline: Option<Instant>,
+    quota: Arc<Quota>,
+    /// What the next attempt has cost.
+    paid: u32,
+    has_mended_the_clock: bool,
+    has_mended_the_credentials: bool,
 }
 
 impl Patience {
-    /// For that long an operation, and not past that moment.
-    pub(super) fn new(time: Duration, deadline: Option<Instant>) -> Self {
+    /// For that long an operation, and not past that moment, with retries as far as there is quota.
+    pub(super) fn new(time: Duration, deadline: Option<Instant>, quota: Arc<Quota>) -> Self {
         let now = Instant::now();
         let races_until = deadline.unwrap_or_else(|| after(now, time.saturating_mul(OPERATIONS)));
         Self {
@@ -171,7 +277,27 @@ impl Patience {
             races: 0,
             last_attempt: Duration::ZERO,
             told: None,
+            deadline,
+            quota,
+            paid: 0,
+            has_mended_the_clock: false,
+            has_mended_the_credentials: false,
         }
+    }
+
+    fn before_the_deadline(&self, at: Instant) -> Instant {
+        self.deadline.map_or(at, |deadline| deadline.min(at))
+    }
+
+    /// That long nothing could be done, for want of credentials.
+    fn prolong(&mut self, by: Duration) {
+        self.until = self.before_the_deadline(after(self.until, by));
+        self.races_until = self.before_the_deadline(after(self.races_until, by));
+    }
+
+    /// DynamoDB has answered.
+    fn answered(&mut self) {
+        self.quota.answered(std::mem::take(&mut self.paid));
     }
 
     /// After a read that failed: waits to try again, if there is a point in it and time for it.
@@ -180,8 +306,7 @@ impl Patience {
     ///
     /// What went wrong.
     pub(super) async fn after_a_read(&mut self, fault: Fault) -> Result<(), Error> {
-        let refused = matches!(fault, Fault::Refused(_));
-        let again = !refused && self.after_a_fault().await;
+        let again = self.after(&fault).await;
         let error = fault.of_read();
         if again {
             self.told = Some(error);
@@ -198,10 +323,28 @@ impl Patience {
         self.faults = 0;
     }
 
-    /// Waits before the next attempt. `false` if time is up.
-    pub(super) async fn after_a_fault(&mut self) -> bool {
+    /// Waits before the next attempt, if there is a point in it. `false` if there is not, and if time
+    /// or quota is used up.
+    async fn after(&mut self, fault: &Fault) -> bool {
+        match fault {
+            Fault::Refused(_) | Fault::Mendable(..) => false,
+            Fault::Mended(_) => self.wait(Duration::ZERO, self.until).await,
+            Fault::Again(error) | Fault::Ambiguous(error) => self.after_a_fault(error.kind()).await,
+        }
+    }
+
+    async fn after_a_fault(&mut self, fault: ErrorKind) -> bool {
         let longest = self.longest_after_a_fault();
-        self.wait(longest, self.until).await
+        let Some(pause) = self.pause(longest, self.until) else {
+            return false;
+        };
+        // Only what will be sent is paid for.
+        let Some(paid) = self.quota.pay_after(fault) else {
+            return false;
+        };
+        self.paid = paid;
+        sleep(pause).await;
+        true
     }
 
     /// Waits before trying again with what the winner has left. `false` if time is up.
@@ -231,20 +374,29 @@ impl Patience {
         longest.min(LONGEST_BACKOFF)
     }
 
-    /// Waits for a random part of that time, so that those who collided do not collide again.
-    /// `false` if time is up, or would be before another attempt has ended.
+    /// Waits for a random part of that time. `false` if time is up.
     async fn wait(&self, longest: Duration, until: Instant) -> bool {
+        let Some(pause) = self.pause(longest, until) else {
+            return false;
+        };
+        sleep(pause).await;
+        true
+    }
+
+    /// A random part of that time, so that those who collided do not collide again. `None` if time is
+    /// up, or would be before another attempt has ended.
+    fn pause(&self, longest: Duration, until: Instant) -> Option<Duration> {
         let drawn = random().map_or(u16::MAX, u16::from_le_bytes);
         let share = f64::from(drawn) / f64::from(u16::MAX);
         let pause = longest.mul_f64(share);
         let next_attempt = self.last_attempt + self.last_attempt / 2;
-        if Instant::now() + pause + next_attempt >= until {
-            return false;
-        }
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
-        }
-        true
+        (Instant::now() + pause + next_attempt < until).then_some(pause)
+    }
+}
+
+async fn sleep(pause: Duration) {
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
     }
 }
 

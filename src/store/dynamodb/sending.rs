@@ -6,6 +6,7 @@
 use std::error::Error as StdError;
 use std::future::Future;
 
+use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -25,7 +26,7 @@ use crate::store::Update;
 use crate::store::dynamodb::expression::Expression;
 use crate::store::dynamodb::fault::{Fault, of_users_table};
 use crate::store::dynamodb::item::Item;
-use crate::store::dynamodb::retry::{Attempt, Doubt, Patience, once};
+use crate::store::dynamodb::retry::{Attempt, Doubt, Patience};
 use crate::store::dynamodb::{DynamoDbStore, write_id};
 
 impl DynamoDbStore {
@@ -43,14 +44,39 @@ impl DynamoDbStore {
                 .table_name(&*self.table)
                 .key(self.layout.id, AttributeValue::S(key.to_owned()))
                 .consistent_read(consistent)
-                .customize()
-                .config_override(once());
-            match self.attempt(patience, sending.send()).await {
+                .customize();
+            let send = |once: Builder| sending.config_override(once).send();
+            match self.attempt(patience, send).await {
                 Attempt::Done(output) => return Ok(output.item),
                 Attempt::Refused(_) => return Err(unforeseen()),
                 Attempt::Failed(fault) => patience.after_a_read(fault).await?,
             }
         }
+    }
+
+    /// The item that a condition failed on, if there is one.
+    ///
+    /// Not every DynamoDB returns it: DynamoDB Local before 2.2, LocalStack and Alternator do not,
+    /// and there what lost a race would look as if it had been deleted. So none is believed only
+    /// where one has been returned before; otherwise the item is read.
+    async fn failed_on(
+        &self,
+        key: &str,
+        returned: Option<Item>,
+        patience: &mut Patience,
+    ) -> Result<Option<Item>, Error> {
+        if returned.is_some() {
+            self.connection.has_returned_an_item();
+            return Ok(returned);
+        }
+        if self.connection.returns_items() {
+            return Ok(None);
+        }
+        let there = self.get(key, true, patience).await?;
+        if there.is_some() {
+            self.connection.has_withheld_an_item();
+        }
+        Ok(there)
     }
 
     fn update_item(&self, key: &StorageKey, expression: Expression) -> UpdateItemFluentBuilder {
@@ -84,14 +110,15 @@ impl DynamoDbStore {
         expression: Expression,
         patience: &mut Patience,
     ) -> Result<Sent, Error> {
-        let sending = |_: &Doubt| {
+        let sending = |_: &Doubt, once: Builder| {
             let touch = self.update_item(key, expression.clone());
-            touch.customize().config_override(once()).send()
+            touch.customize().config_override(once).send()
         };
         match self.until_answered(patience, sending).await? {
             (Ok(_), _) => Ok(Sent::Written(Item::new())),
             (Err(UpdateItemError::ConditionalCheckFailedException(refused)), _) => {
-                Ok(Sent::Refused(refused.item))
+                let there = self.failed_on(key.as_str(), refused.item, patience).await?;
+                Ok(Sent::Refused(there))
             }
             (Err(_), doubt) => Err(doubt.about(unforeseen())),
         }
@@ -106,7 +133,7 @@ impl DynamoDbStore {
         write: &str,
         patience: &mut Patience,
     ) -> Result<Sent, Error> {
-        let sending = |doubt: &Doubt| {
+        let sending = |doubt: &Doubt, once: Builder| {
             let put = match doubt.is_there() {
                 false => self.put_item(item.clone(), self.layout.absent()),
                 true => {
@@ -114,7 +141,7 @@ impl DynamoDbStore {
                     self.put_item(self.layout.fenced(item.clone()), condition)
                 }
             };
-            put.customize().config_override(once()).send()
+            put.customize().config_override(once).send()
         };
         match self.until_answered(patience, sending).await? {
             (Ok(_), _) => Ok(Sent::Written(Item::new())),
@@ -129,15 +156,16 @@ impl DynamoDbStore {
     }
 
     /// Deletes a record of which no attempt can still be on its way, and gives it, unless an attempt
-    /// before this one has deleted it. What is gone stays gone: a
-    /// repetition finds nothing, which is as good.
+    /// before this one has deleted it. What is gone stays gone: a repetition finds nothing, which is
+    /// as good. That nothing is there is a success too, so that a refusal always means that there
+    /// is something.
     pub(super) async fn send_delete(
         &self,
         key: &StorageKey,
         patience: &mut Patience,
     ) -> Result<Sent, Error> {
-        let condition = self.layout.ours_without_fence();
-        let sending = |_: &Doubt| {
+        let condition = self.layout.ours_without_fence_or_absent();
+        let sending = |_: &Doubt, once: Builder| {
             self.client()
                 .delete_item()
                 .table_name(&*self.table)
@@ -150,13 +178,17 @@ impl DynamoDbStore {
                     ReturnValuesOnConditionCheckFailure::AllOld,
                 )
                 .customize()
-                .config_override(once())
+                .config_override(once)
                 .send()
         };
         match self.until_answered(patience, sending).await? {
-            (Ok(output), _) => Ok(Sent::Written(output.attributes.unwrap_or_default())),
+            (Ok(output), _) => Ok(match output.attributes.filter(|item| !item.is_empty()) {
+                Some(deleted) => Sent::Written(deleted),
+                None => Sent::Refused(None),
+            }),
             (Err(DeleteItemError::ConditionalCheckFailedException(refused)), _) => {
-                Ok(Sent::Refused(refused.item))
+                let there = self.failed_on(key.as_str(), refused.item, patience).await?;
+                Ok(Sent::Refused(there))
             }
             (Err(_), doubt) => Err(doubt.about(unforeseen())),
         }
@@ -166,17 +198,19 @@ impl DynamoDbStore {
     /// good.
     pub(super) async fn send_stub(
         &self,
+        key: &StorageKey,
         stub: Item,
         patience: &mut Patience,
     ) -> Result<Sent, Error> {
-        let sending = |_: &Doubt| {
+        let sending = |_: &Doubt, once: Builder| {
             let put = self.put_item(stub.clone(), self.layout.fenced_still());
-            put.customize().config_override(once()).send()
+            put.customize().config_override(once).send()
         };
         match self.until_answered(patience, sending).await? {
             (Ok(_), _) => Ok(Sent::Written(Item::new())),
             (Err(PutItemError::ConditionalCheckFailedException(refused)), _) => {
-                Ok(match refused.item {
+                let there = self.failed_on(key.as_str(), refused.item, patience).await?;
+                Ok(match there {
                     Some(item) if item == stub => Sent::Written(item),
                     found => Sent::Refused(found),
                 })
@@ -190,7 +224,7 @@ impl DynamoDbStore {
     pub(super) async fn until_answered<T, E, Sending>(
         &self,
         patience: &mut Patience,
-        sending: impl Fn(&Doubt) -> Sending,
+        sending: impl Fn(&Doubt, Builder) -> Sending,
     ) -> Result<(Result<T, E>, Doubt), Error>
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -198,7 +232,8 @@ impl DynamoDbStore {
     {
         let mut doubt = Doubt::default();
         loop {
-            match self.attempt(patience, sending(&doubt)).await {
+            let send = |once: Builder| sending(&doubt, once);
+            match self.attempt(patience, send).await {
                 Attempt::Done(done) => return Ok((Ok(done), doubt)),
                 Attempt::Refused(refused) => return Ok((Err(refused), doubt)),
                 Attempt::Failed(fault) => doubt.after(fault, patience).await?,
@@ -233,14 +268,15 @@ impl DynamoDbStore {
             let sending = self
                 .update_item(key, request)
                 .return_values(ReturnValue::AllNew)
-                .customize()
-                .config_override(once());
-            match self.attempt(patience, sending.send()).await {
+                .customize();
+            let send = |once: Builder| sending.config_override(once).send();
+            match self.attempt(patience, send).await {
                 Attempt::Done(output) => {
                     return Ok(Sent::Written(output.attributes.unwrap_or_default()));
                 }
                 Attempt::Refused(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    return match refused.item {
+                    let there = self.failed_on(key.as_str(), refused.item, patience).await;
+                    return match there.map_err(|error| doubt.about(error))? {
                         Some(item) if self.layout.is_written_by(&item, write) => {
                             Ok(Sent::Written(item))
                         }
@@ -271,9 +307,10 @@ impl DynamoDbStore {
     ///
     /// - The version is one higher than what was read: that one write is the other's, so ours has
     ///   not happened yet, and is made again on top of it.
-    /// - All that was to be set is there, and what was to go is gone: it is as if it had been
-    ///   written just now, whoever has done it. (Not where nobody else was to write, and not for
-    ///   what counts.)
+    /// - All that was to be set is there, and what was to go is gone: writing that again changes
+    ///   nothing, whoever has done it. (Not where nobody else was to write, and not for what
+    ///   counts.) It is written again all the same: an attempt that is still on its way would
+    ///   overwrite what others write from now on, and only a write that raises the fence stops it.
     fn resolve(&self, found: Option<Item>, update: Update<'_>) -> Option<Sent> {
         let (item, read) = (found?, update.read?);
         let Ok(Found::Live(there)) = self.layout.read(&item, update.at.now()) else {
@@ -283,11 +320,12 @@ impl DynamoDbStore {
             return Some(Sent::Refused(Some(item)));
         }
         let is_there = !update.if_unchanged && update.changes.are_in(there.data());
-        is_there.then_some(Sent::Written(item))
+        is_there.then_some(Sent::Refused(Some(item)))
     }
 
-    /// Sends two conditional writes, or one, and the rows of users in one transaction. Every repetition has the same token, and DynamoDB
-    /// answers a token that it has seen within ten minutes with the outcome it had.
+    /// Sends two conditional writes, or one, and the rows of users in one transaction. Every
+    /// repetition has the same token, and DynamoDB answers a token that it has seen within ten
+    /// minutes with the outcome it had.
     pub(super) async fn transact(
         &self,
         writes: &[TransactWriteItem],
@@ -295,8 +333,9 @@ impl DynamoDbStore {
     ) -> Result<Transacted, Error> {
         let token = write_id()?;
         let is_row = |write: &TransactWriteItem| {
-            let put = write.put.as_ref();
-            put.is_some_and(|put| *put.table_name() == *self.users_table)
+            let put = write.put.as_ref().map(Put::table_name);
+            let deleted = write.delete.as_ref().map(Delete::table_name);
+            put.or(deleted) == Some(&*self.users_table)
         };
         let has_rows = writes.iter().any(is_row);
         let mut doubt = Doubt::default();
@@ -306,14 +345,23 @@ impl DynamoDbStore {
                 .transact_write_items()
                 .client_request_token(&token)
                 .set_transact_items(Some(writes.to_vec()))
-                .customize()
-                .config_override(once());
-            let fault = match self.attempt(patience, sending.send()).await {
+                .customize();
+            let send = |once: Builder| sending.config_override(once).send();
+            let fault = match self.attempt(patience, send).await {
                 Attempt::Done(_) => return Ok(Transacted::Written),
                 Attempt::Refused(TransactWriteItemsError::TransactionCanceledException(
                     cancelled,
                 )) => match judge(cancelled.cancellation_reasons.unwrap_or_default()) {
-                    Ok(refused) => return Ok(Transacted::Refused(refused)),
+                    Ok(mut refused) => {
+                        for (write, refused) in writes.iter().zip(&mut refused) {
+                            if let Some(there) = refused {
+                                let key = self.key_of(write);
+                                let found = self.failed_on(key, there.take(), patience).await;
+                                *there = found.map_err(|error| doubt.about(error))?;
+                            }
+                        }
+                        return Ok(Transacted::Refused(refused));
+                    }
                     Err(fault) => fault,
                 },
                 Attempt::Refused(_) => return Err(doubt.about(unforeseen())),
@@ -324,6 +372,16 @@ impl DynamoDbStore {
                 true => of_users_table(error),
                 false => error,
             })?;
+        }
+    }
+
+    /// The key of the record that a transaction writes.
+    fn key_of<'a>(&self, write: &'a TransactWriteItem) -> &'a str {
+        let put = write.put.as_ref().map(Put::item);
+        let key = put.or(write.delete.as_ref().map(Delete::key));
+        match key.and_then(|key| key.get(self.layout.id)) {
+            Some(AttributeValue::S(key)) => key,
+            _ => "",
         }
     }
 

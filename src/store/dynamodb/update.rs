@@ -7,7 +7,9 @@ use crate::store::Update;
 use crate::store::dynamodb::expression::Stamp;
 use crate::store::dynamodb::retry::{Doubt, Patience};
 use crate::store::dynamodb::sending::Sent;
-use crate::store::dynamodb::{DynamoDbStore, item, write_id, written_in_between};
+use crate::store::dynamodb::{
+    DynamoDbStore, item, refused_for_nothing, write_id, written_in_between,
+};
 
 impl DynamoDbStore {
     pub(super) async fn update_live(
@@ -57,18 +59,23 @@ impl DynamoDbStore {
                 Sent::Refused(None) => return Ok(Found::Absent),
                 Sent::Refused(Some(item)) => item,
             };
-            latest = match self.layout.read(&item, update.at.now())? {
-                Found::Live(record) => Some(record),
+            let there = match self.layout.read(&item, update.at.now())? {
+                Found::Live(record) => record,
                 other => return Ok(other),
             };
             let refusal = self.layout.refusal(update.changes, &item);
+            let is_race = refusal.kind() == ErrorKind::Conflict;
+            let base = of_base.read;
+            if is_race && base.is_some_and(|base| item::is_unchanged(base, &there)) {
+                return Err(doubt.about(refused_for_nothing()));
+            }
             if update.if_unchanged {
                 return Err(refusal);
             }
+            latest = Some(there);
             // Another request changed a key that is a function of what it was, or has sent its own
             // write again. It is made again of what is there now, for as long as there is time.
-            let again = refusal.kind() == ErrorKind::Conflict;
-            if !again || !patience.after_a_race().await {
+            if !is_race || !patience.after_a_race().await {
                 // An attempt before this one may yet arrive.
                 return Err(doubt.about(refusal));
             }
@@ -107,12 +114,20 @@ impl DynamoDbStore {
                 Sent::Written(item) => return self.read_back(&item, update.at.now()),
                 Sent::Refused(item) => self.found(item.as_ref(), update.at.now())?,
             };
-            base = match newer {
+            let newer = match newer {
                 Found::Live(record) => record,
                 other => return Ok(other),
             };
-            if update.if_unchanged || !patience.after_a_race().await {
+            if item::is_unchanged(&base, &newer) {
+                return Err(doubt.about(refused_for_nothing()));
+            }
+            base = newer;
+            if update.if_unchanged {
                 return Err(written_in_between());
+            }
+            if !patience.after_a_race().await {
+                // What is there may be what an attempt before this one has written.
+                return Err(doubt.about(written_in_between()));
             }
         }
     }

@@ -15,6 +15,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem};
 use futures_util::{TryStreamExt as _, stream};
 
@@ -24,7 +25,7 @@ use crate::id::StorageKey;
 use crate::record::Found;
 use crate::store::dynamodb::fault::{Fault, of_users_table};
 use crate::store::dynamodb::item::Item;
-use crate::store::dynamodb::retry::{Attempt, Patience, once};
+use crate::store::dynamodb::retry::{Attempt, Doubt, Patience};
 use crate::store::dynamodb::sending::{incomplete, unforeseen};
 use crate::store::dynamodb::{DynamoDbStore, Removed};
 use crate::store::{Moment, Renewal};
@@ -193,9 +194,9 @@ impl DynamoDbStore {
                 .expression_attribute_values(":user", AttributeValue::S(user.as_str().to_owned()))
                 .consistent_read(true)
                 .set_exclusive_start_key(from.clone())
-                .customize()
-                .config_override(once());
-            match self.attempt(patience, sending.send()).await {
+                .customize();
+            let send = |once: Builder| sending.config_override(once).send();
+            match self.attempt(patience, send).await {
                 Attempt::Done(page) => {
                     rows.extend(page.items.unwrap_or_default());
                     from = page.last_evaluated_key;
@@ -255,9 +256,9 @@ impl DynamoDbStore {
                 .client()
                 .batch_get_item()
                 .request_items(&*self.table, asked.clone())
-                .customize()
-                .config_override(once());
-            match self.attempt(patience, sending.send()).await {
+                .customize();
+            let send = |once: Builder| sending.config_override(once).send();
+            match self.attempt(patience, send).await {
                 Attempt::Done(output) => {
                     let mut responses = output.responses.unwrap_or_default();
                     let these = responses.remove(&*self.table).unwrap_or_default();
@@ -294,14 +295,14 @@ impl DynamoDbStore {
         key: &StorageKey,
         patience: &mut Patience,
     ) -> Result<(), Error> {
-        let sending = |_: &_| {
+        let sending = |_: &Doubt, once: Builder| {
             self.client()
                 .delete_item()
                 .table_name(&*self.users_table)
                 .key(USER, AttributeValue::S(user.as_str().to_owned()))
                 .key(SESSION, AttributeValue::S(key.as_str().to_owned()))
                 .customize()
-                .config_override(once())
+                .config_override(once)
                 .send()
         };
         match self.until_answered(patience, sending).await {

@@ -306,10 +306,6 @@ fn the_conditions_of_the_other_writes() {
         (LAYOUT.absent(), "attribute_not_exists(#id)".to_owned()),
         (
             // A logout takes what has expired too.
-            LAYOUT.ours_without_fence(),
-            format!("{with_ttl} AND attribute_not_exists(#fence)"),
-        ),
-        (
             LAYOUT.ours_without_fence_or_absent(),
             format!("attribute_not_exists(#id) OR ({with_ttl} AND attribute_not_exists(#fence))"),
         ),

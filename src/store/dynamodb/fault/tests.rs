@@ -39,6 +39,9 @@ fn judged(error: impl Fn() -> Call) -> (&'static str, ErrorKind, ErrorKind) {
         Fault::Again(_) => "again",
         Fault::Refused(_) => "refused",
         Fault::Ambiguous(_) => "ambiguous",
+        Fault::Mendable(Mend::Clock, _) => "the clock",
+        Fault::Mendable(Mend::Credentials, _) => "the credentials",
+        Fault::Mended(_) => "mended",
     };
     let read = Fault::of(error()).of_read().kind();
     (fault, read, of_a_write(Fault::of(error())).kind())
@@ -47,8 +50,8 @@ fn judged(error: impl Fn() -> Call) -> (&'static str, ErrorKind, ErrorKind) {
 /// What it comes to where it is all that a write was told.
 fn of_a_write(fault: Fault) -> Error {
     match fault {
-        Fault::Again(error) | Fault::Refused(error) => error,
         Fault::Ambiguous(error) => unknown(error),
+        fault => fault.of_read(),
     }
 }
 
@@ -132,6 +135,7 @@ fn what_an_answer_means() {
     use ErrorKind::{Conflict, Misconfigured, OutcomeUnknown, Throttled, TooLarge, Unavailable};
     let again = |kind| ("again", kind, kind);
     let refused = |kind| ("refused", kind, kind);
+    let mendable = |what| (what, Misconfigured, Misconfigured);
     let ambiguous = ("ambiguous", Unavailable, OutcomeUnknown);
     let rows = [
         (
@@ -150,8 +154,15 @@ fn what_an_answer_means() {
         (400, "ReplicatedWriteConflictException", again(Conflict)),
         (400, "ResourceNotFoundException", refused(Misconfigured)),
         (400, "AccessDeniedException", refused(Misconfigured)),
-        (400, "UnrecognizedClientException", refused(Misconfigured)),
-        (400, "ExpiredTokenException", refused(Misconfigured)),
+        (
+            400,
+            "UnrecognizedClientException",
+            mendable("the credentials"),
+        ),
+        (400, "ExpiredTokenException", mendable("the credentials")),
+        (403, "ExpiredToken", mendable("the credentials")),
+        (403, "RequestTimeTooSkewed", mendable("the clock")),
+        (400, "RequestExpired", mendable("the clock")),
         (400, "InvalidSignatureException", refused(Misconfigured)),
         (403, "", refused(Misconfigured)),
         (400, "", refused(Misconfigured)),
@@ -171,6 +182,23 @@ fn what_an_answer_means() {
         let code = (!code.is_empty()).then_some(code);
         let judged = judged(|| said(status, code, "a message"));
         assert_eq!(judged, expected, "{status} {code:?}");
+    }
+    for (message, expected) in [
+        (
+            "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z",
+            mendable("the clock"),
+        ),
+        (
+            "Signature not yet current: 20260101T001000Z is still later than 20260101T000000Z",
+            mendable("the clock"),
+        ),
+        (
+            "The request signature we calculated does not match the signature you provided.",
+            refused(Misconfigured),
+        ),
+    ] {
+        let judged = judged(|| said(400, Some("InvalidSignatureException"), message));
+        assert_eq!(judged, expected, "{message}");
     }
     let too_large = "Item size has exceeded the maximum allowed size";
     let update = "Item size to update has exceeded the maximum allowed size";

@@ -1,18 +1,21 @@
 use super::*;
-use crate::error::ErrorKind;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
+fn for_that_long(time: Duration, deadline: Option<Instant>) -> Patience {
+    Patience::new(time, deadline, Arc::default())
+}
+
 #[test]
 fn after_a_fault_each_wait_is_twice_as_long_and_there_is_a_longest() {
-    let mut patience = Patience::new(MS(3_000), None);
+    let mut patience = for_that_long(MS(3_000), None);
     let waits: Vec<_> = (0..7).map(|_| patience.longest_after_a_fault()).collect();
     assert_eq!(waits, [25, 50, 100, 200, 400, 800, 800].map(MS));
 }
 
 #[test]
 fn after_a_race_every_other_try_waits_for_a_few_round_trips() {
-    let mut patience = Patience::new(MS(3_000), None);
+    let mut patience = for_that_long(MS(3_000), None);
     patience.last_attempt = MS(5);
     let waits: Vec<_> = (0..8).map(|_| patience.longest_after_a_race()).collect();
     assert_eq!(waits, [0, 20, 0, 40, 0, 80, 0, 160].map(MS));
@@ -24,47 +27,47 @@ fn after_a_race_every_other_try_waits_for_a_few_round_trips() {
 
 #[tokio::test]
 async fn nothing_is_begun_that_would_not_end_in_time() {
-    let mut patience = Patience::new(MS(60_000), None);
+    let mut patience = for_that_long(MS(60_000), None);
     patience.last_attempt = MS(1);
-    assert!(patience.after_a_fault().await);
+    assert!(patience.after_a_fault(ErrorKind::Throttled).await);
     // An attempt of 50 seconds: the next one is reckoned with one and a half of that.
     patience.last_attempt = MS(50_000);
-    assert!(!patience.after_a_fault().await);
+    assert!(!patience.after_a_fault(ErrorKind::Throttled).await);
     patience.last_attempt = MS(30_000);
-    assert!(patience.after_a_fault().await);
+    assert!(patience.after_a_fault(ErrorKind::Throttled).await);
 }
 
 #[tokio::test]
 async fn a_race_has_until_the_deadline_and_a_fault_has_not() {
     // No deadline: ten times as long as an operation.
-    let mut patience = Patience::new(MS(1_000), None);
+    let mut patience = for_that_long(MS(1_000), None);
     patience.last_attempt = MS(4_000);
-    assert!(!patience.after_a_fault().await);
+    assert!(!patience.after_a_fault(ErrorKind::Throttled).await);
     assert!(patience.after_a_race().await);
     patience.last_attempt = MS(7_000);
     assert!(!patience.after_a_race().await);
 
     let deadline = Instant::now() + MS(5_000);
-    let mut patience = Patience::new(MS(60_000), Some(deadline));
+    let mut patience = for_that_long(MS(60_000), Some(deadline));
     patience.last_attempt = MS(3_000);
     assert!(patience.after_a_race().await);
     assert!(patience.until <= deadline, "also of the operation after it");
     patience.last_attempt = MS(4_000);
-    assert!(!patience.after_a_fault().await);
+    assert!(!patience.after_a_fault(ErrorKind::Throttled).await);
     assert!(!patience.after_a_race().await);
 }
 
 #[tokio::test]
 async fn a_time_that_no_clock_can_tell_is_long() {
-    let mut patience = Patience::new(Duration::MAX, None);
-    assert!(patience.after_a_fault().await);
+    let mut patience = for_that_long(Duration::MAX, None);
+    assert!(patience.after_a_fault(ErrorKind::Throttled).await);
     assert!(patience.after_a_race().await);
 }
 
 #[tokio::test]
 async fn after_a_read_a_refusal_is_the_last_word() {
     let error = || Error::new(ErrorKind::Unavailable, "");
-    let mut patience = Patience::new(MS(60_000), None);
+    let mut patience = for_that_long(MS(60_000), None);
     assert!(patience.after_a_read(Fault::Again(error())).await.is_ok());
     assert!(
         patience
@@ -77,7 +80,7 @@ async fn after_a_read_a_refusal_is_the_last_word() {
 
     // An attempt that was cut short says less than the one before it.
     for (left, told) in [(0, ErrorKind::Throttled), (60_000, ErrorKind::Timeout)] {
-        let mut patience = Patience::new(MS(60_000), None);
+        let mut patience = for_that_long(MS(60_000), None);
         let throttled = Error::new(ErrorKind::Throttled, "");
         assert!(patience.after_a_read(Fault::Again(throttled)).await.is_ok());
         patience.until = Instant::now() + MS(left);
@@ -93,7 +96,7 @@ async fn what_may_have_happened_stays_in_doubt() {
         || Error::new(ErrorKind::Throttled, ""),
         || Error::new(ErrorKind::Unavailable, ""),
     );
-    let mut patience = Patience::new(MS(60_000), None);
+    let mut patience = for_that_long(MS(60_000), None);
     let mut doubt = Doubt::default();
     doubt
         .after(Fault::Again(throttled()), &mut patience)
@@ -127,7 +130,7 @@ async fn what_may_have_happened_stays_in_doubt() {
 /// They are random parts of the longest, so that those who collided do not collide again.
 #[tokio::test(start_paused = true)]
 async fn waits_are_random_and_no_longer_than_the_longest() {
-    let patience = Patience::new(MS(60_000), None);
+    let patience = for_that_long(MS(60_000), None);
     let mut waits = std::collections::BTreeSet::new();
     for _ in 0..50 {
         let before = tokio::time::Instant::now();
