@@ -27,7 +27,7 @@ use crate::signing::SigningKey;
 use crate::store::dynamodb::DynamoDbStore;
 use crate::store::{Moment, SessionStore};
 use crate::tower::SessionService;
-use crate::user::{Pseudonym, Revoked, SessionInfo};
+use crate::user::{Pseudonym, Revoked, UserSessions};
 
 /// Gives every request its session.
 ///
@@ -343,11 +343,11 @@ impl<S: SessionStore> SessionLayer<S> {
     ///
     /// As of [`Session::user_sessions`]; [`Misconfigured`](crate::ErrorKind::Misconfigured) also for
     /// an empty id.
-    pub async fn user_sessions(&self, user: &str) -> Result<Vec<SessionInfo>, Error> {
+    pub async fn user_sessions(&self, user: &str) -> Result<UserSessions, Error> {
         let user = Pseudonym::of(user, self.settings.user_key.as_ref())?;
         let at = Moment::at(self.settings.now());
         let sessions = self.store.user_sessions(&user, at).await?;
-        Ok(SessionInfo::in_order(sessions, None))
+        Ok(sessions.in_order(None))
     }
 
     /// Ends all sessions that are [bound](Session::set_user) to a user: after a password was reset,

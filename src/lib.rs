@@ -356,9 +356,9 @@ pub use crate::signing::SigningKey;
 pub use crate::store::conformance;
 pub use crate::store::dynamodb::DynamoDbStore;
 pub use crate::store::memory::MemoryStore;
-pub use crate::store::{Moment, Renewal, SessionStore, Update};
+pub use crate::store::{Moment, Renewal, Replacement, SessionStore, Update};
 pub use crate::tower::{SessionFuture, SessionService};
-pub use crate::user::{Binding, Pseudonym, Revoked, SessionInfo};
+pub use crate::user::{Binding, Pseudonym, Revoked, SessionInfo, UserSessions};
 
 /// The README's programs compile.
 #[cfg(doctest)]

@@ -29,7 +29,7 @@ use crate::service::apply::Done;
 use crate::session::{Backend, Boxed, Scope, Session, Token};
 use crate::store::{Moment, SessionStore};
 use crate::transport::Transport;
-use crate::user::{Pseudonym, Revoked, SessionInfo};
+use crate::user::{Pseudonym, Revoked, UserSessions};
 
 /// How many stubs are followed, one after the other: each was left by a renewal on schedule within
 /// the last minute.
@@ -247,7 +247,7 @@ impl<S: SessionStore> Backend for Pipeline<S> {
         &'a self,
         session: &'a Session,
         user: &'a Pseudonym,
-    ) -> Boxed<'a, Vec<SessionInfo>> {
+    ) -> Boxed<'a, UserSessions> {
         Box::pin(async {
             let at = self.moment(session);
             let listing = self.store.user_sessions(user, at);

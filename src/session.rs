@@ -36,7 +36,7 @@ use crate::key::{self, AsKey, Takes};
 use crate::presented::{Former, Ids, Presented};
 use crate::record::{Data, Found, Record};
 use crate::session::value::{parse, to_entry};
-use crate::user::{Pseudonym, Revoked, SessionInfo};
+use crate::user::{Pseudonym, Revoked, UserSessions};
 
 pub(crate) use crate::session::pending::{Home, Pending};
 
@@ -107,9 +107,9 @@ pub(crate) trait Backend: Send + Sync {
         &'a self,
         session: &'a Session,
         user: &'a Pseudonym,
-    ) -> Boxed<'a, Vec<SessionInfo>> {
+    ) -> Boxed<'a, UserSessions> {
         let _ = (session, user);
-        Box::pin(async { Ok(Vec::new()) })
+        Box::pin(async { Ok(UserSessions::default()) })
     }
 
     fn revoke<'a>(

@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind};
 use crate::expiry::{GRACE_SECONDS, STUB_SECONDS, Timestamp};
 use crate::id::StorageKey;
 use crate::record::{Found, Record, Stub};
-use crate::user::{Binding, Pseudonym, Revoked, SessionInfo};
+use crate::user::{Binding, Pseudonym, Revoked, UserSessions};
 
 /// A place to keep sessions.
 ///
@@ -120,8 +120,7 @@ pub trait SessionStore: Send + Sync + 'static {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        record: &Record,
-        at: Moment,
+        replacement: Replacement<'_>,
     ) -> impl Future<Output = Result<Found<()>, Error>> + Send;
 
     /// Deletes a record, of a user or not. Absent, malformed: [`Found::Absent`], and a malformed one stays. Expired:
@@ -139,14 +138,15 @@ pub trait SessionStore: Send + Sync + 'static {
     }
 
     /// The live sessions of a user, in no order; what is written by the time this begins is among
-    /// them.
+    /// them. A store may limit how many it lists, and then says that
+    /// [there are more](UserSessions::and_more).
     ///
     /// The default fails with [`Misconfigured`](crate::ErrorKind::Misconfigured).
     fn user_sessions(
         &self,
         user: &Pseudonym,
         at: Moment,
-    ) -> impl Future<Output = Result<Vec<SessionInfo>, Error>> + Send {
+    ) -> impl Future<Output = Result<UserSessions, Error>> + Send {
         let _ = (user, at);
         async { Err(no_users()) }
     }
@@ -259,6 +259,30 @@ impl<'a> Update<'a> {
             .with_ttl(self.ttl.unwrap_or(record.ttl()))
             .modified_at(self.at.now())
             .at_version(record.version().saturating_add(1)))
+    }
+}
+
+/// What [`SessionStore::replace`] writes.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Replacement<'a> {
+    /// What was read of the record that goes, if anything was. What is stored may be newer.
+    pub read: Option<&'a Record>,
+    /// The record that takes its place.
+    pub record: &'a Record,
+    /// The moment.
+    pub at: Moment,
+}
+
+impl<'a> Replacement<'a> {
+    /// A replacement of a record that was not read.
+    #[must_use]
+    pub const fn new(record: &'a Record, at: Moment) -> Self {
+        Self {
+            read: None,
+            record,
+            at,
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //!    session outlives the entry by which it is found and revoked.
 
 use std::fmt;
+use std::ops::Deref;
 use std::time::SystemTime;
 
 use base64::Engine as _;
@@ -233,18 +234,6 @@ impl SessionInfo {
         }
     }
 
-    /// Those of a user, the last seen first, and marked which of them is the one that asks.
-    pub(crate) fn in_order(mut sessions: Vec<Self>, asking: Option<&str>) -> Vec<Self> {
-        for session in &mut sessions {
-            session.is_current = asking == Some(session.handle());
-        }
-        sessions.sort_by(|a, b| {
-            let newest_first = b.last_seen.cmp(&a.last_seen);
-            newest_first.then_with(|| a.handle().cmp(b.handle()))
-        });
-        sessions
-    }
-
     /// What names this login for as long as it lasts, renewals of its id included: 22 characters
     /// that open nothing, and can stand in a form. [`Session::revoke`](crate::Session::revoke)
     /// takes it.
@@ -294,6 +283,99 @@ impl fmt::Debug for SessionInfo {
             .field("expires", &self.expires)
             .field("is_current", &self.is_current)
             .finish_non_exhaustive()
+    }
+}
+
+/// The live sessions of a user: a slice of [`SessionInfo`], for a list of "your devices".
+///
+/// ```
+/// use lambda_sessions::UserSessions;
+///
+/// fn devices(sessions: &UserSessions) -> String {
+///     let mut lines: Vec<_> = sessions
+///         .iter()
+///         .map(|info| info.label().unwrap_or("an unknown device"))
+///         .collect();
+///     if sessions.has_more() {
+///         lines.push("and more");
+///     }
+///     lines.join("\n")
+/// }
+///
+/// assert_eq!(devices(&UserSessions::default()), "");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserSessions {
+    sessions: Vec<SessionInfo>,
+    has_more: bool,
+}
+
+impl UserSessions {
+    /// Makes a complete list of these sessions.
+    #[must_use]
+    pub const fn new(sessions: Vec<SessionInfo>) -> Self {
+        Self {
+            sessions,
+            has_more: false,
+        }
+    }
+
+    /// Marks the list as incomplete.
+    #[must_use]
+    pub fn and_more(mut self) -> Self {
+        self.has_more = true;
+        self
+    }
+
+    /// Returns whether the user may have sessions that are not in this list. The
+    /// [`DynamoDbStore`](crate::DynamoDbStore) lists at most 1,000; a revocation ends all of them in any case.
+    #[must_use]
+    pub const fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// Returns the sessions.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<SessionInfo> {
+        self.sessions
+    }
+
+    /// Sorts the sessions, the last seen first, and marks the one that asks.
+    pub(crate) fn in_order(mut self, asking: Option<&str>) -> Self {
+        for session in &mut self.sessions {
+            session.is_current = asking == Some(session.handle());
+        }
+        self.sessions.sort_by(|a, b| {
+            let newest_first = b.last_seen.cmp(&a.last_seen);
+            newest_first.then_with(|| a.handle().cmp(b.handle()))
+        });
+        self
+    }
+}
+
+impl Deref for UserSessions {
+    type Target = [SessionInfo];
+
+    fn deref(&self) -> &Self::Target {
+        &self.sessions
+    }
+}
+
+impl IntoIterator for UserSessions {
+    type Item = SessionInfo;
+    type IntoIter = std::vec::IntoIter<SessionInfo>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.sessions.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a UserSessions {
+    type Item = &'a SessionInfo;
+    type IntoIter = std::slice::Iter<'a, SessionInfo>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.sessions.iter()
     }
 }
 
@@ -349,8 +431,9 @@ mod tests {
         };
         let sessions = vec![info("c", 2), info("b", 1), info("a", 2), info("d", 3)];
         let shown = |asking| {
-            SessionInfo::in_order(sessions.clone(), asking)
-                .iter()
+            UserSessions::new(sessions.clone())
+                .in_order(asking)
+                .into_iter()
                 .map(|info| format!("{}{}", info.handle(), u8::from(info.is_current())))
                 .collect::<Vec<_>>()
                 .join(" ")

@@ -1,24 +1,26 @@
 //! Faults of the way to DynamoDB that a store recovers from by itself, and tables that differ from
 //! the ordinary: wrong clocks, credentials that are slow or have expired, throttling, numbers of
-//! other programs, stores that do not return the item of a failed condition.
+//! other programs, stores that do not return the item of a failed condition, users with very many
+//! sessions.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
 mod support;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use lambda_http::{Error, Request};
 use lambda_sessions::{
     Data, DynamoDbStore, ErrorKind, Moment, Record, Session, SessionExt as _, SessionLayer,
     SessionStore as _, StorageKey, Timestamp,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{
     Answer, Bench, Item, Proxy, Table, Visitor, assert_refused, config, count, days, peek,
     this_program,
@@ -676,4 +678,192 @@ fn fill_in(session: &Session) -> Result<(), lambda_sessions::Error> {
 async fn fill(_: Request, session: Session) -> Result<String, Error> {
     fill_in(&session)?;
     Ok(String::new())
+}
+
+// ---- users
+
+async fn login(_: Request, session: Session) -> Result<String, Error> {
+    session.set_user("ada");
+    session.set_label("a phone");
+    session.insert("name", "ada")?;
+    Ok(String::new())
+}
+
+async fn logged_in(bench: &Bench) -> Visitor {
+    let mut visitor = Visitor::new();
+    assert_eq!(visitor.visit(&bench.sessions, login).await.status, 200);
+    visitor
+}
+
+/// So many copies of the one session of a user that there is, and of its row.
+async fn copies(bench: &Bench, sessions: usize, rows: usize) {
+    let (item, row) = (bench.table.item().await, bench.table.rows().await.remove(0));
+    let copy = |original: &Item, key: &str, n: usize| {
+        let mut copy = original.clone();
+        copy.insert(key.to_owned(), text(&format!("copy-{n}")));
+        copy.insert("handle".to_owned(), text(&format!("handle-{n}")));
+        let put = PutRequest::builder().set_item(Some(copy)).build().unwrap();
+        WriteRequest::builder().put_request(put).build()
+    };
+    let items = (0..sessions).map(|n| (bench.table.name.clone(), copy(&item, "id", n)));
+    let rows = (0..rows).map(|n| (bench.table.users(), copy(&row, "session", n)));
+    let writes: Vec<_> = items.chain(rows).collect();
+    for some in writes.chunks(25) {
+        let mut by_table: HashMap<String, Vec<WriteRequest>> = HashMap::new();
+        for (table, write) in some {
+            by_table
+                .entry(table.clone())
+                .or_default()
+                .push(write.clone());
+        }
+        let batch = bench.table.client.batch_write_item();
+        let written = batch.set_request_items(Some(by_table)).send().await;
+        assert!(
+            written
+                .unwrap()
+                .unprocessed_items
+                .unwrap_or_default()
+                .is_empty()
+        );
+    }
+}
+
+#[tokio::test]
+async fn revocation_goes_on_where_it_was_stopped() {
+    let bench = Bench::with_users().await;
+    logged_in(&bench).await;
+    copies(&bench, 249, 249).await;
+    bench.proxy.seen();
+    bench
+        .proxy
+        .answer(|operation, before| match (operation, before) {
+            ("Query", 1..) => Answer::error(400, "AccessDeniedException"),
+            _ => Answer::Forward,
+        });
+    let stopped = bench.sessions.revoke_user("ada").await.unwrap_err();
+    assert_eq!(stopped.kind(), ErrorKind::Misconfigured);
+    let calls = bench.proxy.calls();
+    assert_eq!(calls.last().unwrap(), "Query", "deleted page by page");
+    let (items, rows) = (
+        bench.table.items().await.len(),
+        bench.table.rows().await.len(),
+    );
+    assert_eq!((items, rows), (150, 150), "a page of 100 is done");
+    let query = bench.proxy.seen().remove(0).body;
+    assert_eq!(query["Limit"], json!(100));
+    let projection = query["ProjectionExpression"].as_str();
+    assert!(projection.is_some_and(|text| !text.contains("label")));
+
+    bench.proxy.answer(|_, _| Answer::Forward);
+    bench.sessions.revoke_user("ada").await.unwrap();
+    assert!(bench.table.items().await.is_empty() && bench.table.rows().await.is_empty());
+}
+
+#[tokio::test]
+async fn replaced_session_takes_its_row_with_it() {
+    let bench = Bench::with_users().await;
+    let mut ada = logged_in(&bench).await;
+    let row = bench.table.rows().await.remove(0);
+    assert!(!row.contains_key("label"), "the record has it");
+    let anew = |_: Request, session: Session| async move {
+        session.destroy();
+        session.insert("flash", "bye")?;
+        Ok("")
+    };
+    bench.proxy.calls();
+    assert_eq!(ada.visit(&bench.sessions, anew).await.status, 200);
+    assert_eq!(bench.proxy.calls(), ["GetItem", "TransactWriteItems"]);
+    assert!(bench.table.rows().await.is_empty());
+    // And so does one that begins anew as the same user's.
+    let mut ada = logged_in(&bench).await;
+    let again = |_: Request, session: Session| async move {
+        session.destroy();
+        session.set_user("ada");
+        session.insert("name", "ada")?;
+        Ok("")
+    };
+    assert_eq!(ada.visit(&bench.sessions, again).await.status, 200);
+    assert_eq!(bench.table.rows().await.len(), 1);
+    assert_eq!(bench.sessions.user_sessions("ada").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn list_clears_old_rows_without_a_record() {
+    let mut bench = Bench::with_users().await;
+    bench.sessions = bench.sessions.clone().idle_timeout(days(20));
+    let mut ada = logged_in(&bench).await;
+    copies(&bench, 0, 60).await;
+    bench.clock.advance(days(1) - Duration::from_secs(1));
+    // Renewed now: the row of the new id is young, however old the session is.
+    assert_eq!(ada.visit(&bench.sessions, renew).await.status, 200);
+    let young = bench.table.rows().await;
+    let rows = async || bench.table.rows().await.len();
+    let list = async || bench.sessions.user_sessions("ada").await.unwrap();
+    assert_eq!((list().await.len(), rows().await), (1, 62), "not yet");
+    bench.clock.advance(Duration::from_secs(1));
+    // A record that has expired is there, and so its row stays.
+    for left in [62 - 25, 62 - 50, 2, 2] {
+        assert_eq!((list().await.len(), rows().await), (1, left));
+    }
+    let kept = bench.table.rows().await;
+    assert!(kept.iter().all(|row| young.contains(row)));
+
+    // The transaction of a renewal may show its row before its record.
+    let live = bench.table.items().await;
+    let live = live.iter().find(|item| item.contains_key("data")).unwrap();
+    bench.table.delete(&live["id"]).await;
+    assert_eq!((list().await.len(), rows().await), (0, 2));
+    bench.clock.advance(days(1));
+    assert_eq!(
+        (list().await.len(), rows().await),
+        (0, 1),
+        "the stub is there"
+    );
+}
+
+#[tokio::test]
+async fn list_that_cannot_clear_is_a_list() {
+    let bench = Bench::with_users().await;
+    logged_in(&bench).await;
+    copies(&bench, 0, 3).await;
+    bench.clock.advance(days(1));
+    bench.proxy.answer(|operation, _| match operation {
+        "DeleteItem" => Answer::error(400, "AccessDeniedException"),
+        _ => Answer::Forward,
+    });
+    assert_eq!(bench.sessions.user_sessions("ada").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn list_ends_at_a_thousand_rows_and_says_so() {
+    for (sessions, has_more) in [(999, false), (1_000, true)] {
+        let bench = Bench::with_users().await;
+        logged_in(&bench).await;
+        copies(&bench, sessions, sessions).await;
+        let list = bench.sessions.user_sessions("ada").await.unwrap();
+        assert_eq!((list.len(), list.has_more()), (1_000, has_more));
+        assert_eq!((&list).into_iter().count(), 1_000);
+        assert_eq!(list.into_vec().len(), 1_000);
+        // All are revoked, also those that were not listed.
+        if has_more {
+            bench.sessions.revoke_user("ada").await.unwrap();
+            assert!(bench.table.items().await.is_empty());
+        }
+    }
+}
+
+/// A table that is asked by its ARN may answer by its name.
+#[tokio::test]
+async fn list_takes_the_answer_of_whatever_name() {
+    let bench = Bench::with_users().await;
+    logged_in(&bench).await;
+    bench.proxy.edit_replies(|operation, _, body| {
+        if operation == "BatchGetItem" {
+            let responses = body["Responses"].as_object_mut().unwrap();
+            let name = responses.keys().next().unwrap().clone();
+            let items: Value = responses.remove(&name).unwrap();
+            responses.insert("another".to_owned(), items);
+        }
+    });
+    assert_eq!(bench.sessions.user_sessions("ada").await.unwrap().len(), 1);
 }

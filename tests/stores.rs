@@ -3,8 +3,8 @@
 mod support;
 
 use lambda_sessions::{
-    Error, Found, MemoryStore, Moment, Pseudonym, Record, Renewal, Revoked, SessionInfo,
-    SessionStore, StorageKey, Timestamp, Update, conformance,
+    Error, Found, MemoryStore, Moment, Pseudonym, Record, Renewal, Replacement, Revoked,
+    SessionStore, StorageKey, Timestamp, Update, UserSessions, conformance,
 };
 use support::Table;
 
@@ -113,15 +113,15 @@ impl SessionStore for Broken {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        record: &Record,
-        at: Moment,
+        replacement: Replacement<'_>,
     ) -> Result<Found<()>, Error> {
         match self.1 {
             Defect::ReplaceKeepsTheOld => {
-                self.0.create(to, record, at).await?;
+                let at = replacement.at;
+                self.0.create(to, replacement.record, at).await?;
                 Ok(self.0.load(from, at).await?.map(drop))
             }
-            _ => self.0.replace(from, to, record, at).await,
+            _ => self.0.replace(from, to, replacement).await,
         }
     }
 
@@ -139,7 +139,7 @@ impl SessionStore for Broken {
         true
     }
 
-    async fn user_sessions(&self, user: &Pseudonym, at: Moment) -> Result<Vec<SessionInfo>, Error> {
+    async fn user_sessions(&self, user: &Pseudonym, at: Moment) -> Result<UserSessions, Error> {
         let at = match self.1 {
             Defect::ListsTheDead => Moment::at(Timestamp::from_epoch_seconds(0)),
             _ => at,

@@ -12,7 +12,7 @@ use crate::id::SessionId;
 use crate::record::{Data, Found, Record};
 use crate::service::{Chain, MOST_STEPS, Pipeline};
 use crate::session::{Home, Pending, Token};
-use crate::store::{Moment, Renewal, SessionStore, Update, no_users};
+use crate::store::{Moment, Renewal, Replacement, SessionStore, Update, no_users};
 use crate::user::Binding;
 
 impl<S: SessionStore> Pipeline<S> {
@@ -162,10 +162,15 @@ impl<S: SessionStore> Pipeline<S> {
             return self.create(pending, at).await;
         };
         let (new, record) = self.fresh(pending, at.now())?;
+        let was_read = pending.origin != Origin::Unread;
+        let replacement = Replacement {
+            read: was_read.then_some(&pending.record),
+            ..Replacement::new(&record, at)
+        };
         for _ in 0..MOST_STEPS {
             let replaced = self
                 .store
-                .replace(home.key(), new.storage_key(), &record, at);
+                .replace(home.key(), new.storage_key(), replacement);
             match replaced.await? {
                 Found::Live(()) | Found::Absent => return Ok(Done::begun(new, record)),
                 Found::Moved(next) => home.moved_to = Some(next),

@@ -4,7 +4,9 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::session::Session;
-use crate::user::{self, Pseudonym, Revoked, SessionInfo};
+#[cfg(doc)]
+use crate::user::SessionInfo;
+use crate::user::{self, Pseudonym, Revoked, UserSessions};
 
 impl Session {
     /// Makes the session a user's, under a new id as of [`renew`](Self::renew): call it at the login.
@@ -50,19 +52,20 @@ impl Session {
     /// first: "your devices". None if it is bound to nobody. One that this request has just bound
     /// is not among them until it is stored.
     ///
-    /// One strongly consistent `Query`, and one `BatchGetItem` per 100 sessions.
+    /// One strongly consistent `Query` and one `BatchGetItem` per 100 sessions, and no more than
+    /// 1,000 of them: [`has_more`](UserSessions::has_more) tells whether there are.
     ///
     /// # Errors
     ///
     /// Those of a read: [`Unavailable`](ErrorKind::Unavailable), [`Throttled`](ErrorKind::Throttled),
     /// [`Timeout`](ErrorKind::Timeout), [`Misconfigured`](ErrorKind::Misconfigured) (also where the
     /// store has no place for users).
-    pub async fn user_sessions(&self) -> Result<Vec<SessionInfo>, Error> {
+    pub async fn user_sessions(&self) -> Result<UserSessions, Error> {
         let (Some(user), handle) = self.whose() else {
-            return Ok(Vec::new());
+            return Ok(UserSessions::default());
         };
         let sessions = self.0.backend.user_sessions(self, &user).await?;
-        Ok(SessionInfo::in_order(sessions, handle.as_deref()))
+        Ok(sessions.in_order(handle.as_deref()))
     }
 
     /// Ends all other sessions of the user that this one is [bound](Self::set_user) to: "log out

@@ -29,7 +29,7 @@ use crate::error::{Error, ErrorKind};
 use crate::expiry::{GRACE_SECONDS, STUB_SECONDS, Timestamp};
 use crate::id::StorageKey;
 use crate::record::{Data, Entry, Found, Record};
-use crate::store::{Moment, Renewal, SessionStore, Update};
+use crate::store::{Moment, Renewal, Replacement, SessionStore, Update};
 
 /// When the suite takes place: long ago is long expired, so that a store with a clock of its own
 /// would be found out, and 2033 is not.
@@ -607,7 +607,9 @@ async fn nothing_follows_a_stub(store: &impl SessionStore, leads_on: bool) {
     let renewal = Renewal::new(&read, &changes, TTL, AT);
     let renewed = ok(store.renew(&old, &newer, renewal).await);
     assert_eq!(renewed.map(drop), stub, "no renewal");
-    let replaced = ok(store.replace(&old, &newer, &record(&[]), AT).await);
+    let replaced = ok(store
+        .replace(&old, &newer, Replacement::new(&record(&[]), AT))
+        .await);
     assert_eq!(replaced, stub, "no new beginning");
     assert_eq!(ok(store.delete(&old, AT).await), stub, "no logout");
 
@@ -661,14 +663,18 @@ async fn a_replacement_deletes_and_creates(store: &impl SessionStore) {
     let (old, new) = (key(), key());
     ok(store.create(&old, &record(&[("a", "1")]), AT).await);
     let fresh = record(&[("flash", "\"bye\"")]);
-    let replaced = ok(store.replace(&old, &new, &fresh, AT).await);
+    let replaced = ok(store
+        .replace(&old, &new, Replacement::new(&fresh, AT))
+        .await);
     assert_eq!(replaced, Found::Live(()));
     assert_absent(store, &old).await;
     let read = live(store, &new).await;
     assert_eq!((read.data(), read.version()), (fresh.data(), 1));
 
     let (absent, new) = (key(), key());
-    let replaced = ok(store.replace(&absent, &new, &fresh, AT).await);
+    let replaced = ok(store
+        .replace(&absent, &new, Replacement::new(&fresh, AT))
+        .await);
     assert!(matches!(replaced, Found::Live(()) | Found::Absent));
     assert_eq!(
         live(store, &new).await.data(),

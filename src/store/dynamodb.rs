@@ -35,8 +35,8 @@ use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::{StorageKey, random};
 use crate::record::{Found, Record, Stub};
-use crate::store::{Moment, Renewal, SessionStore, Update};
-use crate::user::{Binding, Pseudonym, Revoked, SessionInfo};
+use crate::store::{Moment, Renewal, Replacement, SessionStore, Update};
+use crate::user::{Binding, Pseudonym, Revoked, UserSessions};
 
 use connection::Connection;
 use item::{Item, LAYOUT, Layout};
@@ -284,7 +284,7 @@ impl SessionStore for DynamoDbStore {
         if let Some(binding) = record.binding() {
             let writes = [
                 self.put(item, self.layout.absent())?,
-                self.put_row(key, binding, record.created(), binding.ends())?,
+                self.put_row(key, binding, at.now(), binding.ends())?,
             ];
             return match self.transact(&writes, &mut patience).await? {
                 Transacted::Written => Ok(()),
@@ -366,21 +366,24 @@ impl SessionStore for DynamoDbStore {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        record: &Record,
-        at: Moment,
+        replacement: Replacement<'_>,
     ) -> Result<Found<()>, Error> {
+        let at = replacement.at;
         let mut patience = self.patience(at);
-        let record = record.clone().at_version(1);
+        let record = replacement.record.clone().at_version(1);
         let write = write_id()?;
         let item = self.layout.write(to, &record, at.now(), &write)?;
         let mut end = self.delete_in_transaction(from)?;
-        let row = match record.binding() {
-            Some(binding) => Some(self.put_row(to, binding, record.created(), binding.ends())?),
-            None => None,
-        };
+        let mut rows = Vec::new();
+        if let Some(binding) = record.binding() {
+            rows.push(self.put_row(to, binding, at.now(), binding.ends())?);
+        }
+        if let Some(binding) = replacement.read.and_then(Record::binding) {
+            rows.push(self.delete_row_in_transaction(binding.user(), from)?);
+        }
         loop {
             let mut writes = vec![self.put(item.clone(), self.layout.absent())?, end];
-            writes.extend(row.clone());
+            writes.extend(rows.iter().cloned());
             let found = match self.transact(&writes, &mut patience).await? {
                 Transacted::Written => return Ok(Found::Live(())),
                 Transacted::Refused([Some(there), _]) => {
@@ -423,7 +426,7 @@ impl SessionStore for DynamoDbStore {
         true
     }
 
-    async fn user_sessions(&self, user: &Pseudonym, at: Moment) -> Result<Vec<SessionInfo>, Error> {
+    async fn user_sessions(&self, user: &Pseudonym, at: Moment) -> Result<UserSessions, Error> {
         self.list(user, at).await
     }
 

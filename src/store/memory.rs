@@ -8,8 +8,8 @@ use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::StorageKey;
 use crate::record::{Found, Record, Stored};
-use crate::store::{Moment, Renewal, SessionStore, Update};
-use crate::user::{Pseudonym, Revoked, SessionInfo};
+use crate::store::{Moment, Renewal, Replacement, SessionStore, Update};
+use crate::user::{Pseudonym, Revoked, UserSessions};
 
 /// A store in memory, with the same semantics as [`DynamoDbStore`](crate::DynamoDbStore).
 ///
@@ -114,13 +114,12 @@ impl SessionStore for MemoryStore {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        record: &Record,
-        at: Moment,
+        replacement: Replacement<'_>,
     ) -> Result<Found<()>, Error> {
         let mut slots = self.slots();
-        let found = Stored::found(slots.get(from), at.now()).map(drop);
+        let found = Stored::found(slots.get(from), replacement.at.now()).map(drop);
         if let Found::Live(()) | Found::Absent = found {
-            put_new(&mut slots, to, record)?;
+            put_new(&mut slots, to, replacement.record)?;
             slots.remove(from);
         }
         Ok(found)
@@ -140,7 +139,7 @@ impl SessionStore for MemoryStore {
     }
 
     /// It looks at every session that there is: for tests, and not for many.
-    async fn user_sessions(&self, user: &Pseudonym, at: Moment) -> Result<Vec<SessionInfo>, Error> {
+    async fn user_sessions(&self, user: &Pseudonym, at: Moment) -> Result<UserSessions, Error> {
         let slots = self.slots();
         let live = slots
             .values()
@@ -148,10 +147,10 @@ impl SessionStore for MemoryStore {
                 Found::Live(record) => Some(record),
                 Found::Moved(_) | Found::Renewed | Found::Absent => None,
             });
-        Ok(live
+        let sessions = live
             .filter(|record| is_of(record, user, Revoked::All))
-            .filter_map(Record::info)
-            .collect())
+            .filter_map(Record::info);
+        Ok(UserSessions::new(sessions.collect()))
     }
 
     async fn revoke(&self, user: &Pseudonym, which: Revoked<'_>, _: Moment) -> Result<(), Error> {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::{Error, Request};
 use lambda_sessions::{
-    Changes, Data, ErrorKind, Found, Moment, Record, Renewal, Session, SessionExt as _,
-    SessionStore as _, StorageKey, Timestamp,
+    Changes, Data, ErrorKind, Found, Moment, Record, Renewal, Replacement, Session,
+    SessionExt as _, SessionStore as _, StorageKey, Timestamp,
 };
 
 use crate::support::{Answer, Bench, Item, Visitor, days, minutes};
@@ -564,7 +564,9 @@ async fn taken_keys(bench: &Bench) -> Judged {
     let renewed = renewed.await.map(drop).map_err(|error| error.kind());
     equal("a renewal", renewed, Err(ErrorKind::Conflict))?;
     let record = Record::new(Data::new(), now, ttl);
-    let replaced = store.replace(&from, &to, &record, at).await;
+    let replaced = store
+        .replace(&from, &to, Replacement::new(&record, at))
+        .await;
     let replaced = replaced.map(drop).map_err(|error| error.kind());
     equal("a replacement", replaced, Err(ErrorKind::Conflict))?;
     let created = store.create(&to, &record, at).await;

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use lambda_http::tracing;
 use lambda_sessions::{
-    Error, ErrorKind, Found, Moment, Record, Renewal, SessionStore, StorageKey, Stored, Timestamp,
-    Update,
+    Error, ErrorKind, Found, Moment, Record, Renewal, Replacement, SessionStore, StorageKey,
+    Stored, Timestamp, Update,
 };
 use tokio::task::spawn_blocking;
 
@@ -183,10 +183,10 @@ impl SessionStore for FileStore {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        record: &Record,
-        at: Moment,
+        replacement: Replacement<'_>,
     ) -> Result<Found<()>, Error> {
-        let (from, to, record) = (from.clone(), to.clone(), record.clone());
+        let (from, to) = (from.clone(), to.clone());
+        let (record, at) = (replacement.record.clone(), replacement.at);
         self.locked(move |files| {
             let slot = files.read(&from)?;
             let found = Stored::found(slot.as_ref(), at.now()).map(drop);

@@ -9,7 +9,7 @@ use crate::error::ErrorKind;
 use crate::expiry::Timestamp;
 use crate::id::StorageKey;
 use crate::record::{Found, Record};
-use crate::store::{Moment, Renewal, SessionStore, Update};
+use crate::store::{Moment, Renewal, Replacement, SessionStore, Update};
 use crate::user::{Binding, Pseudonym, Revoked};
 
 /// Runs every check; those of a store that keeps none, if it does not.
@@ -74,7 +74,9 @@ async fn what_is_dead_is_not_listed(store: &impl SessionStore) {
     );
     ok(store.delete(&first, AT).await);
     assert_eq!(handles(store, &ada).await, "second", "after a logout");
-    ok(store.replace(&second, &key(), &record(&[]), AT).await);
+    ok(store
+        .replace(&second, &key(), Replacement::new(&record(&[]), AT))
+        .await);
     assert_eq!(handles(store, &ada).await, "", "after it began anew");
     begin(store, &ada, "third").await;
     let end = ok(store.user_sessions(&ada, Moment::at(TTL)).await);

@@ -8,16 +8,21 @@
 //!    transaction; but the row that was there when it began is there all the time. From that row on
 //!    a revocation follows the session, one delete after the other, and each of them comes either
 //!    before a renewal, which then finds nothing to renew, or after it, and finds the stub.
-//! 3. That is done again until a `Query` finds nothing, in case that deleting took longer than a
-//!    stub lives. Nothing depends on a clock: also what has expired is deleted, rows and records.
-//! 4. A row without a record is stale, and is passed over when the sessions are listed. It goes with
-//!    its `ttl`. A list never deletes one: the record may be about to be there.
+//! 3. That is done again until all of the rows are read and none is left, in case that deleting took
+//!    longer than a stub lives. Nothing depends on a clock: also what has expired is deleted, rows
+//!    and records.
+//! 4. Rows are read and deleted a page at a time, so that a user may have any number of them: what a
+//!    revocation has deleted stays deleted when its time runs out, and the next one goes on there.
+//! 5. A logout and a new beginning delete the row with the record. A row without any record is passed
+//!    over when the sessions are listed. If it was written a day ago or more, the list deletes it: no
+//!    transaction that would put its record can be under way any more. Else it goes with its `ttl`.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::config::Builder;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem};
-use futures_util::{TryStreamExt as _, stream};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
@@ -29,16 +34,23 @@ use crate::store::dynamodb::retry::{Attempt, Doubt, Patience};
 use crate::store::dynamodb::sending::{incomplete, unforeseen};
 use crate::store::dynamodb::{DynamoDbStore, Removed};
 use crate::store::{Moment, Renewal};
-use crate::user::{Binding, Pseudonym, Revoked, SessionInfo};
+use crate::user::{Binding, Pseudonym, Revoked, UserSessions};
 
-/// The attributes of a row, beside those that are named as the record's: `ttl`, `created`, `label`
-/// and `handle`.
+/// The attributes of a row, beside those that are named as the record's: `ttl`, `handle`, and
+/// `created`, which is when the row was written.
 const USER: &str = "user";
 const SESSION: &str = "session";
 
-/// What one `BatchGetItem` may ask for
+/// How many rows are read at once: as many records as one `BatchGetItem` may ask for
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)).
-const MOST_READ_AT_ONCE: usize = 100;
+const PAGE: usize = 100;
+/// How many rows are looked at for one list.
+const MOST_LISTED: usize = 1_000;
+/// How many rows without a record one list deletes.
+const MOST_CLEARED: usize = 25;
+/// How long after a row was written its record may come. A request that would put it is accepted for
+/// minutes; the rest is for clocks that are wrong.
+const ROW_WITHOUT_RECORD: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many sessions are deleted at once, so that thousands take seconds.
 const MOST_DELETED_AT_ONCE: usize = 16;
 /// How often a session may be renewed while it is being revoked.
@@ -47,34 +59,46 @@ const MOST_RENEWALS: usize = 64;
 const MOST_PASSES: usize = 16;
 
 impl DynamoDbStore {
-    /// The row of a session that began at `created`; it lives until then.
+    /// The row of a session, written now; it lives until then.
     pub(super) fn put_row(
         &self,
         key: &StorageKey,
         binding: &Binding,
-        created: Timestamp,
+        now: Timestamp,
         until: Timestamp,
     ) -> Result<TransactWriteItem, Error> {
         let (text, number) = (
             |text: &str| AttributeValue::S(text.to_owned()),
             |at: Timestamp| AttributeValue::N(at.to_string()),
         );
-        let mut row = HashMap::from([
+        let row = HashMap::from([
             (USER.to_owned(), text(binding.user().as_str())),
             (SESSION.to_owned(), text(key.as_str())),
             (self.layout.ttl.to_owned(), number(until)),
-            (self.layout.created.to_owned(), number(created)),
+            (self.layout.created.to_owned(), number(now)),
             (self.layout.handle.to_owned(), text(binding.handle())),
         ]);
-        if let Some(label) = binding.label() {
-            row.insert(self.layout.label.to_owned(), text(label));
-        }
         let put = Put::builder()
             .table_name(&*self.users_table)
             .set_item(Some(row))
             .build()
             .map_err(incomplete)?;
         Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The end of a row, together with its session's.
+    pub(super) fn delete_row_in_transaction(
+        &self,
+        user: &Pseudonym,
+        key: &StorageKey,
+    ) -> Result<TransactWriteItem, Error> {
+        let delete = Delete::builder()
+            .table_name(&*self.users_table)
+            .key(USER, AttributeValue::S(user.as_str().to_owned()))
+            .key(SESSION, AttributeValue::S(key.as_str().to_owned()))
+            .build()
+            .map_err(incomplete)?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     /// The rows that a renewal writes: the new key's, and the old one's, which stays as long as the
@@ -85,32 +109,37 @@ impl DynamoDbStore {
         to: &StorageKey,
         renewal: Renewal<'_>,
     ) -> Result<Vec<TransactWriteItem>, Error> {
-        let created = renewal.read.created();
+        let now = renewal.at.now();
         let mut rows = Vec::new();
         if let Some(binding) = renewal.binding {
-            rows.push(self.put_row(to, binding, created, binding.ends())?);
+            rows.push(self.put_row(to, binding, now, binding.ends())?);
         }
         if let Some(binding) = renewal.read.binding() {
             let until = renewal.stub(to).ttl();
-            rows.push(self.put_row(from, binding, created, until)?);
+            rows.push(self.put_row(from, binding, now, until)?);
         }
         Ok(rows)
     }
 
-    /// The live sessions of a user.
-    pub(super) async fn list(
-        &self,
-        user: &Pseudonym,
-        at: Moment,
-    ) -> Result<Vec<SessionInfo>, Error> {
-        let rows = self.rows(user, &mut self.patience(at)).await?;
-        let mut keys: Vec<StorageKey> = rows.iter().filter_map(key_of).collect();
+    /// The live sessions of a user, as far as one list goes.
+    pub(super) async fn list(&self, user: &Pseudonym, at: Moment) -> Result<UserSessions, Error> {
         let mut by_handle = HashMap::new();
-        while !keys.is_empty() {
-            let rest = keys.split_off(keys.len().min(MOST_READ_AT_ONCE));
-            for item in self.get_all(keys, &mut self.patience(at)).await? {
+        let mut stale = Vec::new();
+        let (mut looked_at, mut from) = (0, None);
+        loop {
+            let page = self.rows(user, PAGE, from, &mut self.patience(at)).await?;
+            looked_at += page.rows.len();
+            let keys = page.rows.iter().filter_map(key_of).collect();
+            let items = self.get_all(keys, &mut self.patience(at)).await?;
+            let there: HashSet<StorageKey> = items
+                .iter()
+                .filter_map(|item| key_in(item, self.layout.id))
+                .collect();
+            let old = page.rows.iter().filter(|row| self.is_old(row, at.now()));
+            stale.extend(old.filter_map(key_of).filter(|key| !there.contains(key)));
+            for item in &items {
                 // What cannot be read is no reason to hide the rest.
-                let Ok(Found::Live(record)) = self.layout.read(&item, at.now()) else {
+                let Ok(Found::Live(record)) = self.layout.read(item, at.now()) else {
                     continue;
                 };
                 if let Some(binding) = record.binding()
@@ -121,9 +150,47 @@ impl DynamoDbStore {
                     by_handle.insert(binding.handle().to_owned(), info);
                 }
             }
-            keys = rest;
+            from = page.next;
+            if from.is_none() || looked_at >= MOST_LISTED {
+                break;
+            }
         }
-        Ok(by_handle.into_values().collect())
+        self.clear(user, stale, at).await;
+        let has_more = match from {
+            // A page that is full says that there may be more, also where it is the last.
+            Some(_) => {
+                let next = self.rows(user, 1, from, &mut self.patience(at)).await?;
+                !next.rows.is_empty()
+            }
+            None => false,
+        };
+        let sessions = UserSessions::new(by_handle.into_values().collect());
+        Ok(match has_more {
+            true => sessions.and_more(),
+            false => sessions,
+        })
+    }
+
+    /// Whether a row was written so long ago that its record cannot be on its way.
+    fn is_old(&self, row: &Item, now: Timestamp) -> bool {
+        let Some(AttributeValue::N(written)) = row.get(self.layout.created) else {
+            return false;
+        };
+        let written = written.parse().map(Timestamp::from_epoch_seconds);
+        written.is_ok_and(|written| written.plus(ROW_WITHOUT_RECORD) <= now)
+    }
+
+    /// Deletes some of the rows that have no record, as far as that succeeds: nobody waits for it, and
+    /// they go with their `ttl` in any case.
+    async fn clear(&self, user: &Pseudonym, stale: Vec<StorageKey>, at: Moment) {
+        stream::iter(stale.into_iter().take(MOST_CLEARED))
+            .for_each_concurrent(MOST_DELETED_AT_ONCE, |key| async move {
+                let mut patience = self.patience(at);
+                if let Err(error) = self.delete_row(user, &key, &mut patience).await {
+                    tracing::debug!(%error, "a row without a session is left");
+                }
+            })
+            .await;
     }
 
     /// Deletes sessions of a user, wherever they go meanwhile.
@@ -134,20 +201,29 @@ impl DynamoDbStore {
         at: Moment,
     ) -> Result<(), Error> {
         for _ in 0..MOST_PASSES {
-            let rows = self.rows(user, &mut self.patience(at)).await?;
-            let keys: HashSet<StorageKey> = rows
-                .iter()
-                .filter(|row| which.includes(handle_of(row, self.layout.handle)))
-                .filter_map(key_of)
-                .collect();
-            if keys.is_empty() {
+            let (mut from, mut found) = (None, false);
+            loop {
+                let page = self.rows(user, PAGE, from, &mut self.patience(at)).await?;
+                let keys: HashSet<StorageKey> = page
+                    .rows
+                    .iter()
+                    .filter(|row| which.includes(handle_of(row, self.layout.handle)))
+                    .filter_map(key_of)
+                    .collect();
+                found |= !keys.is_empty();
+                stream::iter(keys.iter().map(Ok))
+                    .try_for_each_concurrent(MOST_DELETED_AT_ONCE, |key| {
+                        self.delete_with_heirs(user, key, &keys, at)
+                    })
+                    .await?;
+                from = page.next;
+                if from.is_none() {
+                    break;
+                }
+            }
+            if !found {
                 return Ok(());
             }
-            stream::iter(keys.iter().map(Ok))
-                .try_for_each_concurrent(MOST_DELETED_AT_ONCE, |key| {
-                    self.delete_with_heirs(user, key, &keys, at)
-                })
-                .await?;
         }
         Err(too_fast())
     }
@@ -180,31 +256,37 @@ impl DynamoDbStore {
         Err(too_fast())
     }
 
-    /// All rows of a user, those included that have expired.
-    async fn rows(&self, user: &Pseudonym, patience: &mut Patience) -> Result<Vec<Item>, Error> {
-        let mut rows = Vec::new();
-        let mut from = None;
+    /// The next rows of a user, those included that have expired, without what nobody asks for.
+    async fn rows(
+        &self,
+        user: &Pseudonym,
+        most: usize,
+        from: Option<Item>,
+        patience: &mut Patience,
+    ) -> Result<Page, Error> {
         loop {
             let sending = self
                 .client()
                 .query()
                 .table_name(&*self.users_table)
                 .key_condition_expression("#user = :user")
+                .projection_expression("#session, #handle, #created")
                 .expression_attribute_names("#user", USER)
+                .expression_attribute_names("#session", SESSION)
+                .expression_attribute_names("#handle", self.layout.handle)
+                .expression_attribute_names("#created", self.layout.created)
                 .expression_attribute_values(":user", AttributeValue::S(user.as_str().to_owned()))
                 .consistent_read(true)
+                .limit(i32::try_from(most).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(from.clone())
                 .customize();
             let send = |once: Builder| sending.config_override(once).send();
             match self.attempt(patience, send).await {
                 Attempt::Done(page) => {
-                    rows.extend(page.items.unwrap_or_default());
-                    from = page.last_evaluated_key;
-                    if from.is_none() {
-                        return Ok(rows);
-                    }
-                    // A page is an answer, and the next one has the time of an operation again.
-                    patience.begin_again();
+                    return Ok(Page {
+                        rows: page.items.unwrap_or_default(),
+                        next: page.last_evaluated_key,
+                    });
                 }
                 Attempt::Refused(_) => return Err(unforeseen()),
                 Attempt::Failed(fault) => {
@@ -220,6 +302,9 @@ impl DynamoDbStore {
         keys: Vec<StorageKey>,
         patience: &mut Patience,
     ) -> Result<Vec<Item>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let layout = &self.layout;
         let names = [
             layout.id,
@@ -260,15 +345,16 @@ impl DynamoDbStore {
             let send = |once: Builder| sending.config_override(once).send();
             match self.attempt(patience, send).await {
                 Attempt::Done(output) => {
-                    let mut responses = output.responses.unwrap_or_default();
-                    let these = responses.remove(&*self.table).unwrap_or_default();
-                    let got = these.len();
-                    items.extend(these);
-                    let left = output
-                        .unprocessed_keys
-                        .unwrap_or_default()
-                        .remove(&*self.table);
-                    let Some(left) = left else { break };
+                    // One table was asked, however the answer calls it: one that was asked by its ARN
+                    // may answer by its name.
+                    let responses = output.responses.unwrap_or_default();
+                    let before = items.len();
+                    items.extend(responses.into_values().flatten());
+                    let got = items.len() - before;
+                    let left = output.unprocessed_keys.unwrap_or_default();
+                    let Some(left) = left.into_values().next() else {
+                        break;
+                    };
                     // Some are left where a reply would grow too large, or the table is throttled.
                     asked = left;
                     match got {
@@ -313,6 +399,13 @@ impl DynamoDbStore {
     }
 }
 
+/// Some rows of a user.
+struct Page {
+    rows: Vec<Item>,
+    /// Where the next page begins, if there may be one.
+    next: Option<Item>,
+}
+
 fn too_fast() -> Error {
     let reason = "sessions were begun or renewed faster than they could be revoked";
     Error::new(ErrorKind::Conflict, reason)
@@ -332,7 +425,11 @@ fn handle_of<'a>(row: &'a Item, name: &str) -> &'a str {
 }
 
 fn key_of(row: &Item) -> Option<StorageKey> {
-    match row.get(SESSION) {
+    key_in(row, SESSION)
+}
+
+fn key_in(item: &Item, name: &str) -> Option<StorageKey> {
+    match item.get(name) {
         Some(AttributeValue::S(key)) => Some(StorageKey::stored(key)),
         _ => None,
     }
