@@ -112,7 +112,8 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Found, Error>> + Send;
 
     /// Deletes a record and puts another at another key, as [`create`](Self::create) does. Gives
-    /// what it found.
+    /// what it found. A store that lists a user's sessions takes the old one off the list of the user
+    /// that it was [read](Replacement::read) to be bound to.
     ///
     /// Absent, expired: either, and the other is put. Malformed: the same, and it stays. A stub:
     /// nothing is written.
@@ -262,11 +263,11 @@ impl<'a> Update<'a> {
     }
 }
 
-/// What [`SessionStore::replace`] writes.
+/// The arguments of [`SessionStore::replace`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Replacement<'a> {
-    /// What was read of the record that goes, if anything was. What is stored may be newer.
+    /// The record that goes, as it was read, or `None` if it was not. The stored one may be newer.
     pub read: Option<&'a Record>,
     /// The record that takes its place.
     pub record: &'a Record,

@@ -64,7 +64,7 @@ async fn signature_skew_outlives_the_client() {
     let bench = Bench::new().await;
     bench.proxy.set_clock(600);
     let mut ada = bench.guest(count).await;
-    // All connections are given up for new ones, of a new client.
+    // The store replaces its client, and with it all connections.
     bench
         .proxy
         .answer(|operation, before| match (operation, before) {
@@ -261,7 +261,8 @@ async fn credentials_are_no_part_of_an_attempt() {
     assert_eq!(credentials.times(), 1);
 }
 
-/// Nothing is sent, so nothing is unknown. (The time stands still, and is skipped.)
+/// Creates a session while the credentials never load, and returns how many milliseconds it took.
+/// Nothing is sent, so nothing is unknown. The runtime skips the time.
 async fn credentials_never_load(deadline: Option<Duration>) -> u128 {
     let credentials = Loading::new(Duration::MAX);
     let store = credentials.store("http://127.0.0.1:9", "sessions");
@@ -572,7 +573,7 @@ async fn withheld_item_leaves_a_lost_race_a_race() {
     }
 }
 
-/// One that has returned an item once is believed when it returns none.
+/// After an item was returned once, no item means that there is none.
 #[tokio::test]
 async fn absent_item_is_read_until_one_was_returned() {
     let bench = Bench::new().await;
@@ -635,7 +636,7 @@ async fn late_attempt_overwrites_nothing_after_success() {
             let (elsewhere, other) = (elsewhere.clone(), other.clone());
             match (operation, before) {
                 ("UpdateItem", 0) => Answer::Late(Duration::from_millis(400)),
-                // Somebody else writes the same value, and something besides.
+                // Another request writes the same value, and then another key.
                 ("UpdateItem", 1) => Answer::Forward.after(move || {
                     let (elsewhere, mut other) = (elsewhere.clone(), other.clone());
                     async move {

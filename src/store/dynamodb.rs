@@ -48,7 +48,7 @@ use sending::{Sent, Transacted};
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 /// How long one attempt may take; a socket that died while the environment was frozen costs one.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long loading the credentials may take, beside an attempt and an operation, as in the SDK.
+/// The limit for loading the credentials, which counts neither as an attempt nor as an operation.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an operation may take, retries included.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
@@ -65,6 +65,13 @@ const SIGNATURE_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// `UpdateItem` and `DeleteItem` (`TransactWriteItems` is allowed by those). Where sessions are bound
 /// to users it needs `BatchGetItem` besides, and on the [users table](Self::users_table) `Query`,
 /// `PutItem` and `DeleteItem`.
+///
+/// A table of another account is named by its ARN; the users table is then the ARN and `-users`. A
+/// global table with multi-Region strong consistency is not supported: it has neither transactions
+/// nor TTL.
+///
+/// A DynamoDB that does not return the item of a failed condition (DynamoDB Local before 2.2) costs
+/// a read where a race was lost, and a warning in the log.
 ///
 /// Build one per process, before `run`, and clone it: clones share the client and its connections.
 #[derive(Clone)]
@@ -83,7 +90,13 @@ impl DynamoDbStore {
     ///
     /// The timeouts that the client is configured with hold; where it has none for an attempt or
     /// an operation, those of [`from_env`](Self::from_env) do. Its retries are switched off: the
-    /// store sends again by itself, since it knows which write may be repeated and how.
+    /// store sends again by itself, since it knows which write may be repeated and how. All clones
+    /// share one quota for that, with the figures of the SDK's standard retries, so that a brown-out
+    /// is not made worse: 500, of which a retry costs 5, or 10 after a timeout.
+    ///
+    /// The store also corrects the clock by which calls are signed, where DynamoDB refuses a
+    /// signature for its time, and loads the credentials again, once per operation, where DynamoDB
+    /// does not accept them.
     ///
     /// After a connection is lost the store goes on over new ones, in case that the environment was
     /// frozen and all of them are dead. Of a client that was given an HTTP client of its own
@@ -115,9 +128,13 @@ impl DynamoDbStore {
     /// `SESSION_DYNAMODB_USERS_TABLE` (default: that and `-users`), `SESSION_DYNAMODB_ENDPOINT`, `SESSION_DYNAMODB_REGION`, `SESSION_DYNAMODB_CONSISTENT_READ`
     /// (default `true`), and the AWS environment for everything else.
     ///
-    /// The client gives a connection 900 ms, an attempt 1 second, an operation 3 seconds. It is
-    /// connected here, during init, when Lambda does not throttle the CPU; if that fails it is
-    /// logged, and the first request connects.
+    /// The client gives a connection 900 ms, an attempt 1 second, an operation 3 seconds. It loads its
+    /// credentials and connects here, during init, when Lambda does not throttle the CPU; if that
+    /// fails it is logged, and the first request does both.
+    ///
+    /// Loading the credentials has 5 seconds of its own, and never more than the invocation has left.
+    /// On Lambda they are in the environment and load at once. For a `credential_process` or SSO
+    /// elsewhere, the crate `aws-config` needs its feature `credentials-process` or `sso`.
     ///
     /// # Errors
     ///
@@ -154,7 +171,8 @@ impl DynamoDbStore {
     }
 
     /// Default: 1 second. How long one attempt at a call may take before it is made again on
-    /// another connection: a connection that died while the environment was frozen costs this.
+    /// another connection: a connection that died while the environment was frozen costs this. The
+    /// time in which credentials are loaded does not count, here and in an operation.
     #[must_use]
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
@@ -476,7 +494,7 @@ fn not_read_back() -> Error {
     Error::new(ErrorKind::OutcomeUnknown, reason)
 }
 
-/// A condition was not met by the very record that it was made from, so it never will be: an
+/// The error for a condition that the very record it was made from does not meet. It never will: an
 /// attribute of the record is of a form in which this library does not write it.
 fn refused_for_nothing() -> Error {
     let reason = "DynamoDB refused to change a session that nobody else has changed";

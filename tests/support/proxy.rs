@@ -64,7 +64,7 @@ impl Answer {
         Self::ForwardThenReply(500, error_body("InternalServerError"))
     }
 
-    /// The same with that message.
+    /// DynamoDB's error of that name and with that message.
     pub fn error_saying(status: u16, name: &str, message: &str) -> Self {
         Self::Reply(status, error_with(name, message))
     }
@@ -106,7 +106,7 @@ fn ahead_by(seconds: i64) -> DateTime {
     DateTime::from_secs(now.secs() + seconds)
 }
 
-/// What is wrong with the time of a signature, if anything is.
+/// Returns the message with which DynamoDB refuses the time of a signature, if it does.
 fn refused_time(now: DateTime, signed: Option<&HeaderValue>) -> Option<String> {
     let text = signed?.to_str().unwrap();
     let (date, time) = (&text[..8], &text[9..15]);
@@ -219,7 +219,7 @@ impl Proxy {
         *self.edit.lock().unwrap() = Some(Arc::new(edit));
     }
 
-    /// What it makes of each reply, of which operation and status it may be, before it passes it on.
+    /// Changes each reply before it is passed on, by its operation and status.
     pub fn edit_replies(&self, edit: impl Fn(&str, u16, &mut Value) + Send + Sync + 'static) {
         *self.edit_reply.lock().unwrap() = Some(Arc::new(edit));
     }

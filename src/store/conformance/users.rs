@@ -74,9 +74,12 @@ async fn what_is_dead_is_not_listed(store: &impl SessionStore) {
     );
     ok(store.delete(&first, AT).await);
     assert_eq!(handles(store, &ada).await, "second", "after a logout");
-    ok(store
-        .replace(&second, &key(), Replacement::new(&record(&[]), AT))
-        .await);
+    let (read, fresh) = (live(store, &second).await, record(&[]));
+    let replacement = Replacement {
+        read: Some(&read),
+        ..Replacement::new(&fresh, AT)
+    };
+    ok(store.replace(&second, &key(), replacement).await);
     assert_eq!(handles(store, &ada).await, "", "after it began anew");
     begin(store, &ada, "third").await;
     let end = ok(store.user_sessions(&ada, Moment::at(TTL)).await);

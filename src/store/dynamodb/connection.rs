@@ -46,7 +46,7 @@ pub(super) struct Connection {
     learned: Arc<Learned>,
 }
 
-/// What outlives a client.
+/// The state that outlives a client.
 struct Learned {
     clock: Clock,
     quota: Arc<Quota>,
@@ -58,15 +58,15 @@ struct Learned {
 /// The credentials as they were loaded.
 #[derive(Clone, Debug)]
 pub(super) struct Credentials {
-    /// The client's own cache if there is none here.
+    /// `None` for the client's own cache.
     cache: Option<SharedIdentityCache>,
-    /// How often they were given up.
+    /// Counts how often they were given up.
     generation: u64,
 }
 
-/// It has been seen that a failed condition returns the item that it failed on.
+/// A failed condition has returned the item that it failed on.
 const RETURNS_ITEMS: u8 = 1;
-/// It has been seen, and logged, that none was returned though there was one.
+/// A failed condition has returned no item though there was one, and that was logged.
 const HAS_WARNED: u8 = 2;
 
 impl Connection {
@@ -110,8 +110,8 @@ impl Connection {
         }
     }
 
-    /// What one call adds to the client's configuration. As an override it leaves the client, and
-    /// with it the connections, to be shared.
+    /// Returns the configuration that one call adds to the client's. As an override it leaves the
+    /// client, and with it the connections, to be shared.
     ///
     /// There are no retries of the SDK's own, and no limit of its own for an attempt: that would
     /// include the time in which credentials are loaded.
@@ -136,23 +136,24 @@ impl Connection {
         }
     }
 
-    /// The time by which calls are signed.
+    /// Returns the clock by which calls are signed.
     pub(super) fn clock(&self) -> &Clock {
         &self.learned.clock
     }
 
-    /// What is left for retries.
+    /// Returns the quota for retries.
     pub(super) fn quota(&self) -> Arc<Quota> {
         Arc::clone(&self.learned.quota)
     }
 
-    /// The credentials that calls are signed with.
+    /// Returns the credentials that calls are signed with.
     pub(super) fn credentials(&self) -> Credentials {
         let credentials = self.learned.credentials.read();
         credentials.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// These are not accepted, and are loaded again; by one of those who find that out at once.
+    /// Has these credentials loaded again. Of several calls that were refused with them only the first
+    /// has an effect.
     pub(super) fn give_up(&self, refused: &Credentials) {
         let credentials = self.learned.credentials.write();
         let mut credentials = credentials.unwrap_or_else(PoisonError::into_inner);
@@ -162,12 +163,12 @@ impl Connection {
         }
     }
 
-    /// Whether a failed condition is known to return the item that it failed on, if there is one.
+    /// Returns `true` once a failed condition has returned the item that it failed on.
     pub(super) fn returns_items(&self) -> bool {
         self.learned.conditions.load(Ordering::Relaxed) & RETURNS_ITEMS != 0
     }
 
-    /// A failed condition has returned its item.
+    /// Remembers that a failed condition has returned its item.
     pub(super) fn has_returned_an_item(&self) {
         let seen = &self.learned.conditions;
         if seen.load(Ordering::Relaxed) & RETURNS_ITEMS == 0 {
@@ -175,7 +176,7 @@ impl Connection {
         }
     }
 
-    /// A failed condition has returned no item, and there is one.
+    /// Warns, once, that a failed condition has returned no item though there is one.
     pub(super) fn has_withheld_an_item(&self) {
         let before = self
             .learned

@@ -27,11 +27,11 @@ pub(crate) enum Fault {
     Ambiguous(Error),
     /// It did not happen, and will not before that is mended.
     Mendable(Mend, Error),
-    /// The same, and that was done.
+    /// It did not happen, and what was wrong has been mended.
     Mended(Error),
 }
 
-/// What is wrong with a request that can be put right.
+/// The part of a refused request that can be put right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mend {
     /// The time that it was signed at.
@@ -150,6 +150,11 @@ impl Fault {
                     said(ErrorKind::Misconfigured, WRONG_TIME, true),
                 )
             }
+            // The message may quote the canonical request, and with it the session token.
+            "InvalidSignatureException" | "SignatureDoesNotMatch" => {
+                let text = "DynamoDB refused the signature: the secret key may be wrong";
+                Self::Refused(said(ErrorKind::Misconfigured, text, false))
+            }
             "ExpiredTokenException"
             | "ExpiredToken"
             | "UnrecognizedClientException"
@@ -165,7 +170,7 @@ impl Fault {
                 "DynamoDB throttled the call",
                 false,
             )),
-            // Access denied, a wrong signature.
+            // Access denied, and whatever else is wrong with the request.
             _ if (400..500).contains(&status) => {
                 let text = "DynamoDB refused the call";
                 Self::Refused(said(ErrorKind::Misconfigured, text, true))
@@ -191,7 +196,7 @@ impl Fault {
 
 const WRONG_TIME: &str = "DynamoDB refused the time of the signature: the clock is wrong";
 
-/// Whether a signature was refused for its time: "Signature expired: 20260101T000000Z is now earlier
+/// Returns `true` if a signature was refused for its time: "Signature expired: 20260101T000000Z is now earlier
 /// than .." or "Signature not yet current: ..". There is no code for it.
 fn is_of_the_time(message: &str) -> bool {
     message.contains("Signature expired") || message.contains("Signature not yet current")

@@ -284,7 +284,7 @@ impl Layout {
     }
 }
 
-/// Whether nothing has changed from one record to the other that a condition could see.
+/// Returns `true` if no condition of a write could tell the two records apart.
 pub(crate) fn is_unchanged(before: &Record, after: &Record) -> bool {
     before.version() == after.version()
         && fence(before) == fence(after)

@@ -17,7 +17,7 @@ const RETRY: u32 = 5;
 const RETRY_AFTER_TIMEOUT: u32 = 10;
 const FIRST_ATTEMPT: u32 = 1;
 
-/// What is left for retries.
+/// The tokens that are left for retries.
 #[derive(Debug)]
 pub(super) struct Quota(AtomicU32);
 

@@ -194,7 +194,7 @@ impl Intercept for Loaded {
     }
 }
 
-/// Nothing was sent.
+/// The error for credentials that take too long. Nothing was sent.
 fn credentials_are_late() -> Error {
     let reason = "the AWS credentials did not load in time";
     Error::new(ErrorKind::Unavailable, reason)
@@ -258,7 +258,7 @@ pub(super) struct Patience {
     /// The invocation's.
     deadline: Option<Instant>,
     quota: Arc<Quota>,
-    /// What the next attempt has cost.
+    /// The cost of the attempt that comes next.
     paid: u32,
     has_mended_the_clock: bool,
     has_mended_the_credentials: bool,
@@ -289,7 +289,7 @@ impl Patience {
         self.deadline.map_or(at, |deadline| deadline.min(at))
     }
 
-    /// That long nothing could be done, for want of credentials.
+    /// Adds the time in which the credentials were loaded.
     fn prolong(&mut self, by: Duration) {
         self.until = self.before_the_deadline(after(self.until, by));
         self.races_until = self.before_the_deadline(after(self.races_until, by));

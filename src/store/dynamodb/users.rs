@@ -18,11 +18,11 @@
 //!    transaction that would put its record can be under way any more. Else it goes with its `ttl`.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{TryStreamExt as _, stream};
 
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
@@ -41,15 +41,15 @@ use crate::user::{Binding, Pseudonym, Revoked, UserSessions};
 const USER: &str = "user";
 const SESSION: &str = "session";
 
-/// How many rows are read at once: as many records as one `BatchGetItem` may ask for
+/// The number of rows that are read at once: as many records as one `BatchGetItem` may ask for
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)).
 const PAGE: usize = 100;
-/// How many rows are looked at for one list.
+/// The number of rows that are looked at for one list.
 const MOST_LISTED: usize = 1_000;
-/// How many rows without a record one list deletes.
+/// The number of rows without a record that one list deletes.
 const MOST_CLEARED: usize = 25;
-/// How long after a row was written its record may come. A request that would put it is accepted for
-/// minutes; the rest is for clocks that are wrong.
+/// The time after which a row that was written without a record will not get one. A request that
+/// would put it is accepted for minutes; the rest is for clocks that are wrong.
 const ROW_WITHOUT_RECORD: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many sessions are deleted at once, so that thousands take seconds.
 const MOST_DELETED_AT_ONCE: usize = 16;
@@ -59,7 +59,7 @@ const MOST_RENEWALS: usize = 64;
 const MOST_PASSES: usize = 16;
 
 impl DynamoDbStore {
-    /// The row of a session, written now; it lives until then.
+    /// Returns the write of a session's row, which lives until then.
     pub(super) fn put_row(
         &self,
         key: &StorageKey,
@@ -86,7 +86,7 @@ impl DynamoDbStore {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// The end of a row, together with its session's.
+    /// Returns the deletion of a session's row.
     pub(super) fn delete_row_in_transaction(
         &self,
         user: &Pseudonym,
@@ -121,7 +121,7 @@ impl DynamoDbStore {
         Ok(rows)
     }
 
-    /// The live sessions of a user, as far as one list goes.
+    /// Lists the live sessions of a user, up to a limit.
     pub(super) async fn list(&self, user: &Pseudonym, at: Moment) -> Result<UserSessions, Error> {
         let mut by_handle = HashMap::new();
         let mut stale = Vec::new();
@@ -155,7 +155,6 @@ impl DynamoDbStore {
                 break;
             }
         }
-        self.clear(user, stale, at).await;
         let has_more = match from {
             // A page that is full says that there may be more, also where it is the last.
             Some(_) => {
@@ -164,6 +163,7 @@ impl DynamoDbStore {
             }
             None => false,
         };
+        self.clear(user, &stale, at).await;
         let sessions = UserSessions::new(by_handle.into_values().collect());
         Ok(match has_more {
             true => sessions.and_more(),
@@ -171,7 +171,7 @@ impl DynamoDbStore {
         })
     }
 
-    /// Whether a row was written so long ago that its record cannot be on its way.
+    /// Returns `true` if a row was written so long ago that its record cannot be on its way.
     fn is_old(&self, row: &Item, now: Timestamp) -> bool {
         let Some(AttributeValue::N(written)) = row.get(self.layout.created) else {
             return false;
@@ -180,17 +180,24 @@ impl DynamoDbStore {
         written.is_ok_and(|written| written.plus(ROW_WITHOUT_RECORD) <= now)
     }
 
-    /// Deletes some of the rows that have no record, as far as that succeeds: nobody waits for it, and
-    /// they go with their `ttl` in any case.
-    async fn clear(&self, user: &Pseudonym, stale: Vec<StorageKey>, at: Moment) {
-        stream::iter(stale.into_iter().take(MOST_CLEARED))
-            .for_each_concurrent(MOST_DELETED_AT_ONCE, |key| async move {
-                let mut patience = self.patience(at);
-                if let Err(error) = self.delete_row(user, &key, &mut patience).await {
-                    tracing::debug!(%error, "a row without a session is left");
-                }
+    /// Deletes some of the rows that have no record, if that succeeds and there is time: the list is
+    /// made already, and the rows go with their `ttl` in any case.
+    async fn clear(&self, user: &Pseudonym, stale: &[StorageKey], at: Moment) {
+        let enough = Instant::now() + self.attempt_timeout * 2;
+        if at.deadline().is_some_and(|deadline| deadline < enough) {
+            return;
+        }
+        let some = stale.iter().take(MOST_CLEARED).map(Ok);
+        let cleared = stream::iter(some)
+            .try_for_each_concurrent(MOST_DELETED_AT_ONCE, |key| async move {
+                let quota = self.connection.quota();
+                let mut patience = Patience::new(self.attempt_timeout, at.deadline(), quota);
+                self.delete_row(user, key, &mut patience).await
             })
             .await;
+        if let Err(error) = cleared {
+            tracing::debug!(%error, "rows without a session are left");
+        }
     }
 
     /// Deletes sessions of a user, wherever they go meanwhile.
@@ -256,7 +263,7 @@ impl DynamoDbStore {
         Err(too_fast())
     }
 
-    /// The next rows of a user, those included that have expired, without what nobody asks for.
+    /// Reads the next rows of a user, those included that have expired.
     async fn rows(
         &self,
         user: &Pseudonym,
@@ -402,7 +409,7 @@ impl DynamoDbStore {
 /// Some rows of a user.
 struct Page {
     rows: Vec<Item>,
-    /// Where the next page begins, if there may be one.
+    /// The key after which the next page begins, if there may be one.
     next: Option<Item>,
 }
 

@@ -220,6 +220,10 @@ fn the_code_is_told_and_the_message_only_where_it_is_of_the_set_up() {
         ("ResourceNotFoundException", true),
         ("ValidationException", false),
         ("ValidationError", false),
+        // It quotes the canonical request, which holds the session token.
+        ("InvalidSignatureException", false),
+        ("SignatureDoesNotMatch", false),
+        ("ExpiredTokenException", true),
         ("ThrottlingException", false),
         ("TransactionConflictException", false),
         ("InternalServerError", false),
