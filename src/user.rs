@@ -353,6 +353,12 @@ impl UserSessions {
     }
 }
 
+impl From<Vec<SessionInfo>> for UserSessions {
+    fn from(sessions: Vec<SessionInfo>) -> Self {
+        Self::new(sessions)
+    }
+}
+
 impl Deref for UserSessions {
     type Target = [SessionInfo];
 

@@ -10,12 +10,12 @@ mod support;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
-use lambda_http::{Error, Request};
+use lambda_http::{Body, Context, Error, Request, RequestExt as _};
 use lambda_sessions::{
     Data, DynamoDbStore, ErrorKind, Moment, Record, Session, SessionExt as _, SessionLayer,
     SessionStore as _, StorageKey, Timestamp,
@@ -25,6 +25,7 @@ use support::{
     Answer, Bench, Item, Proxy, Table, Visitor, assert_refused, config, count, days, peek,
     this_program,
 };
+use tower::ServiceExt as _;
 
 /// Says so where this is the process that was started to call `from_env`.
 const CHILD: &str = "LAMBDA_SESSIONS_TEST_CHILD";
@@ -288,6 +289,22 @@ async fn credentials_that_never_load_fail_typed() {
 async fn credentials_are_bound_by_the_deadline() {
     let took = credentials_never_load(Some(Duration::from_millis(500))).await;
     assert!((500..1_500).contains(&took), "{took}");
+}
+
+/// The invocation's end cuts the loading off, and not the write: that was never sent.
+#[tokio::test]
+async fn credentials_cut_off_by_the_deadline_are_known() {
+    let mut bench = Bench::new().await;
+    let credentials = Loading::new(Duration::from_secs(60));
+    bench.use_store(credentials.store(&bench.proxy.endpoint, &bench.table.name));
+    let end = SystemTime::now() + Duration::from_millis(700);
+    let mut context = Context::default();
+    context.deadline = end.duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    let request = Request::new(Body::Empty).with_lambda_context(context);
+    let response = bench.sessions.wrap(count).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert_eq!(bench.kinds(), [ErrorKind::Unavailable]);
+    assert!(bench.proxy.calls().is_empty());
 }
 
 /// Calls `from_env` and visits; only in the process that is started for it.

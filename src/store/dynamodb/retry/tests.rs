@@ -154,3 +154,18 @@ fn an_attempt_that_was_cut_short_by_the_end_says_nothing_of_its_connection() {
     assert!(!had_its_time(second, second, limit, limit), "it was cut");
     assert!(had_its_time(second, second / 2, limit, limit), "it failed");
 }
+
+#[tokio::test]
+async fn lost_races_cost_no_quota() {
+    let quota = Arc::<Quota>::default();
+    let mut patience = Patience::new(MS(60_000), None, Arc::clone(&quota));
+    for _ in 0..1_000 {
+        assert!(patience.after_a_race().await);
+    }
+    for _ in 0..100 {
+        assert_eq!(quota.pay_after(ErrorKind::Throttled), Some(5));
+    }
+    // And here is nothing left.
+    assert!(!patience.after_a_fault(ErrorKind::Throttled).await);
+    assert!(patience.after_a_fault(ErrorKind::Conflict).await);
+}
