@@ -403,6 +403,54 @@ async fn throttled_requests_share_one_quota() {
     }
 }
 
+/// A transaction that is throttled is cancelled, which looks like a condition that failed.
+#[tokio::test]
+async fn throttled_transactions_share_one_quota() {
+    let bench = Bench::with_users().await;
+    let cancelled = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "message": "Transaction cancelled",
+        "CancellationReasons": [{ "Code": "ThrottlingError" }, { "Code": "None" }],
+    });
+    bench
+        .proxy
+        .answer(move |_, _| Answer::Reply(400, cancelled.to_string()));
+    let visits = (0..200).map(|_| async {
+        let mut visitor = Visitor::new();
+        visitor.visit(&bench.sessions.clone(), login).await.status
+    });
+    let statuses = futures_util::future::join_all(visits).await;
+    assert!(statuses.iter().all(|status| *status == 503));
+    assert_eq!(bench.count("TransactWriteItems"), 200 + 100);
+    assert!(
+        bench
+            .kinds()
+            .iter()
+            .all(|kind| *kind == ErrorKind::Throttled)
+    );
+}
+
+/// A batch of which nothing was processed is a success by its status.
+#[tokio::test]
+async fn throttled_lists_share_one_quota() {
+    let bench = Bench::with_users().await;
+    logged_in(&bench).await;
+    let keys = json!({ "Keys": [{ "id": { "S": "a key" } }] });
+    let nothing = json!({ "Responses": {}, "UnprocessedKeys": { &bench.table.name: keys } });
+    bench.proxy.answer(move |operation, _| match operation {
+        "BatchGetItem" => Answer::Reply(200, nothing.to_string()),
+        _ => Answer::Forward,
+    });
+    let lists = (0..40).map(|_| bench.sessions.user_sessions("ada"));
+    let lists = futures_util::future::join_all(lists).await;
+    for list in lists {
+        assert_eq!(list.unwrap_err().kind(), ErrorKind::Throttled);
+    }
+    // Each list begins with a query that is answered, which gives 1 to a quota that is not full.
+    let batches = bench.count("BatchGetItem");
+    assert!((140..=140 + 8).contains(&batches), "{batches}");
+}
+
 // ---- values that another program has put there
 
 /// A session with that value under `n`.

@@ -19,6 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub use bench::{Bench, assert_refused, count, logout, peek, watched};
 pub use dice::{Dice, seeds};
 pub use dynamodb::{Item, Table, config};
+pub use events::{SHAPES, Shape};
 pub use function::{FUNCTION, Function, Outcome, role, this_program};
 pub use proxy::{Answer, Copies, Proxy, Seen};
 pub use visitor::{Reply, Visitor};

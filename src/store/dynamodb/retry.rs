@@ -93,7 +93,6 @@ impl DynamoDbStore {
         let error = match sent {
             Ok(Ok(done)) => {
                 self.connection.answered();
-                patience.answered();
                 return Attempt::Done(done);
             }
             Ok(Err(error)) => error,
@@ -113,10 +112,7 @@ impl DynamoDbStore {
             )
         });
         match error {
-            SdkError::ServiceError(answer) if is_condition => {
-                patience.answered();
-                Attempt::Refused(answer.into_err())
-            }
+            SdkError::ServiceError(answer) if is_condition => Attempt::Refused(answer.into_err()),
             error => {
                 let date = error
                     .raw_response()
@@ -295,8 +291,10 @@ impl Patience {
         self.races_until = self.before_the_deadline(after(self.races_until, by));
     }
 
-    /// DynamoDB has answered.
-    fn answered(&mut self) {
+    /// Gives back to the quota: DynamoDB has done what it was asked for, or a condition has failed.
+    /// The caller of an attempt says so, who can tell that from a transaction or a batch that was
+    /// throttled.
+    pub(super) fn answered(&mut self) {
         self.quota.answered(std::mem::take(&mut self.paid));
     }
 

@@ -47,14 +47,17 @@ impl DynamoDbStore {
                 .customize();
             let send = |once: Builder| sending.config_override(once).send();
             match self.attempt(patience, send).await {
-                Attempt::Done(output) => return Ok(output.item),
+                Attempt::Done(output) => {
+                    patience.answered();
+                    return Ok(output.item);
+                }
                 Attempt::Refused(_) => return Err(unforeseen()),
                 Attempt::Failed(fault) => patience.after_a_read(fault).await?,
             }
         }
     }
 
-    /// The item that a condition failed on, if there is one.
+    /// The item that a condition failed on, if there is one. A failed condition is an answer.
     ///
     /// Not every DynamoDB returns it: DynamoDB Local before 2.2, LocalStack and Alternator do not,
     /// and there what lost a race would look as if it had been deleted. So none is believed only
@@ -65,6 +68,7 @@ impl DynamoDbStore {
         returned: Option<Item>,
         patience: &mut Patience,
     ) -> Result<Option<Item>, Error> {
+        patience.answered();
         if returned.is_some() {
             self.connection.has_returned_an_item();
             return Ok(returned);
@@ -146,6 +150,7 @@ impl DynamoDbStore {
         match self.until_answered(patience, sending).await? {
             (Ok(_), _) => Ok(Sent::Written(Item::new())),
             (Err(PutItemError::ConditionalCheckFailedException(taken)), doubt) => {
+                patience.answered();
                 match doubt.is_there() {
                     false => Ok(Sent::Refused(taken.item)),
                     true => Err(doubt.about(unforeseen())),
@@ -234,7 +239,10 @@ impl DynamoDbStore {
         loop {
             let send = |once: Builder| sending(&doubt, once);
             match self.attempt(patience, send).await {
-                Attempt::Done(done) => return Ok((Ok(done), doubt)),
+                Attempt::Done(done) => {
+                    patience.answered();
+                    return Ok((Ok(done), doubt));
+                }
                 Attempt::Refused(refused) => return Ok((Err(refused), doubt)),
                 Attempt::Failed(fault) => doubt.after(fault, patience).await?,
             }
@@ -272,6 +280,7 @@ impl DynamoDbStore {
             let send = |once: Builder| sending.config_override(once).send();
             match self.attempt(patience, send).await {
                 Attempt::Done(output) => {
+                    patience.answered();
                     return Ok(Sent::Written(output.attributes.unwrap_or_default()));
                 }
                 Attempt::Refused(UpdateItemError::ConditionalCheckFailedException(refused)) => {
@@ -348,7 +357,10 @@ impl DynamoDbStore {
                 .customize();
             let send = |once: Builder| sending.config_override(once).send();
             let fault = match self.attempt(patience, send).await {
-                Attempt::Done(_) => return Ok(Transacted::Written),
+                Attempt::Done(_) => {
+                    patience.answered();
+                    return Ok(Transacted::Written);
+                }
                 Attempt::Refused(TransactWriteItemsError::TransactionCanceledException(
                     cancelled,
                 )) => match judge(cancelled.cancellation_reasons.unwrap_or_default()) {

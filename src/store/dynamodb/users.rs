@@ -290,6 +290,7 @@ impl DynamoDbStore {
             let send = |once: Builder| sending.config_override(once).send();
             match self.attempt(patience, send).await {
                 Attempt::Done(page) => {
+                    patience.answered();
                     return Ok(Page {
                         rows: page.items.unwrap_or_default(),
                         next: page.last_evaluated_key,
@@ -359,9 +360,11 @@ impl DynamoDbStore {
                     items.extend(responses.into_values().flatten());
                     let got = items.len() - before;
                     let left = output.unprocessed_keys.unwrap_or_default();
-                    let Some(left) = left.into_values().next() else {
-                        break;
-                    };
+                    let left = left.into_values().next();
+                    if got > 0 || left.is_none() {
+                        patience.answered();
+                    }
+                    let Some(left) = left else { break };
                     // Some are left where a reply would grow too large, or the table is throttled.
                     asked = left;
                     match got {
