@@ -4,7 +4,9 @@
 //!    an answer that comes too late is no answer.
 //! 2. A read that is cut off has timed out. Of a write that is, nobody knows what became.
 
+use std::cell::Cell;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use lambda_http::RequestExt as _;
@@ -15,22 +17,47 @@ use crate::error::{Error, ErrorKind};
 /// What is left of an invocation's time when the store is not asked any more.
 const MARGIN: Duration = Duration::from_millis(200);
 
-const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// When an invocation has no time left for the store: before its deadline, so that the answer
 /// still gets out. A request that does not come from Lambda has none.
 pub(crate) fn deadline<B>(request: &http::Request<B>) -> Option<Instant> {
     let milliseconds = request.lambda_context_ref()?.deadline;
     let deadline = UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))?;
     let now = system_clock();
-    let left = match deadline.duration_since(now) {
-        Ok(left) => left,
-        // `cargo lambda watch` says 600,000, as if that were a duration, and a context that was made
-        // by hand says 0. No invocation has been over for so long.
-        Err(over) if over.duration() > A_DAY => return None,
-        Err(_) => Duration::ZERO,
-    };
-    Instant::now().checked_add(left.saturating_sub(MARGIN))
+    // One that is over, or as good as over, when the request begins is none: Lambda starts nothing
+    // that it would end at once. Test harnesses say so, `cargo lambda watch` says 600,000, as if that
+    // were a duration, and a context that was made by hand says 0.
+    let left = deadline.duration_since(now).ok()?;
+    Instant::now().checked_add(left.checked_sub(MARGIN)?)
+}
+
+thread_local! {
+    /// The deadline of the request whose handler runs on this thread right now.
+    static CURRENT: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// The deadline of the request whose handler this is called from, if it has one.
+pub(crate) fn current() -> Option<Instant> {
+    CURRENT.get()
+}
+
+/// Makes that the deadline of whatever runs on this thread until the result is dropped. It is for
+/// the length of one `poll`.
+pub(crate) fn enter(deadline: Option<Instant>) -> Entered {
+    Entered {
+        outer: CURRENT.replace(deadline),
+        _stays_on_its_thread: PhantomData,
+    }
+}
+
+pub(crate) struct Entered {
+    outer: Option<Instant>,
+    _stays_on_its_thread: PhantomData<*const ()>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.outer);
+    }
 }
 
 /// Waits for the store until the deadline, and no longer.
@@ -91,19 +118,45 @@ mod tests {
 
     use super::*;
 
+    fn of_context(milliseconds: u64) -> Option<Instant> {
+        let mut context = Context::default();
+        context.deadline = milliseconds;
+        deadline(&http::Request::new(()).with_lambda_context(context))
+    }
+
     #[test]
-    fn a_deadline_of_yesterday_is_over_and_an_older_one_is_none() {
-        const HOUR: Duration = Duration::from_secs(60 * 60);
-        let ago = |age: Duration| {
-            let at = system_clock() - age;
-            let mut context = Context::default();
-            context.deadline = at.duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
-            deadline(&http::Request::new(()).with_lambda_context(context))
-        };
-        for over in [Duration::from_secs(1), HOUR, 2 * HOUR, 23 * HOUR] {
-            let at = ago(over).expect("it was one");
-            assert!(at <= Instant::now(), "{over:?}");
+    fn deadline_that_is_over_is_none() {
+        let now = system_clock().duration_since(UNIX_EPOCH).unwrap();
+        let now = u64::try_from(now.as_millis()).unwrap();
+        for (milliseconds, what) in [
+            (0, "a context made by hand"),
+            (600_000, "a duration"),
+            (now - 86_400_000, "yesterday"),
+            (now - 1_000, "a second ago"),
+            (now, "now"),
+            (now + 100, "less than the margin"),
+        ] {
+            assert_eq!(of_context(milliseconds), None, "{what}");
         }
-        assert_eq!(ago(25 * HOUR), None);
+        let minute = of_context(now + 60_000).expect("that is one");
+        let left = minute - Instant::now();
+        assert!(left <= Duration::from_millis(59_800), "{left:?}");
+        assert!(left > Duration::from_millis(30_000), "{left:?}");
+    }
+
+    #[test]
+    fn deadline_is_current_while_it_is_entered() {
+        assert_eq!(current(), None);
+        let outer = Instant::now();
+        let inner = outer + Duration::from_secs(1);
+        {
+            let _outer = enter(Some(outer));
+            {
+                let _inner = enter(Some(inner));
+                assert_eq!(current(), Some(inner));
+            }
+            assert_eq!(current(), Some(outer));
+        }
+        assert_eq!(current(), None);
     }
 }

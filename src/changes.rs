@@ -7,27 +7,39 @@
 //! 3. An increment stays an increment up to the store, so that concurrent ones add up, and an update
 //!    stays a function of what the store has by then. Each becomes a set only where its result is
 //!    known (after a set, a removal or a clear).
-//! 4. What is to be done is one [`Outcome`], decided in one `match`: [`decide`].
+//! 4. A change of a key may depend on the value that was read there: a guard. If another request has
+//!    changed that value, nothing is written.
+//! 5. No function of an application is run while changes are folded. What it makes of the value that
+//!    was read is computed before, and kept as a forecast.
+//! 6. What is to be done is one [`Outcome`], decided in one `match`: [`decide`].
 
 mod outcome;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind};
 use crate::record::{Data, Entry};
 
-pub(crate) use outcome::{Due, Origin, Outcome, Wish, decide, gone};
+pub(crate) use outcome::{Due, IdChange, Origin, Outcome, Wish, decide, gone};
 
 /// The changes of one request: at most one for each key.
 #[derive(Clone, Default)]
 pub struct Changes {
     cleared: bool,
     by_key: BTreeMap<String, Change>,
+    /// Changes that change nothing of what is stored, and come before those in `by_key`. They count
+    /// only where the changes begin a new session.
+    same: BTreeMap<String, Change>,
+    /// Values that must still be stored as they were read.
+    guards: BTreeMap<String, Entry>,
+    /// What was replaced and may run code of the application when it is dropped: that must not
+    /// happen under a session's lock.
+    replaced: Vec<Change>,
 }
 
 /// The change of one key.
@@ -48,13 +60,15 @@ pub enum Change {
 #[derive(Clone)]
 pub struct Apply {
     steps: Vec<Arc<Function>>,
-    /// What they made last, and of what: they are asked for it several times on the way to the
-    /// store, and may be slow.
-    made: Arc<Mutex<Option<Made>>>,
+    forecast: Option<Forecast>,
 }
 
-/// What there was, and what became of it.
-type Made = (Option<Entry>, Entry);
+/// What functions made of the value that was read.
+#[derive(Clone)]
+struct Forecast {
+    of: Option<Entry>,
+    made: Result<Entry, Error>,
+}
 
 /// One of them. It is run again for each value that another request puts in between.
 type Function = dyn Fn(Option<&Entry>) -> Result<Entry, Error> + Send + Sync;
@@ -67,39 +81,55 @@ impl Apply {
     }
 
     fn of(steps: Vec<Arc<Function>>) -> Self {
-        let made = Arc::default();
-        Self { steps, made }
+        Self {
+            steps,
+            forecast: None,
+        }
     }
 
-    /// What becomes of the value that is there; `None` if there is none.
+    /// Returns what becomes of the value that is there; `None` if there is none.
     ///
     /// # Errors
     ///
     /// [`Deserialize`](ErrorKind::Deserialize) if it is not of the type that the functions take,
     /// [`Serialize`](ErrorKind::Serialize) if what they made of it has no JSON form.
     pub fn run(&self, there: Option<&Entry>) -> Result<Entry, Error> {
-        if let Some((of, made)) = &*self.made()
-            && of.as_ref() == there
-        {
-            return Ok(made.clone());
+        if let Some(made) = self.foreseen(there) {
+            return made.clone();
         }
         let mut value: Option<Entry> = there.cloned();
         for step in &self.steps {
             value = Some(step(value.as_ref())?);
         }
         let reason = "there is no function to apply";
-        let made = value.ok_or_else(|| Error::new(ErrorKind::Serialize, reason))?;
-        *self.made() = Some((there.cloned(), made.clone()));
-        Ok(made)
+        value.ok_or_else(|| Error::new(ErrorKind::Serialize, reason))
     }
 
-    /// It is replaced whole, and never held while a function runs.
-    fn made(&self) -> MutexGuard<'_, Option<Made>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the same functions, with what they make of a value.
+    pub(crate) fn foreseeing(mut self, of: Option<Entry>, made: Result<Entry, Error>) -> Self {
+        self.forecast = Some(Forecast { of, made });
+        self
+    }
+
+    /// Returns what they make of this value, if that is known without running them.
+    fn foreseen(&self, there: Option<&Entry>) -> Option<&Result<Entry, Error>> {
+        let forecast = self.forecast.as_ref()?;
+        (forecast.of.as_ref() == there).then_some(&forecast.made)
     }
 
     fn add(by: i64) -> Self {
         Self::new(move |there| sum(there, by).map(integer))
+    }
+
+    /// Begins with this value, whatever is there.
+    fn constant(entry: Option<Entry>, later: &Self) -> Self {
+        let first = later.steps.first().map(|first| {
+            let first = Arc::clone(first);
+            let begin: Arc<Function> = Arc::new(move |_| first(entry.as_ref()));
+            begin
+        });
+        let rest = later.steps.iter().skip(1).cloned();
+        Self::of(first.into_iter().chain(rest).collect())
     }
 
     fn followed_by(&self, later: &Self) -> Self {
@@ -117,7 +147,7 @@ impl Changes {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.cleared && self.by_key.is_empty()
+        !self.cleared && self.by_key.is_empty() && self.guards.is_empty()
     }
 
     /// The change of each key, ordered by key. After a clear all are sets.
@@ -125,6 +155,96 @@ impl Changes {
         self.by_key
             .iter()
             .map(|(key, change)| (key.as_str(), change))
+    }
+
+    /// Returns the values that must still be stored as they were read, ordered by key.
+    pub(crate) fn guards(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.guards.iter().map(|(key, entry)| (key.as_str(), entry))
+    }
+
+    /// Fails unless every guarded value is still there.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](ErrorKind::Conflict).
+    pub(crate) fn check_guards(&self, data: &Data) -> Result<(), Error> {
+        let holds = |(key, entry): (&str, &Entry)| data.get(key) == Some(entry);
+        if self.guards().all(holds) {
+            return Ok(());
+        }
+        let reason = "another request has taken or changed a value that was to be taken once";
+        Err(Error::new(ErrorKind::Conflict, reason))
+    }
+
+    /// Guards that were taken on what these changes leave, as guards of what was there before them.
+    fn guard_before(&mut self, guards: BTreeMap<String, Entry>, base: &Data) {
+        for (key, entry) in guards {
+            let before = match self.so_far(&key) {
+                None => Some(entry),
+                // That value was this request's own.
+                Some(Change::Set(_) | Change::Remove) => None,
+                Some(Change::Add(_) | Change::Apply(_)) => base.get(&key).cloned(),
+            };
+            if let Some(before) = before {
+                self.guards.insert(key, before);
+            }
+        }
+    }
+
+    /// Puts these changes, which were made on `base` and were not written, out of account. They are
+    /// kept to be dropped, but for the values that were taken once.
+    pub(crate) fn discard(&mut self, mut changes: Self, base: &Data) {
+        changes.guard_before(std::mem::take(&mut self.guards), base);
+        self.guards = changes.guards;
+        self.replaced.extend(changes.by_key.into_values());
+        self.replaced.extend(changes.same.into_values());
+        self.replaced.extend(changes.replaced);
+    }
+
+    /// Returns what was replaced, to be dropped.
+    pub(crate) fn take_replaced(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.replaced)
+    }
+
+    /// Leaves the values that must still be stored, and returns everything else, to be dropped.
+    pub(crate) fn keep_guards(&mut self) -> Self {
+        let guards = std::mem::take(&mut self.guards);
+        let rest = std::mem::take(self);
+        self.guards = guards;
+        rest
+    }
+
+    /// Returns the changes that take the guarded values and nothing else, if there are any.
+    pub(crate) fn claims(&self) -> Option<Self> {
+        let removed = self.guards.keys().map(|key| (key.clone(), Change::Remove));
+        let by_key: BTreeMap<_, _> = removed.collect();
+        (!by_key.is_empty()).then(|| Self {
+            by_key,
+            guards: self.guards.clone(),
+            ..Self::default()
+        })
+    }
+
+    /// Returns the changes without what they depend on, for who has seen to that already.
+    pub(crate) fn without_guards(&self) -> Self {
+        Self {
+            guards: BTreeMap::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the changes as they are where nothing is stored: what was put is put, whether it was
+    /// stored before or not.
+    pub(crate) fn afresh(&self) -> Self {
+        let mut changes = self.clone();
+        for (key, before) in std::mem::take(&mut changes.same) {
+            let both = match changes.by_key.remove(&key) {
+                Some(later) => before.then_at_last(later),
+                None => before,
+            };
+            changes.by_key.insert(key, both);
+        }
+        changes
     }
 
     /// What [`Data::size`] of `base` would be after them, near enough: a sum that was not there
@@ -153,8 +273,10 @@ impl Changes {
     /// # Errors
     ///
     /// [`Deserialize`](ErrorKind::Deserialize) if an increment finds what is not an `i64`,
-    /// [`Serialize`](ErrorKind::Serialize) if its sum is none.
+    /// [`Serialize`](ErrorKind::Serialize) if its sum is none. [`Conflict`](ErrorKind::Conflict) if
+    /// a value that was [taken once](crate::Session::take_once) is not there any more.
     pub fn apply(&self, data: &Data) -> Result<Data, Error> {
+        self.check_guards(data)?;
         let mut after = if self.cleared {
             Data::new()
         } else {
@@ -174,6 +296,7 @@ impl Changes {
     pub(crate) fn are_in(&self, data: &Data) -> bool {
         let nothing_else = !self.cleared || data.len() == self.by_key.len();
         nothing_else
+            && self.guards.is_empty()
             && self.iter().all(|(key, change)| match change {
                 Change::Set(entry) => data.get(key) == Some(entry),
                 Change::Remove => data.get(key).is_none(),
@@ -181,21 +304,25 @@ impl Changes {
             })
     }
 
-    /// The entry of a key as it would be after the changes.
+    /// The entry of a key as it would be after the changes. No function is run for it.
     ///
     /// # Errors
     ///
-    /// As of [`apply`](Self::apply).
+    /// As of [`apply`](Self::apply). [`Conflict`](ErrorKind::Conflict) if it is not
+    /// [foreseen](Self::unforeseen).
     pub(crate) fn current<'a>(
         &'a self,
         base: &'a Data,
         key: &str,
     ) -> Result<Option<Cow<'a, Entry>>, Error> {
         let there = base.get(key).filter(|_| !self.cleared);
-        match self.by_key.get(key) {
-            Some(change) => change.of(there),
-            None => Ok(there.map(Cow::Borrowed)),
-        }
+        let Some(change) = self.by_key.get(key) else {
+            return Ok(there.map(Cow::Borrowed));
+        };
+        change.known(there).unwrap_or_else(|| {
+            let reason = "a function of an update has asked for the value that it makes";
+            Err(Error::new(ErrorKind::Conflict, reason))
+        })
     }
 
     /// The keys as they would be after the changes, in order.
@@ -242,11 +369,8 @@ impl Changes {
         Ok(made.as_ref().and_then(as_i64))
     }
 
-    /// A key becomes what a function makes of its value. It is tried on what was read.
-    ///
-    /// # Errors
-    ///
-    /// As of [`apply`](Self::apply); nothing is changed then.
+    /// A key becomes what a function makes of its value. `apply` has to foresee what it makes of the
+    /// value as it [is](Self::current), so that nothing is run here.
     pub(crate) fn update(
         &mut self,
         base: Option<&Data>,
@@ -254,6 +378,16 @@ impl Changes {
         apply: Apply,
     ) -> Result<(), Error> {
         self.fold(base, key, Change::Apply(apply)).map(drop)
+    }
+
+    /// A key goes, if what is stored there is still what was read.
+    pub(crate) fn take(&mut self, base: Option<&Data>, key: &str) {
+        // What this request itself has put, no other can have taken.
+        let is_own = matches!(self.so_far(key), Some(Change::Set(_) | Change::Remove));
+        if let Some(stored) = base.and_then(|base| base.get(key)).filter(|_| !is_own) {
+            self.guards.insert(key.to_owned(), stored.clone());
+        }
+        self.remove(base, key);
     }
 
     /// Puts a change on top of what was changed before, and gives what it makes of the key, as far
@@ -264,20 +398,60 @@ impl Changes {
         key: &str,
         later: Change,
     ) -> Result<Option<Entry>, Error> {
-        let change = match self.so_far(key) {
-            Some(before) => before.then(later)?,
-            None => later,
-        };
         let there = base
             .and_then(|data| data.get(key))
             .filter(|_| !self.cleared);
-        let is_known = base.is_some() || matches!(change, Change::Set(_));
-        let made = match is_known {
-            true => change.of(there)?.map(Cow::into_owned),
-            false => None,
+        let before = self.so_far(key);
+        let current = match before {
+            Some(before) => before.known(there),
+            None => Some(Ok(there.map(Cow::Borrowed))),
         };
+        let is_known = base.is_some() || matches!(before, Some(Change::Set(_) | Change::Remove));
+        let made = match current.filter(|_| is_known).transpose()? {
+            Some(current) => later.known(current.as_deref()).transpose()?,
+            None => None,
+        };
+        let made = made.flatten().map(Cow::into_owned);
+        let mut change = match before {
+            Some(before) => before.then(later)?,
+            None => later,
+        };
+        if let (Change::Apply(apply), Some(made), true) = (&mut change, &made, base.is_some()) {
+            apply.forecast = Some(Forecast {
+                of: there.cloned(),
+                made: Ok(made.clone()),
+            });
+        }
         self.put(base, key, change);
         Ok(made)
+    }
+
+    /// Returns a function of which it is not known what it makes of the value that was read, with
+    /// its key and that value.
+    pub(crate) fn unforeseen(&self, base: &Data) -> Option<(String, Apply, Option<Entry>)> {
+        self.by_key.iter().find_map(|(key, change)| {
+            let Change::Apply(apply) = change else {
+                return None;
+            };
+            let there = base.get(key).filter(|_| !self.cleared);
+            let is_known = apply.foreseen(there).is_some();
+            (!is_known).then(|| (key.clone(), apply.clone(), there.cloned()))
+        })
+    }
+
+    /// Keeps what was found out about it, if the functions are the same still.
+    pub(crate) fn foresee(&mut self, key: &str, apply: Apply) {
+        if let Some(Change::Apply(there)) = self.by_key.get_mut(key)
+            && there.steps.len() == apply.steps.len()
+            && there
+                .steps
+                .iter()
+                .zip(&apply.steps)
+                .all(|(a, b)| Arc::ptr_eq(a, b))
+        {
+            let before = std::mem::replace(there, apply);
+            self.replaced.push(Change::Apply(before));
+        }
     }
 
     /// What was done to a key before: a clear has removed it.
@@ -293,36 +467,72 @@ impl Changes {
             (Some(data), false) => Some(data.get(key)),
             (None, false) => None,
         };
-        if there.is_some_and(|there| change.is_none(there)) {
-            self.by_key.remove(key);
-        } else {
-            self.by_key.insert(key.to_owned(), change);
+        if matches!(change, Change::Set(_) | Change::Remove) {
+            self.replaced.extend(self.same.remove(key));
         }
+        let before = if there.is_some_and(|there| change.is_none(there)) {
+            self.keep_same(key.to_owned(), change);
+            self.by_key.remove(key)
+        } else {
+            self.by_key.insert(key.to_owned(), change)
+        };
+        self.replaced.extend(before);
     }
 
-    /// Every key goes.
+    fn keep_same(&mut self, key: String, change: Change) {
+        let both = match self.same.remove(&key) {
+            Some(before) => {
+                let both = before.then_at_last(change);
+                self.replaced.push(before);
+                both
+            }
+            None => change,
+        };
+        self.same.insert(key, both);
+    }
+
+    /// Every key goes. What was to be taken once still has to be there.
     pub(crate) fn clear(&mut self, base: &Data) {
-        self.by_key.clear();
+        let dropped = std::mem::take(&mut self.by_key).into_values();
+        self.replaced.extend(dropped);
+        let dropped = std::mem::take(&mut self.same).into_values();
+        self.replaced.extend(dropped);
         self.cleared = !base.is_empty();
     }
 
     /// Drops what turns out to change nothing of `base`, once that was read.
     pub(crate) fn settle_on(&mut self, base: &Data) {
         let cleared = self.cleared;
-        self.by_key
-            .retain(|key, change| !change.is_none(base.get(key).filter(|_| !cleared)));
+        let is_none =
+            |key: &String, change: &mut Change| change.is_none(base.get(key).filter(|_| !cleared));
+        let same: Vec<_> = self.by_key.extract_if(.., is_none).collect();
+        for (key, change) in same {
+            self.keep_same(key, change);
+        }
     }
 
-    /// These changes and then `later` ones, folded.
-    pub(crate) fn followed_by(mut self, later: Self) -> Self {
+    /// These changes and then `later` ones, folded. `base` is what these were made on.
+    pub(crate) fn followed_by(mut self, mut later: Self, base: &Data) -> Self {
+        self.replaced.append(&mut later.replaced);
+        self.guard_before(std::mem::take(&mut later.guards), base);
         if later.cleared {
+            later.guards = self.guards;
+            later.replaced.append(&mut self.replaced);
+            later.replaced.extend(self.by_key.into_values());
             return later;
+        }
+        for (key, change) in later.same {
+            match self.so_far(&key) {
+                Some(before) => {
+                    let folded = before.then_at_last(change);
+                    self.put(None, &key, folded);
+                }
+                None => self.keep_same(key, change),
+            }
         }
         for (key, change) in later.by_key {
             let folded = match self.so_far(&key) {
-                // The later one was made on top of the earlier, so they fit. If they do not, the
-                // store will say so.
-                Some(before) => before.then(change.clone()).unwrap_or(change),
+                Some(before) => before.then_at_last(change),
                 None => change,
             };
             self.put(None, &key, folded);
@@ -346,21 +556,39 @@ impl Change {
         })
     }
 
+    /// Returns what it makes of an entry, as far as that is known without running a function.
+    fn known<'a>(&'a self, there: Option<&Entry>) -> Option<Result<Option<Cow<'a, Entry>>, Error>> {
+        match self {
+            Self::Apply(apply) => {
+                let made = apply.foreseen(there)?.as_ref();
+                Some(
+                    made.map(|made| Some(Cow::Borrowed(made)))
+                        .map_err(Error::clone),
+                )
+            }
+            Self::Set(_) | Self::Remove | Self::Add(_) => Some(self.of(there)),
+        }
+    }
+
     /// This one and then a later one, as one.
     ///
     /// # Errors
     ///
     /// As of [`Changes::apply`].
     fn then(&self, later: Self) -> Result<Self, Error> {
+        let value = match self {
+            Self::Set(entry) => Some(entry),
+            Self::Remove | Self::Add(_) | Self::Apply(_) => None,
+        };
         Ok(match (self, later) {
             (_, later @ (Self::Set(_) | Self::Remove)) => later,
-            (Self::Set(_) | Self::Remove, later) => {
-                let known = self.of(None)?;
-                match later.of(known.as_deref())? {
-                    Some(entry) => Self::Set(entry.into_owned()),
-                    None => Self::Remove,
-                }
-            }
+            (Self::Set(_) | Self::Remove, later) => match (later.known(value).transpose()?, &later)
+            {
+                (Some(Some(made)), _) => Self::Set(made.into_owned()),
+                (Some(None), _) => Self::Remove,
+                (None, Self::Apply(apply)) => Self::Apply(Apply::constant(value.cloned(), apply)),
+                (None, _) => later,
+            },
             (Self::Add(by), Self::Add(more)) => {
                 Self::Add(by.checked_add(more).ok_or_else(overflow)?)
             }
@@ -370,11 +598,22 @@ impl Change {
         })
     }
 
-    /// Whether it changes nothing of what is there.
+    /// The same, where the later one was accepted on what this one makes: that the two have no sum of
+    /// their own is for the store to find out, on the value that is there.
+    fn then_at_last(&self, later: Self) -> Self {
+        match (self, &later) {
+            (Self::Add(by), Self::Add(more)) if by.checked_add(*more).is_none() => {
+                Self::Apply(Apply::add(*by).followed_by(&Apply::add(*more)))
+            }
+            _ => self.then(later.clone()).unwrap_or(later),
+        }
+    }
+
+    /// Whether it changes nothing of what is there, as far as is known.
     fn is_none(&self, there: Option<&Entry>) -> bool {
-        match (self.of(there), there) {
-            (Ok(Some(made)), Some(there)) => same_value(there, &made),
-            (Ok(None), None) => true,
+        match (self.known(there), there) {
+            (Some(Ok(Some(made))), Some(there)) => same_value(there, &made),
+            (Some(Ok(None)), None) => true,
             _ => false,
         }
     }

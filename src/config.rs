@@ -12,6 +12,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 use cookie::SameSite;
 use http::{Response, Uri};
+use sha2::{Digest as _, Sha256};
 
 use crate::cookie::{CookieSettings, PreviousCookie, is_domain, is_name, is_path};
 use crate::error::{Error, ErrorKind};
@@ -19,6 +20,7 @@ use crate::expiry::{Expiry, Timestamp};
 use crate::response::default_on_error;
 use crate::signing::{Signer, SigningKey};
 use crate::transport::{Transport, carrier};
+use crate::user::Pseudonym;
 
 /// Default of `max_size`: 64 KB, a sixth of what an item may have, and 64 write units a save.
 pub(crate) const DEFAULT_MAX_SIZE: usize = 64 * 1024;
@@ -41,6 +43,8 @@ pub(crate) struct Settings {
     /// The newest first. `None` leaves ids unsigned.
     pub(crate) signing_keys: Option<Vec<SigningKey>>,
     pub(crate) user_key: Option<SigningKey>,
+    /// The application among several on a table.
+    pub(crate) audience: Option<String>,
     pub(crate) expiry: Expiry,
     pub(crate) max_size: usize,
     pub(crate) clock: Clock,
@@ -55,6 +59,7 @@ impl Default for Settings {
             header: None,
             signing_keys: None,
             user_key: None,
+            audience: None,
             expiry: Expiry::default(),
             max_size: DEFAULT_MAX_SIZE,
             clock: Arc::new(system_clock),
@@ -111,6 +116,8 @@ impl Settings {
         let wanted = "a key of 32 bytes or more in base64";
         settings.user_key =
             variables.parsed("SESSION_USER_KEY", wanted, |text| signing_key(text.trim()))?;
+        let wanted = "a name of 1 to 256 bytes";
+        settings.audience = variables.text("SESSION_AUDIENCE", wanted, is_audience)?;
         settings.validate()?;
         Ok(settings)
     }
@@ -122,6 +129,14 @@ impl Settings {
     /// [`Misconfigured`](ErrorKind::Misconfigured) with the reason.
     pub(crate) fn validate(&self) -> Result<Transport, Error> {
         self.expiry.validate()?;
+        if self
+            .audience
+            .as_deref()
+            .is_some_and(|name| !is_audience(name))
+        {
+            let reason = "an audience has a name of 1 to 256 bytes";
+            return Err(Error::new(ErrorKind::Misconfigured, reason));
+        }
         let signer = self.signing_keys.as_deref().map(Signer::new).transpose()?;
         let header = self.header.as_deref();
         Transport::new(header, &self.cookie, &self.previous_cookies, signer)
@@ -129,6 +144,20 @@ impl Settings {
 
     pub(crate) fn now(&self) -> Timestamp {
         (self.clock)().into()
+    }
+
+    /// What the store knows a user by. Each audience has a key of its own for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pseudonym::of`].
+    pub(crate) fn pseudonym(&self, user: &str) -> Result<Pseudonym, Error> {
+        let of_audience = match (&self.audience, &self.user_key) {
+            (None, _) => None,
+            (Some(name), Some(key)) => Some(SigningKey::new(key.mac(name.as_bytes()))?),
+            (Some(name), None) => Some(SigningKey::new(Sha256::digest(name))?),
+        };
+        Pseudonym::of(user, of_audience.as_ref().or(self.user_key.as_ref()))
     }
 }
 
@@ -140,6 +169,7 @@ impl fmt::Debug for Settings {
             .field("header", &self.header)
             .field("signing_keys", &self.signing_keys)
             .field("user_key", &self.user_key)
+            .field("audience", &self.audience)
             .field("expiry", &self.expiry)
             .field("max_size", &self.max_size)
             .finish_non_exhaustive()
@@ -259,6 +289,10 @@ pub(crate) fn is_table(table: &str) -> bool {
             .is_some_and(|(account, name)| account.contains(":dynamodb:") && is_name(name)),
         None => is_name(table),
     }
+}
+
+fn is_audience(name: &str) -> bool {
+    (1..=256).contains(&name.len())
 }
 
 /// A Region becomes a label of a host's name.

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use lambda_http::lambda_runtime::Diagnostic;
 
@@ -27,7 +27,7 @@ pub struct Error(Arc<Repr>);
 struct Repr {
     kind: ErrorKind,
     message: Cow<'static, str>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 /// What kind of failure an [`Error`] is.
@@ -47,7 +47,7 @@ pub enum ErrorKind {
     /// Nothing was written. 503, `Retry-After: 1`.
     Timeout,
     /// A write was sent and its answer was lost: it may have happened or not. Seals the session.
-    /// 503, `Retry-After: 1`.
+    /// 503, without `Retry-After`.
     OutcomeUnknown,
     /// Another request wrote the session in between, and what was asked for cannot be put on
     /// top of that. 409.
@@ -94,7 +94,7 @@ impl Error {
         Self(Arc::new(Repr {
             kind,
             message: message.into(),
-            source: Some(source.into()),
+            source: Some(source.into().into()),
         }))
     }
 
@@ -102,6 +102,20 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// Returns an equal error that is not a clone, so that [`WeakError`] can tell who holds which.
+    pub(crate) fn distinct(&self) -> Self {
+        Self(Arc::new(Repr {
+            kind: self.0.kind,
+            message: self.0.message.clone(),
+            source: self.0.source.clone(),
+        }))
+    }
+
+    /// Returns a reference that does not keep the error alive.
+    pub(crate) fn downgrade(&self) -> WeakError {
+        WeakError(Arc::downgrade(&self.0))
     }
 
     /// serde_json's messages quote the value that did not fit, so only the place is kept.
@@ -151,6 +165,17 @@ impl fmt::Display for ErrorKind {
             Self::Corrupt => "corrupt",
             Self::Misconfigured => "misconfigured",
         })
+    }
+}
+
+/// An error that a handler was given. It is there for as long as the handler, or what the handler has
+/// returned, holds it: however deep, and in whatever type.
+#[derive(Clone)]
+pub(crate) struct WeakError(Weak<Repr>);
+
+impl WeakError {
+    pub(crate) fn upgrade(&self) -> Option<Error> {
+        self.0.upgrade().map(Error)
     }
 }
 

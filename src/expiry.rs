@@ -41,6 +41,11 @@ impl Timestamp {
         Self(seconds)
     }
 
+    /// Returns the last moment that there is.
+    pub(crate) const fn latest() -> Self {
+        Self(u64::MAX)
+    }
+
     /// Seconds since the epoch.
     #[must_use]
     pub const fn epoch_seconds(self) -> u64 {

@@ -51,6 +51,24 @@ impl SessionId {
         Some(Self::from_bytes(bytes.as_slice().try_into().ok()?))
     }
 
+    /// The same id where it is of one application among several on a table: its hash is another one,
+    /// so that it leads to none of the other applications' sessions.
+    pub(crate) fn in_audience(self, audience: Option<&str>) -> Self {
+        let Some(audience) = audience else {
+            return self;
+        };
+        // The bytes come first, and are as many as ever: no two pairs hash the same text.
+        let bytes = URL_SAFE_NO_PAD.decode(&self.text).unwrap_or_default();
+        let hash = Sha256::new()
+            .chain_update(bytes)
+            .chain_update(audience)
+            .finalize();
+        Self {
+            key: StorageKey(URL_SAFE_NO_PAD.encode(hash)),
+            text: self.text,
+        }
+    }
+
     fn from_bytes(bytes: &[u8; ID_BYTES]) -> Self {
         Self {
             text: URL_SAFE_NO_PAD.encode(bytes),
@@ -183,6 +201,22 @@ mod tests {
             "Zmh6rfhivXdsj8GLjp-OIAiXFIVu4jOzkCpZHQ1fKSU"
         );
         assert_eq!(id.fingerprint(), "Zmh6rfhivX");
+    }
+
+    #[test]
+    fn audience_changes_the_storage_key_alone() {
+        let id = SessionId::parse("A".repeat(43).as_bytes()).unwrap();
+        let none = id.clone().in_audience(None);
+        assert_eq!(none, id);
+        let shop = id.clone().in_audience(Some("shop"));
+        // { printf '\0%.0s' {1..32}; printf shop; } | openssl dgst -sha256 -binary | basenc --base64url
+        assert_eq!(
+            shop.storage_key().as_str(),
+            "FDo8oDxVuFPZye6HolZEbw4mmkr11tPb7hUHwRZoVIE"
+        );
+        assert_eq!(shop.expose(), id.expose());
+        let blog = id.in_audience(Some("blog"));
+        assert_ne!(shop.storage_key(), blog.storage_key());
     }
 
     #[test]

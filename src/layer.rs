@@ -4,7 +4,8 @@
 //!    argument, loaded before it runs.
 //! 2. As a [`tower_layer::Layer`] it fits any `http` service: the session is loaded when it is
 //!    asked for, and a request that never asks costs nothing.
-//! 3. Of nested layers the outermost commits.
+//! 3. Nested layers each have their own session, cookie and store. The same layer, applied twice, has
+//!    one session, and the outermost commits it.
 //! 4. Settings that cannot work are found when the service is built, during init, and not by the
 //!    first request.
 
@@ -18,16 +19,18 @@ use http::Response;
 use lambda_http::{Body, IntoResponse, Service, service_fn};
 use tower_layer::Layer;
 
+use crate::budget::{self, Lost, within};
 use crate::config::{Settings, Variables};
 use crate::cookie::PreviousCookie;
 use crate::error::Error;
+use crate::request::LayerId;
 use crate::service::Pipeline;
 use crate::session::Session;
 use crate::signing::SigningKey;
 use crate::store::dynamodb::DynamoDbStore;
 use crate::store::{Moment, SessionStore};
 use crate::tower::SessionService;
-use crate::user::{Pseudonym, Revoked, UserSessions};
+use crate::user::{Revoked, UserSessions};
 
 /// Gives every request its session.
 ///
@@ -53,6 +56,7 @@ use crate::user::{Pseudonym, Revoked, UserSessions};
 #[derive(Clone)]
 #[must_use = "a layer does nothing until it is applied"]
 pub struct SessionLayer<S = DynamoDbStore> {
+    id: LayerId,
     store: S,
     settings: Settings,
 }
@@ -69,7 +73,11 @@ impl SessionLayer {
     pub async fn from_env() -> Result<Self, Error> {
         let settings = Settings::from_variables(&Variables::of_process())?;
         let store = DynamoDbStore::from_env().await?;
-        Ok(Self { store, settings })
+        Ok(Self {
+            id: LayerId::default(),
+            store,
+            settings,
+        })
     }
 }
 
@@ -77,9 +85,17 @@ impl<S: SessionStore> SessionLayer<S> {
     /// Sessions in this store, with every setting at its default. No variable is read.
     pub fn new(store: S) -> Self {
         Self {
+            id: LayerId::default(),
             store,
             settings: Settings::default(),
         }
+    }
+
+    /// A layer with another setting is another layer: its requests may have other sessions.
+    fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+        set(&mut self.settings);
+        self.id = LayerId::default();
+        self
     }
 
     /// The store.
@@ -90,58 +106,50 @@ impl<S: SessionStore> SessionLayer<S> {
     /// Default: `__Host-sid`; `sid` where a domain, a path or the lack of `Secure` forbids that
     /// prefix. The cookie's name. After a change, [`previous_cookie`](Self::previous_cookie) names the
     /// one before.
-    pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
-        self.settings.cookie.name = Some(name.into());
-        self
+    pub fn cookie_name(self, name: impl Into<String>) -> Self {
+        self.set(|settings| settings.cookie.name = Some(name.into()))
     }
 
     /// Default: `/`. The path under which browsers send the cookie. After a change,
     /// [`previous_cookie`](Self::previous_cookie) names the one before.
-    pub fn cookie_path(mut self, path: impl Into<String>) -> Self {
-        self.settings.cookie.path = path.into();
-        self
+    pub fn cookie_path(self, path: impl Into<String>) -> Self {
+        self.set(|settings| settings.cookie.path = path.into())
     }
 
     /// Default: none, so that the cookie goes to the host that set it and to no other. With a
     /// domain it goes to all hosts below it too, and each of them can plant one. After a change,
     /// [`previous_cookie`](Self::previous_cookie) names the one before.
-    pub fn cookie_domain(mut self, domain: impl Into<String>) -> Self {
-        self.settings.cookie.domain = Some(domain.into());
-        self
+    pub fn cookie_domain(self, domain: impl Into<String>) -> Self {
+        self.set(|settings| settings.cookie.domain = Some(domain.into()))
     }
 
     /// Default: [`SameSite::Lax`]. Whether other sites' requests carry the cookie.
-    pub fn same_site(mut self, same_site: SameSite) -> Self {
-        self.settings.cookie.same_site = same_site;
-        self
+    pub fn same_site(self, same_site: SameSite) -> Self {
+        self.set(|settings| settings.cookie.same_site = same_site)
     }
 
     /// Default: `true`. Whether the cookie goes over HTTPS alone. Chrome, Firefox and curl make an
     /// exception for `http://localhost`, so local development needs no `false` there; Safari does.
-    pub fn secure(mut self, yes: bool) -> Self {
-        self.settings.cookie.secure = yes;
-        self
+    pub fn secure(self, yes: bool) -> Self {
+        self.set(|settings| settings.cookie.secure = yes)
     }
 
     /// Default: `true`. Whether the cookie is kept from scripts.
-    pub fn http_only(mut self, yes: bool) -> Self {
-        self.settings.cookie.http_only = yes;
-        self
+    pub fn http_only(self, yes: bool) -> Self {
+        self.set(|settings| settings.cookie.http_only = yes)
     }
 
     /// Default: `false`. Whether an embedded page has a cookie of its own for each site that
     /// embeds it (CHIPS). After a change, [`previous_cookie`](Self::previous_cookie) names the one
     /// before.
-    pub fn partitioned(mut self, yes: bool) -> Self {
-        self.settings.cookie.partitioned = yes;
-        self
+    pub fn partitioned(self, yes: bool) -> Self {
+        self.set(|settings| settings.cookie.partitioned = yes)
     }
 
     /// Default: `false`. Whether the cookie ends with the browser's session: it has no `Max-Age`
     /// then. The server's timeouts hold all the same.
-    pub fn browser_session(mut self, yes: bool) -> Self {
-        self.settings.cookie.browser_session = yes;
-        self
+    pub fn browser_session(self, yes: bool) -> Self {
+        self.set(|settings| settings.cookie.browser_session = yes)
     }
 
     /// Accepts sessions under a cookie that the application set before its name, domain, path or
@@ -168,9 +176,8 @@ impl<S: SessionStore> SessionLayer<S> {
     ///     .previous_cookie("session");
     /// # let _ = sessions;
     /// ```
-    pub fn previous_cookie(mut self, cookie: impl Into<PreviousCookie>) -> Self {
-        self.settings.previous_cookies.push(cookie.into());
-        self
+    pub fn previous_cookie(self, cookie: impl Into<PreviousCookie>) -> Self {
+        self.set(|settings| settings.previous_cookies.push(cookie.into()))
     }
 
     /// Carries the id in a header of this name, both ways, instead of a cookie. The default is none.
@@ -194,9 +201,8 @@ impl<S: SessionStore> SessionLayer<S> {
     /// ```
     ///
     /// [RFC 6750]: https://www.rfc-editor.org/rfc/rfc6750#section-2.1
-    pub fn header(mut self, name: impl Into<String>) -> Self {
-        self.settings.header = Some(name.into());
-        self
+    pub fn header(self, name: impl Into<String>) -> Self {
+        self.set(|settings| settings.header = Some(name.into()))
     }
 
     /// Default: none, so that ids are not signed. Signs the id with the first of these keys, and
@@ -228,9 +234,8 @@ impl<S: SessionStore> SessionLayer<S> {
     /// # }
     /// # layer([1; 32], [2; 32]).unwrap();
     /// ```
-    pub fn signing_keys(mut self, keys: impl IntoIterator<Item = SigningKey>) -> Self {
-        self.settings.signing_keys = Some(keys.into_iter().collect());
-        self
+    pub fn signing_keys(self, keys: impl IntoIterator<Item = SigningKey>) -> Self {
+        self.set(|settings| settings.signing_keys = Some(keys.into_iter().collect()))
     }
 
     /// Default: none. Keys the hash by which the store knows a [user](Session::set_user):
@@ -240,25 +245,41 @@ impl<S: SessionStore> SessionLayer<S> {
     ///
     /// With another key all sessions are nobody's: they live on, but can be neither listed nor
     /// revoked by their user's id.
-    pub fn user_key(mut self, key: SigningKey) -> Self {
-        self.settings.user_key = Some(key);
-        self
+    pub fn user_key(self, key: SigningKey) -> Self {
+        self.set(|settings| settings.user_key = Some(key))
+    }
+
+    /// Sets the name of the application, for a table that several applications use. The default is
+    /// none. Sessions are found by the application that began them and by no other, and so are the
+    /// sessions of a [user](Session::set_user): the name is hashed with the id, at no further call.
+    ///
+    /// Without it two functions on one table accept each other's cookies. With another name all
+    /// sessions from before are unknown.
+    ///
+    /// ```
+    /// use lambda_sessions::{MemoryStore, SessionLayer};
+    ///
+    /// let store = MemoryStore::new();
+    /// let shop = SessionLayer::new(store.clone()).audience("shop");
+    /// let admin = SessionLayer::new(store).audience("admin").cookie_name("__Host-admin");
+    /// # let _ = (shop, admin);
+    /// ```
+    pub fn audience(self, name: impl Into<String>) -> Self {
+        self.set(|settings| settings.audience = Some(name.into()))
     }
 
     /// Default: 14 days. How long a session lives that nobody uses. Whole seconds; one at least. It may
     /// end earlier by the [touch interval](Self::touch_interval), also for a client that writes: only
     /// a touch moves the expiry.
-    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.expiry.idle = timeout;
-        self
+    pub fn idle_timeout(self, timeout: Duration) -> Self {
+        self.set(|settings| settings.expiry.idle = timeout)
     }
 
     /// Default: 90 days. How long a session lives at most, counted from its beginning; touches and
     /// renewals do not prolong it. Whole seconds; one at least. It may be shorter than the idle
     /// timeout: the earlier end counts.
-    pub fn lifetime(mut self, lifetime: Duration) -> Self {
-        self.settings.expiry.lifetime = lifetime;
-        self
+    pub fn lifetime(self, lifetime: Duration) -> Self {
+        self.set(|settings| settings.expiry.lifetime = lifetime)
     }
 
     /// Default: a tenth of the idle timeout, an hour at most. How stale the stored expiry may get
@@ -266,9 +287,8 @@ impl<S: SessionStore> SessionLayer<S> {
     /// that. A session may end so much before its idle timeout; with an interval as long as that it
     /// is never prolonged. Whole seconds; zero is valid, and writes in every second in which the
     /// session is used.
-    pub fn touch_interval(mut self, interval: Duration) -> Self {
-        self.settings.expiry.touch = Some(interval);
-        self
+    pub fn touch_interval(self, interval: Duration) -> Self {
+        self.set(|settings| settings.expiry.touch = Some(interval))
     }
 
     /// Default: none, so that an id changes only where a handler says so. How old an id may get
@@ -284,31 +304,32 @@ impl<S: SessionStore> SessionLayer<S> {
     /// in again after those 60 seconds: an interval of hours costs fewer of them than one of minutes.
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#renewal-timeout
-    pub fn renew_interval(mut self, interval: Duration) -> Self {
-        self.settings.expiry.renew = Some(interval);
-        self
+    pub fn renew_interval(self, interval: Duration) -> Self {
+        self.set(|settings| settings.expiry.renew = Some(interval))
     }
 
-    /// Default: 65,536. How many bytes the keys and JSON values of a session may have; a save
-    /// beyond it fails with [`TooLarge`](crate::ErrorKind::TooLarge) and writes nothing. DynamoDB
+    /// Default: 65,536. How many bytes the keys and JSON values of a session may have; a save that makes
+    /// it grow beyond that fails with [`TooLarge`](crate::ErrorKind::TooLarge) and writes nothing.
+    /// Requests that write at once may take it further together, and a write without a read is measured
+    /// by itself alone. A session that is over the limit may shrink or stay as large, and a login may
+    /// grow it to twice the limit: nobody is locked out. DynamoDB
     /// holds no more than 400 KB in an item, and bills a write unit for each KB.
-    pub fn max_size(mut self, bytes: usize) -> Self {
-        self.settings.max_size = bytes;
-        self
+    pub fn max_size(self, bytes: usize) -> Self {
+        self.set(|settings| settings.max_size = bytes)
     }
 
     /// Default: the system's clock. The time, for tests of what expires.
-    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.settings.clock = Arc::new(clock);
-        self
+    pub fn clock(self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.set(|settings| settings.clock = Arc::new(clock))
     }
 
     /// Default: 503 for a store that cannot be reached (with `Retry-After: 1` where trying again
     /// may help), 409 for a session that changed in the meantime, 500 for the rest, each with
     /// `Cache-Control: no-store`. What a client gets when its session fails.
     ///
-    /// It answers when a load or a save fails, and when a handler returns `Err` after a method of
-    /// its session failed. Nothing is added to this answer, and it carries no cookie, whatever the
+    /// It answers when a load or a save fails, and when a handler returns an error that one of its
+    /// session's methods returned, in whatever type. Any other error is the handler's own answer. (An
+    /// error that the handler has put aside elsewhere counts as returned.) Nothing is added to this answer, and it carries no cookie, whatever the
     /// handler had set.
     ///
     /// ```
@@ -329,11 +350,10 @@ impl<S: SessionStore> SessionLayer<S> {
     /// # let _ = sessions;
     /// ```
     pub fn on_error(
-        mut self,
+        self,
         answer: impl Fn(&Error) -> Response<String> + Send + Sync + 'static,
     ) -> Self {
-        self.settings.on_error = Arc::new(answer);
-        self
+        self.set(|settings| settings.on_error = Arc::new(answer))
     }
 
     /// The live sessions that are [bound](Session::set_user) to a user, the last seen first: for an
@@ -344,9 +364,10 @@ impl<S: SessionStore> SessionLayer<S> {
     /// As of [`Session::user_sessions`]; [`Misconfigured`](crate::ErrorKind::Misconfigured) also for
     /// an empty id.
     pub async fn user_sessions(&self, user: &str) -> Result<UserSessions, Error> {
-        let user = Pseudonym::of(user, self.settings.user_key.as_ref())?;
-        let at = Moment::at(self.settings.now());
-        let sessions = self.store.user_sessions(&user, at).await?;
+        let user = self.settings.pseudonym(user)?;
+        let at = self.moment();
+        let listing = self.store.user_sessions(&user, at);
+        let sessions = within(at.deadline(), Lost::Read, listing).await?;
         Ok(sessions.in_order(None))
     }
 
@@ -373,9 +394,15 @@ impl<S: SessionStore> SessionLayer<S> {
     ///
     /// [asvs]: https://github.com/OWASP/ASVS/blob/master/5.0/en/0x16-V7-Session-Management.md
     pub async fn revoke_user(&self, user: &str) -> Result<(), Error> {
-        let user = Pseudonym::of(user, self.settings.user_key.as_ref())?;
-        let at = Moment::at(self.settings.now());
-        self.store.revoke(&user, Revoked::All, at).await
+        let user = self.settings.pseudonym(user)?;
+        let at = self.moment();
+        let revoking = self.store.revoke(&user, Revoked::All, at);
+        within(at.deadline(), Lost::Write, revoking).await
+    }
+
+    /// Now, until the deadline of the request whose handler asks, if one does.
+    fn moment(&self) -> Moment {
+        Moment::at(self.settings.now()).until(budget::current())
     }
 
     /// Makes a service for [`run`](crate::run), [`lambda_http::run`] and their siblings of a handler that takes the
@@ -429,10 +456,16 @@ impl<S: SessionStore> SessionLayer<S> {
     where
         S: Clone,
     {
-        match Pipeline::new(self.store.clone(), self.settings.clone()) {
+        match Pipeline::new(self.id.clone(), self.store.clone(), self.settings.clone()) {
             Ok(pipeline) => Arc::new(pipeline),
             Err(error) => panic!("{error}"),
         }
+    }
+}
+
+impl<S> SessionLayer<S> {
+    pub(crate) fn id(&self) -> &LayerId {
+        &self.id
     }
 }
 

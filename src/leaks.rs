@@ -54,7 +54,7 @@ fn provoke(kind: ErrorKind, stage: &Stage) -> Provoking<'_> {
         ErrorKind::Timeout => Box::pin(stage.read_meets(Answer::Hang)),
         ErrorKind::OutcomeUnknown => Box::pin(stage.write_is_lost()),
         ErrorKind::Conflict => Box::pin(stage.meanwhile(write_elsewhere, |session| {
-            session.if_unchanged();
+            session.if_unchanged()?;
             session.insert(KEY, format!("{VALUE} again"))
         })),
         ErrorKind::Gone => Box::pin(stage.meanwhile(log_out_elsewhere, |session| {
@@ -240,8 +240,8 @@ impl Stage {
 }
 
 async fn fill(_: Request, session: Session) -> Result<String, HandlerError> {
-    session.set_user(USER);
-    session.set_label(LABEL);
+    session.set_user(USER)?;
+    session.set_label(LABEL)?;
     session.insert(KEY, VALUE)?;
     session.insert("number", NUMBER)?;
     Ok(String::new())
@@ -344,8 +344,8 @@ async fn no_public_type_shows_a_secret() {
         async move {
             session.update(KEY, |value: &mut String| value.push_str(VALUE))?;
             session.insert("other", VALUE)?;
-            session.set_user(USER);
-            session.set_label("secret-label of another kind");
+            session.set_user(USER)?;
+            session.set_label("secret-label of another kind")?;
             let id = session.id();
             let key = id.as_ref().map(|id| id.storage_key());
             let sessions = session.user_sessions().await?;

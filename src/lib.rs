@@ -38,7 +38,7 @@
 //!     session.update(CART, move |cart| cart.push(article))?;
 //!     session.increment(ADDED, 1)?;
 //!     session.insert("last", article)?;
-//!     session.remove("coupon");
+//!     session.remove("coupon")?;
 //!     Ok(session.get(CART)?.unwrap_or_default().len())
 //! }
 //! # let session = Session::detached([("coupon", "X")]);
@@ -53,9 +53,9 @@
 //!
 //! # Login and logout
 //!
-//! A whole login. [`renew`](Session::renew) at a login gives the session a new id and kills the old
-//! one, so that nobody who knew it before is logged in along with the user;
-//! [`destroy`](Session::destroy) is the logout.
+//! A whole login. [`set_user`](Session::set_user) gives the session a new id and kills the old
+//! one, so that nobody who knew it before is logged in along with the user; where sessions have no
+//! users, [`renew`](Session::renew) does. [`destroy`](Session::destroy) is the logout.
 //!
 //! ```
 //! use lambda_http::http::{Method, StatusCode};
@@ -68,15 +68,14 @@
 //!     let answer = match (request.method(), request.uri().path()) {
 //!         (&Method::POST, "/login") => match check_password(request.body()) {
 //!             Some(user) => {
-//!                 session.renew(); // first of all: a new id, against session fixation
-//!                 session.set_user(&user); // so that it can be listed and revoked
+//!                 session.set_user(&user)?; // first of all: a new id, against session fixation
 //!                 session.insert(USER, &user)?;
 //!                 (StatusCode::OK, format!("welcome, {user}\n"))
 //!             }
 //!             None => (StatusCode::UNAUTHORIZED, "wrong name or password\n".to_owned()),
 //!         },
 //!         (&Method::POST, "/logout") => {
-//!             session.destroy(); // the record and the cookie go
+//!             session.destroy()?; // the record and the cookie go
 //!             (StatusCode::OK, "bye\n".to_owned())
 //!         }
 //!         (&Method::GET, "/") => match session.get(USER)? {
@@ -152,7 +151,8 @@
 //! nothing. The client gets 503, or whatever [`on_error`](SessionLayer::on_error) makes of the
 //! [`Error`]. Failures are logged with `tracing`: install a subscriber, or a wrong table name is a 503
 //! and nothing else. A session that another request destroyed or renewed in the meantime is not brought
-//! back: the late request is answered with 409.
+//! back: a request that had read it before, and changes it, is answered with 409. A login is not: it
+//! begins a session of its own.
 //!
 //! What fails is tried again, with a jittered wait in between, for 3 seconds by default, and never
 //! past the invocation's deadline less 200 ms. A connection that died while the environment was frozen
@@ -306,6 +306,7 @@
 #[cfg(test)]
 extern crate self as lambda_sessions;
 
+mod body;
 mod budget;
 mod changes;
 mod config;
@@ -340,6 +341,7 @@ mod user;
 
 pub use ::cookie::SameSite;
 
+pub use crate::body::SessionBody;
 pub use crate::changes::{Apply, Change, Changes};
 pub use crate::cookie::PreviousCookie;
 pub use crate::error::{Error, ErrorKind};

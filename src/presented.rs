@@ -26,13 +26,14 @@ pub(crate) struct Presented {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ids {
     Nothing,
-    /// No value is an id, or an id stands beside a value that is none.
+    /// No value is an id.
     Unusable,
     One(SessionId),
     /// An id that is accepted, and that the client must get again: an older key signed it, or it
     /// came in a previous cookie.
     Reissue(SessionId),
-    /// Two or more ids. None is accepted; a logout may end each of them.
+    /// Two or more ids, or one beside a value that is none. None is accepted; a logout ends each of
+    /// them.
     Several(Vec<SessionId>),
 }
 
@@ -66,6 +67,22 @@ impl Ids {
             }
         }
         Self::Several(kept)
+    }
+}
+
+impl Presented {
+    /// The same, with ids of one application among several on a table.
+    pub(crate) fn in_audience(mut self, audience: Option<&str>) -> Self {
+        if audience.is_some() {
+            let of = |id: SessionId| id.in_audience(audience);
+            self.ids = match self.ids {
+                Ids::One(id) => Ids::One(of(id)),
+                Ids::Reissue(id) => Ids::Reissue(of(id)),
+                Ids::Several(ids) => Ids::Several(ids.into_iter().map(of).collect()),
+                none @ (Ids::Nothing | Ids::Unusable) => none,
+            };
+        }
+        self
     }
 }
 
@@ -127,7 +144,7 @@ impl Found {
                 Ids::Several(others)
             }
             // Without signatures, nothing tells the planted value from the other.
-            (Some(_), Some(_)) if malformed && signer.is_none() => Ids::Unusable,
+            (Some(_), Some((one, _))) if malformed && signer.is_none() => Ids::Several(vec![one]),
             (Some(_), Some((one, SignedBy::Newest))) => Ids::One(one),
             (Some(_), Some((one, SignedBy::Older))) => Ids::Reissue(one),
         };
@@ -291,7 +308,8 @@ mod tests {
             Ids::Several(ids[..2].to_vec()),
             "a logout may end both"
         );
-        assert_eq!(among(&with_garbage[..2], None), Ids::Unusable);
+        let one = Ids::Several(ids[..1].to_vec());
+        assert_eq!(among(&with_garbage[..2], None), one, "or the one");
     }
 
     #[test]

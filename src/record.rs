@@ -89,6 +89,13 @@ impl Record {
         self
     }
 
+    /// Returns the same, with another label. A record that is nobody's has none.
+    #[must_use]
+    pub fn labelled(mut self, label: &str) -> Self {
+        self.binding = self.binding.map(|binding| binding.labelled(label));
+        self
+    }
+
     /// The same, whose id was given out then.
     #[must_use]
     pub fn issued_at(mut self, issued: Timestamp) -> Self {
@@ -191,6 +198,9 @@ pub enum Stored {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stub {
     ttl: Timestamp,
+    /// When the id died.
+    #[serde(default = "Timestamp::latest")]
+    since: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next: Option<StorageKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,11 +208,12 @@ pub struct Stub {
 }
 
 impl Stub {
-    /// One that leads nowhere.
+    /// Returns one that leads nowhere, of an id that died at `since`.
     #[must_use]
-    pub fn new(ttl: Timestamp) -> Self {
+    pub fn new(since: Timestamp, ttl: Timestamp) -> Self {
         Self {
             ttl,
+            since,
             next: None,
             heir: None,
         }
@@ -228,6 +239,12 @@ impl Stub {
         self.ttl
     }
 
+    /// Returns when the id died.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        self.since
+    }
+
     /// Where the session goes on for who still comes by this key.
     #[must_use]
     pub fn next(&self) -> Option<&StorageKey> {
@@ -249,7 +266,7 @@ impl Stored {
             Some(Self::Live(record)) if record.ttl > now => Found::Live(record),
             Some(Self::Renewed(stub)) if stub.ttl > now => match stub.next() {
                 Some(next) => Found::Moved(next.clone()),
-                None => Found::Renewed,
+                None => Found::Renewed(stub.since),
             },
             _ => Found::Absent,
         }
@@ -265,8 +282,9 @@ pub enum Found<T = Record> {
     /// The stub of one that was renewed on schedule: for a while it goes on under this key for it
     /// too.
     Moved(StorageKey),
-    /// The stub of one that was renewed: its id is dead, and nothing is written after it.
-    Renewed,
+    /// The stub of one that was renewed at that time: its id is dead. A request that was running by
+    /// then writes nothing.
+    Renewed(Timestamp),
     /// Nothing, or what has expired, or an item that is not a session of ours.
     Absent,
 }
@@ -277,7 +295,7 @@ impl<T> Found<T> {
         match self {
             Self::Live(live) => Found::Live(f(live)),
             Self::Moved(next) => Found::Moved(next),
-            Self::Renewed => Found::Renewed,
+            Self::Renewed(since) => Found::Renewed(since),
             Self::Absent => Found::Absent,
         }
     }
@@ -293,8 +311,9 @@ mod tests {
         let live = Stored::Live(Record::new(Data::new(), at(0), at(10)));
         assert!(matches!(Stored::found(Some(&live), at(9)), Found::Live(_)));
         assert_eq!(Stored::found(Some(&live), at(10)).map(drop), Found::Absent);
-        let stub = Stored::Renewed(Stub::new(at(10)));
-        assert_eq!(Stored::found(Some(&stub), at(9)).map(drop), Found::Renewed);
+        let stub = Stored::Renewed(Stub::new(at(5), at(10)));
+        let renewed = Stored::found(Some(&stub), at(9)).map(drop);
+        assert_eq!(renewed, Found::Renewed(at(5)));
         assert_eq!(Stored::found(Some(&stub), at(10)).map(drop), Found::Absent);
         assert_eq!(Stored::found(None, at(0)).map(drop), Found::Absent);
     }

@@ -49,11 +49,12 @@ pub(crate) fn finish(
 /// The answer to a failure where [`on_error`](crate::SessionLayer::on_error) was not set.
 pub(crate) fn default_on_error(error: &Error) -> Response<String> {
     let (status, retry) = match error.kind() {
-        ErrorKind::Unavailable
-        | ErrorKind::Throttled
-        | ErrorKind::Timeout
-        | ErrorKind::OutcomeUnknown => (StatusCode::SERVICE_UNAVAILABLE, true),
-        ErrorKind::Misconfigured | ErrorKind::Corrupt => (StatusCode::SERVICE_UNAVAILABLE, false),
+        ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Timeout => {
+            (StatusCode::SERVICE_UNAVAILABLE, true)
+        }
+        ErrorKind::OutcomeUnknown | ErrorKind::Misconfigured | ErrorKind::Corrupt => {
+            (StatusCode::SERVICE_UNAVAILABLE, false)
+        }
         ErrorKind::Gone | ErrorKind::Conflict => (StatusCode::CONFLICT, false),
         ErrorKind::TooLarge
         | ErrorKind::InvalidKey
@@ -62,6 +63,10 @@ pub(crate) fn default_on_error(error: &Error) -> Response<String> {
     };
     // The kind is for the log; the client learns what it can do.
     let text = match status {
+        // Whoever tries again may do it twice.
+        _ if error.kind() == ErrorKind::OutcomeUnknown => {
+            "It could not be determined whether the request took effect.\n"
+        }
         StatusCode::CONFLICT => "The session changed in the meantime. Please try again.\n",
         StatusCode::INTERNAL_SERVER_ERROR => "The session failed.\n",
         _ => "The session is not available at the moment. Please try again.\n",

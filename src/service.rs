@@ -6,24 +6,27 @@
 //! 3. A load that failed never looks like an empty session: a wrapped handler is not called, and
 //!    nothing is written over the real data.
 //! 4. The response leaves only after its write was acknowledged. If the write failed, the answer
-//!    is [`on_error`](crate::SessionLayer::on_error)'s, and no cookie is sent or taken.
+//!    is [`on_error`](crate::SessionLayer::on_error)'s, and no cookie is sent or taken. An error of the
+//!    handler's own that has nothing to do with the session stays the handler's answer.
 //! 5. This is the only place that knows both a session and its store, and the only one that reads
 //!    the clock: when it loads, and again when it commits.
 
 mod apply;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::Response;
 use lambda_http::{Body, IntoResponse, Request};
 
-use crate::budget::{Lost, deadline, in_time, within};
+use crate::budget::{self, Lost, deadline, in_time, within};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
-use crate::id::StorageKey;
+use crate::id::{SessionId, StorageKey};
 use crate::record::Found;
-use crate::request::{adopt, handle};
+use crate::request::{LayerId, adopt, handle};
 use crate::response;
 use crate::service::apply::Done;
 use crate::session::{Backend, Boxed, Scope, Session, Token};
@@ -38,6 +41,7 @@ const MOST_STEPS: usize = 8;
 /// One store and the rules by which its sessions live.
 #[derive(Debug)]
 pub(crate) struct Pipeline<S> {
+    layer: LayerId,
     store: S,
     settings: Settings,
     transport: Transport,
@@ -47,13 +51,18 @@ impl<S: SessionStore> Pipeline<S> {
     /// # Errors
     ///
     /// [`Misconfigured`](ErrorKind::Misconfigured) for settings that cannot work.
-    pub(crate) fn new(store: S, settings: Settings) -> Result<Self, Error> {
+    pub(crate) fn new(layer: LayerId, store: S, settings: Settings) -> Result<Self, Error> {
         let transport = settings.validate()?;
         Ok(Self {
+            layer,
             store,
             settings,
             transport,
         })
+    }
+
+    pub(crate) fn layer(&self) -> &LayerId {
+        &self.layer
     }
 
     /// A whole request of a wrapped handler.
@@ -67,35 +76,44 @@ impl<S: SessionStore> Pipeline<S> {
         F: Future<Output = Result<R, E>>,
         R: IntoResponse,
     {
-        // Inside another layer that one commits, and its session is this one.
-        let outer = handle(&request);
+        // Inside the same layer that one commits, and its session is this one.
+        let outer = handle(&request, &self.layer);
         let session = outer.clone().unwrap_or_else(|| self.begin(&request));
         if let Err(error) = session.load().await {
             return Ok(self.refuse(&error));
         }
-        if outer.is_none() {
-            adopt(&mut request, &session);
-        }
+        let ours = match outer {
+            Some(_) => None,
+            None => {
+                adopt(&mut request, &self.layer, &session);
+                Some(SealedWhenDropped(session.clone()))
+            }
+        };
         // Converted at once: what is not `Send` may not wait for anything.
-        let answer = match handler(request, session.clone())
-            .await
-            .map(R::into_response)
-        {
+        let mut handling = pin!(handler(request, session.clone()));
+        let deadline = session.deadline();
+        let answer = poll_fn(|cx| {
+            let _during = budget::enter(deadline);
+            let answer = handling.as_mut().poll(cx);
+            answer.map_ok(R::into_response)
+        });
+        let answer = match answer.await {
             Ok(response) => Ok(response.await),
             Err(error) => Err(error),
         };
-        if outer.is_some() {
+        if ours.is_none() {
             return answer;
         }
         let settled = self.conclude(&session, Verdict::of(&answer)).await;
-        self.answer(&session, answer, settled)
+        self.answer(&session, answer, settled, |body| body, Body::from)
     }
 
     /// Reads the id.
     pub(crate) fn begin<B>(self: &Arc<Self>, request: &http::Request<B>) -> Session {
         let presented = self.transport.read(request.headers());
+        let presented = presented.in_audience(self.settings.audience.as_deref());
         let session = Session::new(presented, Arc::<Self>::clone(self));
-        session.set_deadline(deadline(request));
+        session.begin(self.settings.now(), deadline(request));
         session
     }
 
@@ -110,47 +128,68 @@ impl<S: SessionStore> Pipeline<S> {
         session: &Session,
         verdict: Verdict,
     ) -> Result<Timestamp, Error> {
+        match verdict {
+            Verdict::Success => self.commit(session, Scope::Commit).await,
+            Verdict::ServerError => self.commit(session, Scope::OnlyDestroy).await,
+            Verdict::Failed(error) => {
+                // If it was the session that failed the handler, it is the session that answers.
+                let ours = error.or_else(|| session.failure());
+                match (ours, self.commit(session, Scope::OnlyDestroy).await) {
+                    (Some(ours), Ok(_)) => Err(ours),
+                    (ours, Err(lost)) => {
+                        log(&lost);
+                        ours.map_or_else(|| Ok(self.settings.now()), Err)
+                    }
+                    (None, Ok(now)) => Ok(now),
+                }
+            }
+        }
+    }
+
+    async fn commit(&self, session: &Session, scope: Scope) -> Result<Timestamp, Error> {
         if let Some(unknown) = session.unknown_outcome() {
             return Err(unknown);
         }
-        match verdict {
-            Verdict::Success => self.write(session, Scope::Commit).await,
-            Verdict::ServerError => self.write(session, Scope::OnlyDestroy).await,
-            Verdict::Failed(error) => {
-                let now = self.write(session, Scope::OnlyDestroy).await?;
-                // If it was the session that failed the handler, it is the session that answers.
-                error.or_else(|| session.failure()).map_or(Ok(now), Err)
+        let written = self.write(session, scope).await;
+        if let Err(error) = &written
+            && scope == Scope::Commit
+            && session.is_to_be_logged_out()
+            && !apply::is_outage(error)
+            && error.kind() != ErrorKind::OutcomeUnknown
+        {
+            // What was to begin after a logout could not be stored. The logout is one all the same.
+            if let Err(lost) = self.write(session, Scope::OnlyDestroy).await {
+                log(&lost);
             }
         }
+        written
     }
 
     /// What the client gets: the handler's answer with the session's headers, or the session's
     /// own.
-    pub(crate) fn answer<B: From<String>, E>(
+    pub(crate) fn answer<A, B, E>(
         &self,
         session: &Session,
-        answer: Result<Response<B>, E>,
+        answer: Result<Response<A>, E>,
         settled: Result<Timestamp, Error>,
+        theirs: impl FnOnce(A) -> B,
+        ours: impl FnOnce(String) -> B,
     ) -> Result<Response<B>, E> {
         let now = match settled {
             Ok(now) => now,
-            Err(error) => return Ok(self.refuse(&error)),
+            Err(error) => {
+                log(&error);
+                return Ok((self.settings.on_error)(&error).map(ours));
+            }
         };
-        let mut response = answer?;
+        let mut response = answer?.map(theirs);
         response::finish(response.headers_mut(), session, &self.transport, now);
         Ok(response)
     }
 
-    /// The answer to a failure.
+    /// The answer to a failed load.
     fn refuse<B: From<String>>(&self, error: &Error) -> Response<B> {
-        let cause = Chain(error);
-        match error.kind() {
-            // Requests that raced each other: nothing is wrong.
-            ErrorKind::Gone | ErrorKind::Conflict => {
-                tracing::warn!(error = %cause, "a session changed in the meantime");
-            }
-            _ => tracing::error!(error = %cause, "a session failed"),
-        }
+        log(error);
         (self.settings.on_error)(error).map(B::from)
     }
 
@@ -216,6 +255,9 @@ impl<S: SessionStore> Pipeline<S> {
         match within(limit, Lost::Write, self.apply(&pending, at)).await {
             Ok(Done::Stored(home, record, token)) => pending.stored(home, record, token),
             Ok(Done::Kept(ttl)) => pending.kept(ttl),
+            Ok(Done::Nothing) => {
+                pending.destroyed(at.now(), &self.settings.expiry, Token::Keep);
+            }
             Ok(Done::Destroyed) => {
                 pending.destroyed(at.now(), &self.settings.expiry, Token::Remove);
             }
@@ -224,9 +266,36 @@ impl<S: SessionStore> Pipeline<S> {
         Ok(at.now())
     }
 
+    /// A fresh id.
+    fn new_id(&self) -> Result<SessionId, Error> {
+        let audience = self.settings.audience.as_deref();
+        Ok(SessionId::generate()?.in_audience(audience))
+    }
+
     /// The clock is read anew each time: a handler may have taken long.
     fn moment(&self, session: &Session) -> Moment {
         Moment::at(self.settings.now()).until(session.deadline())
+    }
+}
+
+fn log(error: &Error) {
+    let cause = Chain(error);
+    match error.kind() {
+        // Requests that raced each other: nothing is wrong.
+        ErrorKind::Gone | ErrorKind::Conflict => {
+            tracing::warn!(error = %cause, "a session changed in the meantime");
+        }
+        _ => tracing::error!(error = %cause, "a session failed"),
+    }
+}
+
+/// Whatever becomes of a request, a clone of its session that was kept is of no use after it.
+#[derive(Debug)]
+pub(crate) struct SealedWhenDropped(pub(crate) Session);
+
+impl Drop for SealedWhenDropped {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
@@ -240,7 +309,7 @@ impl<S: SessionStore> Backend for Pipeline<S> {
     }
 
     fn pseudonym(&self, user: &str) -> Result<Pseudonym, Error> {
-        Pseudonym::of(user, self.settings.user_key.as_ref())
+        self.settings.pseudonym(user)
     }
 
     fn user_sessions<'a>(

@@ -3,14 +3,17 @@
 //! 1. One request has one session; every clone is the same one.
 //! 2. Nothing here does I/O but [`Session::save`] and what lists and revokes a user's sessions; they
 //!    ask the [`Backend`] behind it.
-//! 3. The lock is held for the length of one method and never across an await.
-//! 4. A method that fails changes nothing, and the failure is remembered: if the handler then
-//!    returns `Err`, [`on_error`](crate::SessionLayer::on_error) answers.
+//! 3. The lock is held for the length of one method and never across an await. No code of the
+//!    application runs under it: values are serialized and parsed, and functions of values run,
+//!    while it is free.
+//! 4. A method that fails changes nothing. If the handler returns that very error, in whatever type,
+//!    [`on_error`](crate::SessionLayer::on_error) answers.
 //! 5. Once the request's outcome is decided the session is sealed: what cannot be stored any more
 //!    is refused, not forgotten.
 
 mod detached;
 mod pending;
+mod running;
 mod state;
 mod users;
 mod value;
@@ -20,6 +23,7 @@ mod tests;
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -29,12 +33,12 @@ use serde::de::DeserializeOwned;
 
 use crate::changes::{Apply, Changes, Origin};
 use crate::config;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, WeakError};
 use crate::expiry::{Expiry, Timestamp};
 use crate::id::{SessionId, StorageKey};
 use crate::key::{self, AsKey, Takes};
 use crate::presented::{Former, Ids, Presented};
-use crate::record::{Data, Found, Record};
+use crate::record::{Data, Entry, Found, Record};
 use crate::session::value::{parse, to_entry};
 use crate::user::{Pseudonym, Revoked, UserSessions};
 
@@ -69,7 +73,7 @@ pub(crate) use crate::session::pending::{Home, Pending};
 /// Any method that takes a key fails with [`InvalidKey`](ErrorKind::InvalidKey) for an empty one or
 /// one of over 65,535 bytes. Any that changes something fails with
 /// [`Misconfigured`](ErrorKind::Misconfigured) once the request's outcome is decided, as when a
-/// clone was kept past the response; those that return nothing log a warning then.
+/// clone was kept past the response.
 #[derive(Clone)]
 pub struct Session(Arc<Shared>);
 
@@ -134,12 +138,16 @@ struct State {
     /// What is stored; an empty one that begins now if nothing is, or nobody looked.
     record: Record,
     changes: Changes,
-    destroy: bool,
+    ended: Ended,
     renew: bool,
     if_unchanged: bool,
-    /// Whom it is to be bound to, whether it is already or not.
+    /// The user who has logged in, whether it is bound to that one already or not.
     user: Option<Pseudonym>,
+    /// The user whose login is being written.
+    user_on_the_way: Option<Pseudonym>,
     label: Option<String>,
+    /// When the request began.
+    began: Timestamp,
     /// When the invocation has no time left for the store.
     deadline: Option<Instant>,
     /// Whether this request began it.
@@ -150,11 +158,25 @@ struct State {
     /// Why the last load failed, until one succeeds: a session that could not be loaded is not
     /// written.
     not_loaded: Option<Error>,
-    /// What a handler asked for and cannot have, so that nothing of the rest is written either.
-    invalid: Option<Error>,
-    failure: Option<Error>,
+    /// The errors that a handler was given, the last ones at least.
+    failures: Vec<WeakError>,
     seal: Option<Error>,
 }
+
+/// Whether what was stored is to end with this request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Ended {
+    No,
+    /// Another user has logged in. If the handler fails, nothing ends.
+    ByLogin,
+    /// It was logged out. It ends whatever becomes of the handler.
+    ByLogout,
+}
+
+/// How many errors of one request are remembered.
+const MOST_FAILURES: usize = 16;
+/// How often a function is run where another clone of the session changes the value meanwhile.
+const MOST_RUNS: usize = 16;
 
 /// What the client is to be told of the id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +192,7 @@ pub(crate) enum Token {
 /// How much of what was asked for is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// All but a renewal of the id: [`Session::save`].
+    /// All but what is due by itself: [`Session::save`].
     Save,
     /// All: the handler succeeded.
     Commit,
@@ -218,14 +240,47 @@ impl Session {
         session
     }
 
-    /// What is stored under a key, as a `T`. `None` if nothing is.
+    /// Returns the value stored under `key`, as a `T`; `None` if there is none.
     ///
     /// # Errors
     ///
     /// [`Deserialize`](ErrorKind::Deserialize) if it is of another type; the value stays.
     /// [`InvalidKey`](ErrorKind::InvalidKey).
     pub fn get<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>, Error> {
-        self.try_with(|state| state.get(key.as_key()))
+        let entry = self.try_with(|state| state.entry(key.as_key()))?;
+        self.parsed(entry.as_ref())
+    }
+
+    /// Returns the value stored under `key`, as a `T`, and removes it if it is of another type: for a
+    /// type that changed from one deployment to the next, where [`get`](Self::get) would fail in
+    /// every request until the session expires.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// fn theme(session: &Session) -> Result<String, Error> {
+    ///     Ok(session.get_or_reset("theme")?.unwrap_or_else(|| "light".to_owned()))
+    /// }
+    ///
+    /// let session = Session::detached([("theme", 3)]); // as an older version stored it
+    /// assert_eq!(theme(&session)?, "light");
+    /// assert!(!session.contains("theme"));
+    /// # Ok::<_, Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKey`](ErrorKind::InvalidKey).
+    pub fn get_or_reset<T: DeserializeOwned>(
+        &self,
+        key: impl AsKey<T>,
+    ) -> Result<Option<T>, Error> {
+        match self.get(key.as_key()) {
+            Err(error) if error.kind() == ErrorKind::Deserialize => {
+                self.remove(key.as_key()).map(|()| None)
+            }
+            other => other,
+        }
     }
 
     /// Puts a value under a key. A value equal to what is there changes nothing, and so costs no
@@ -249,35 +304,94 @@ impl Session {
         })
     }
 
-    /// Takes a key out. An absent one changes nothing.
-    pub fn remove(&self, key: impl AsRef<str>) {
-        self.change(|state| {
-            let (base, changes) = state.base_and_changes();
-            if key::is_valid(key.as_ref()) {
-                changes.remove(base, key.as_ref());
-            }
-        });
-    }
-
-    /// Takes a key out and gives its value, as a `T`.
+    /// Removes the value stored under `key`. If there is none, nothing changes.
     ///
     /// # Errors
     ///
-    /// [`Deserialize`](ErrorKind::Deserialize) if it is of another type; it is not taken out then.
     /// [`InvalidKey`](ErrorKind::InvalidKey).
-    pub fn take<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>, Error> {
+    pub fn remove(&self, key: impl AsRef<str>) -> Result<(), Error> {
         self.try_change(|state| {
-            let value = state.get(key.as_key())?;
+            let key = key::checked(key.as_ref())?;
             let (base, changes) = state.base_and_changes();
-            changes.remove(base, key.as_key());
-            Ok(value)
+            changes.remove(base, key);
+            Ok(())
         })
     }
 
-    /// Whether there is a value under a key, of whatever type.
+    /// Removes the value stored under `key` and returns it, as a `T`.
+    ///
+    /// Two concurrent requests may both get it. A value that only one of them may have is taken by
+    /// [`take_once`](Self::take_once).
+    ///
+    /// # Errors
+    ///
+    /// [`Deserialize`](ErrorKind::Deserialize) if it is of another type; it is not removed then.
+    /// [`InvalidKey`](ErrorKind::InvalidKey).
+    pub fn take<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>, Error> {
+        self.take_by(key.as_key(), Changes::remove)
+    }
+
+    /// Removes the value stored under `key` and returns it, as a `T`, to one request alone: a value
+    /// that is good for one use, such as the `state` of an OAuth login.
+    ///
+    /// The removal is written only if no other request has removed or changed the value since it was
+    /// read. Otherwise [`save`](Self::save), or the end of the request, fails with
+    /// [`Conflict`](ErrorKind::Conflict), and nothing is written; the answer to the client is
+    /// [`on_error`](crate::SessionLayer::on_error)'s. Call `save` before a side effect that must happen
+    /// once. Only a [logout](Self::destroy) that nothing follows is not held back by it.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// async fn callback(session: &Session, state: &str) -> Result<bool, Error> {
+    ///     let expected: Option<String> = session.take_once("state")?;
+    ///     session.save().await?; // only one request gets past this line
+    ///     Ok(expected.as_deref() == Some(state))
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let session = Session::detached([("state", "x1")]);
+    /// # assert!(callback(&session, "x1").await.unwrap());
+    /// # assert!(!callback(&session, "x1").await.unwrap());
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`take`](Self::take).
+    pub fn take_once<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>, Error> {
+        self.take_by(key.as_key(), Changes::take)
+    }
+
+    fn take_by<T: DeserializeOwned>(
+        &self,
+        key: &str,
+        take: impl Fn(&mut Changes, Option<&Data>, &str),
+    ) -> Result<Option<T>, Error> {
+        loop {
+            let Some(entry) = self.try_change(|state| state.entry(key))? else {
+                return Ok(None);
+            };
+            let value = self.parsed(Some(&entry))?;
+            let taken = self.try_change(|state| {
+                let is_there = state.current(key)?.as_deref() == Some(&entry);
+                if is_there {
+                    let (base, changes) = state.base_and_changes();
+                    take(changes, base, key);
+                }
+                Ok(is_there)
+            })?;
+            if taken {
+                return Ok(value);
+            }
+        }
+    }
+
+    /// Returns whether there is a value under `key`, of whatever type. No value has an
+    /// [invalid key](ErrorKind::InvalidKey).
     pub fn contains(&self, key: impl AsRef<str>) -> bool {
         // An increment of what is no number is an error of `get`, and still a value.
-        self.with(|state| !matches!(state.current(key.as_ref()), Ok(None)))
+        self.with_foreseen(|state| !matches!(state.current(key.as_ref()), Ok(None)))
     }
 
     /// All keys, in order.
@@ -292,18 +406,22 @@ impl Session {
         self.keys().is_empty()
     }
 
-    /// Takes every key out. A stored session stays stored, empty; [`destroy`](Self::destroy)
+    /// Removes every value. A stored session stays stored, empty; [`destroy`](Self::destroy)
     /// removes it.
-    pub fn clear(&self) {
-        self.change(|state| {
+    ///
+    /// # Errors
+    ///
+    /// Only those of every change, [above](Self#errors).
+    pub fn clear(&self) -> Result<(), Error> {
+        self.try_change(|state| {
             let empty = Data::new();
-            let base = if state.destroy {
-                &empty
-            } else {
-                state.record.data()
+            let base = match state.ended {
+                Ended::No => state.record.data(),
+                Ended::ByLogin | Ended::ByLogout => &empty,
             };
             state.changes.clear(base);
-        });
+            Ok(())
+        })
     }
 
     /// Counts a key up, or down, and gives the sum. An absent key counts from 0.
@@ -329,10 +447,9 @@ impl Session {
     /// `T::default()`.
     ///
     /// `f` is run now, so that [`get`](Self::get) gives a forecast, and again whenever another
-    /// request has changed the key in between. It must not do anything else than change the value;
-    /// above all it must not use the session, for which it would wait for ever. What other requests
-    /// do to other keys is none of its business. If it changes nothing of the value that was read,
-    /// it is dropped, as if it had been applied right then.
+    /// request has changed the key in between. It should not do anything else than change the value.
+    /// What other requests do to other keys does not run it again. If it changes nothing of the value
+    /// that was read, it is dropped, as if it had been applied right then.
     ///
     /// ```
     /// use lambda_sessions::{Error, Session};
@@ -367,11 +484,26 @@ impl Session {
             f(&mut value);
             to_entry(&value)
         });
-        self.try_change(|state| {
-            let key = key::checked(key.as_key())?;
-            let (base, changes) = state.base_and_changes();
-            changes.update(base, key, apply)
-        })
+        let key = key.as_key();
+        for _ in 0..MOST_RUNS {
+            let there = self.try_change(|state| state.entry(key))?;
+            // The function is the application's, and so it runs while the session is not locked.
+            let made = self.noted(apply.run(there.as_ref()))?;
+            let changed = self.try_change(|state| {
+                let is_there = state.current(key)?.as_deref() == there.as_ref();
+                if is_there {
+                    let apply = apply.clone().foreseeing(there, Ok(made));
+                    let (base, changes) = state.base_and_changes();
+                    changes.update(base, key, apply)?;
+                }
+                Ok(is_there)
+            })?;
+            if changed {
+                return Ok(());
+            }
+        }
+        let reason = "the value of an update was changed each time that the update ran";
+        self.noted(Err(Error::new(ErrorKind::Conflict, reason)))
     }
 
     /// Lets this request's changes be written only if no other request has written the session
@@ -379,18 +511,35 @@ impl Session {
     /// [`Conflict`](ErrorKind::Conflict), and nothing is written.
     ///
     /// A touch is no write, and a logout is not held back by it.
-    pub fn if_unchanged(&self) {
-        self.change(|state| state.if_unchanged = true);
+    ///
+    /// # Errors
+    ///
+    /// Only those of every change, [above](Self#errors).
+    pub fn if_unchanged(&self) -> Result<(), Error> {
+        self.try_change(|state| {
+            state.if_unchanged = true;
+            Ok(())
+        })
     }
 
-    /// Gives the session a new id at the end of the request, with the same data; the old one is
-    /// dead at once: a request that still brings it reads an empty session, what it writes is
-    /// answered with 409, and its cookie is left alone. Call it at login and at every change of
-    /// privilege: it is the defence against [session fixation][owasp].
+    /// Gives the session a new id at the end of the request, with the same data. The old one is dead
+    /// at once. Call it at every change of privilege: it is the defence against
+    /// [session fixation][owasp]. [`set_user`](Self::set_user) implies it.
+    ///
+    /// A request that read the session before, and changes it after, is answered with 409. One that
+    /// comes with the old id later reads an empty session, and may begin a new one. Nothing that is
+    /// written in this request is ever visible under the old id, not by [`save`](Self::save) either.
+    ///
+    /// # Errors
+    ///
+    /// Only those of every change, [above](Self#errors).
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#renew-the-session-id-after-any-privilege-level-change
-    pub fn renew(&self) {
-        self.change(|state| state.renew = true);
+    pub fn renew(&self) -> Result<(), Error> {
+        self.try_change(|state| {
+            state.renew = true;
+            Ok(())
+        })
     }
 
     /// Logs out: the record goes at the end of the request, and so does the cookie. From here on the
@@ -398,21 +547,27 @@ impl Session {
     ///
     /// It holds even if the handler then returns `Err` or answers 5xx. After a panic, or if the
     /// request is dropped, nothing is written at all.
-    pub fn destroy(&self) {
-        self.change(|state| {
-            state.changes = Changes::default();
-            state.renew = false;
-            state.user = None;
-            state.label = None;
-            state.destroy = true;
-        });
+    ///
+    /// If the client sent two different ids, so that neither was accepted, the sessions of both end.
+    ///
+    /// # Errors
+    ///
+    /// Only those of every change, [above](Self#errors).
+    pub fn destroy(&self) -> Result<(), Error> {
+        self.try_change(|state| Ok(state.end(Ended::ByLogout)))
+            .map(drop)
     }
 
     /// Writes now what would be written at the end, for a side effect that must not happen unless
     /// the session is stored. After it, [`get`](Self::get) gives what was committed.
     ///
-    /// A pending [`renew`](Self::renew) is left for the end, and so is what renews the id of a stored
-    /// session: [`set_user`](Self::set_user), [`set_label`](Self::set_label).
+    /// A pending [`renew`](Self::renew) or [`set_user`](Self::set_user) is performed: from here on
+    /// [`id`](Self::id) is the new one, and the old one is dead. The client learns of it by the
+    /// response. If the handler then returns `Err`, or the end of the request fails, the client has to
+    /// begin anew.
+    ///
+    /// One save waits for the one before it. Drop the future of a save that you no longer wait for: one
+    /// that is kept and not polled keeps later ones waiting until the invocation's deadline.
     ///
     /// # Errors
     ///
@@ -426,9 +581,7 @@ impl Session {
     /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown): it may have been written, and the session is
     /// sealed.
     pub async fn save(&self) -> Result<(), Error> {
-        if let Some(sealed) = self.with(|state| state.seal.clone()) {
-            return Err(sealed);
-        }
+        self.try_change(|_| Ok(()))?;
         self.0.backend.save(self).await
     }
 
@@ -474,7 +627,8 @@ impl fmt::Debug for Session {
 /// A write-only view of a request's session, had without reading it.
 ///
 /// What is changed here is one `UpdateItem` at the end of the request, and no read. If the session
-/// turns out to have died, the changes begin a new one.
+/// turns out to have died, the changes begin a new one; if it was given a new id after this request had
+/// begun, they are refused with [`Gone`](ErrorKind::Gone).
 ///
 /// Of a write whose answer was lost, and that nothing was read for, nobody can tell whether it
 /// happened, unless it is found in the table: it fails with
@@ -496,9 +650,13 @@ impl UnreadSession {
         self.0.insert(key, value)
     }
 
-    /// Takes a key out.
-    pub fn remove(&self, key: impl AsRef<str>) {
-        self.0.remove(key);
+    /// Removes the value stored under `key`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::remove`].
+    pub fn remove(&self, key: impl AsRef<str>) -> Result<(), Error> {
+        self.0.remove(key)
     }
 
     /// Counts a key up, or down. The sum is not known here.
@@ -512,9 +670,13 @@ impl UnreadSession {
             .try_change(|state| state.add(key.as_key(), by).map(drop))
     }
 
-    /// Logs out; as [`Session::destroy`].
-    pub fn destroy(&self) {
-        self.0.destroy();
+    /// Logs out, as [`Session::destroy`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::destroy`].
+    pub fn destroy(&self) -> Result<(), Error> {
+        self.0.destroy()
     }
 }
 
@@ -548,18 +710,19 @@ impl Session {
                 moved_to: None,
                 record: Record::new(Data::new(), epoch, epoch),
                 changes: Changes::default(),
-                destroy: false,
+                ended: Ended::No,
                 renew: false,
                 if_unchanged: false,
                 user: None,
+                user_on_the_way: None,
                 label: None,
+                began: epoch,
                 deadline: None,
                 is_new: true,
                 was_read: false,
                 token: Token::Keep,
                 not_loaded: None,
-                invalid: None,
-                failure: None,
+                failures: Vec::new(),
                 seal: None,
             }),
             presented,
@@ -578,14 +741,12 @@ impl Session {
         self.0.former
     }
 
-    /// The ids of an ambiguous request, of which none was accepted.
-    #[allow(dead_code)] // for a logout, which may end them
-    pub(crate) fn others(&self) -> &[SessionId] {
-        &self.0.others
-    }
-
     /// Loads it through the backend, for whoever does not know the store.
     pub(crate) async fn load(&self) -> Result<(), Error> {
+        if !self.was_read() {
+            // Whoever asks for it after the response has left could lose what they change.
+            self.try_change(|_| Ok(()))?;
+        }
         self.0.backend.load(self).await
     }
 
@@ -603,11 +764,34 @@ impl Session {
         self.with(|state| state.was_read)
     }
 
-    /// Whether there is anything to settle: it was asked for, changed, or failed to load.
-    pub(crate) fn was_used(&self) -> bool {
+    /// Whether there is anything to settle: it was asked for, changed, or failed to load. If there is
+    /// not, it is sealed.
+    pub(crate) fn is_to_be_settled(&self) -> bool {
         self.with(|state| {
-            state.was_read || state.destroy || !state.changes.is_empty() || state.failure.is_some()
+            let used = state.was_read
+                || state.ended != Ended::No
+                || !state.changes.is_empty()
+                || !state.failures.is_empty();
+            if !used {
+                state.seal();
+            }
+            used
         })
+    }
+
+    /// Whether a logout was asked for and has not been written.
+    pub(crate) fn is_to_be_logged_out(&self) -> bool {
+        self.with(|state| state.ended == Ended::ByLogout)
+    }
+
+    /// Refuses every change from here on, and lets go of those that were not written: a function
+    /// among them may hold this very session.
+    pub(crate) fn close(&self) {
+        let changes = self.with(|state| {
+            state.seal();
+            mem::take(&mut state.changes)
+        });
+        drop(changes);
     }
 
     /// Takes in what the store had.
@@ -630,46 +814,49 @@ impl Session {
         self.with(|state| state.deadline)
     }
 
-    pub(crate) fn set_deadline(&self, deadline: Option<Instant>) {
-        self.with(|state| state.deadline = deadline);
+    /// The request begins now.
+    pub(crate) fn begin(&self, now: Timestamp, deadline: Option<Instant>) {
+        self.with(|state| (state.began, state.deadline) = (now, deadline));
     }
 
-    /// Remembers that something failed.
+    /// Remembers an error that a handler is given.
     pub(crate) fn failed(&self, error: &Error) {
-        self.with(|state| state.failure = Some(error.clone()));
+        self.with(|state| state.note(error));
     }
 
     /// Remembers that it could not be loaded.
     pub(crate) fn not_loaded(&self, error: &Error) {
-        self.failed(error);
-        self.with(|state| state.not_loaded = Some(error.clone()));
+        self.with(|state| {
+            state.note(error);
+            state.not_loaded = Some(error.distinct());
+        });
     }
 
-    /// The last failure of any method of the session.
+    /// The last error that a handler was given and that is still held: by what it has returned, since
+    /// it has returned.
     pub(crate) fn failure(&self) -> Option<Error> {
-        self.with(|state| state.failure.clone())
+        self.with(|state| state.failures.iter().rev().find_map(WeakError::upgrade))
     }
 
     /// Why the session is sealed, if a write's outcome is unknown.
     pub(crate) fn unknown_outcome(&self) -> Option<Error> {
-        self.with(|state| state.seal.clone())
+        self.with(|state| state.seal.as_ref().map(Error::distinct))
             .filter(|seal| seal.kind() == ErrorKind::OutcomeUnknown)
     }
 
     /// What the client is to be told, with the id and expiry where it is one to be issued.
     pub(crate) fn token(&self) -> (Token, Option<SessionId>, Timestamp) {
-        self.with(|state| {
-            let token = match state.token {
-                // The id that it has is signed anew, or moves to the current cookie.
-                Token::Keep if self.0.reissue && state.origin == Origin::Live => Token::Issue,
-                token => token,
-            };
-            (token, state.id.clone(), state.record.ttl())
-        })
+        self.with(|state| (state.token, state.id.clone(), state.record.ttl()))
     }
 
     fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
-        f(&mut self.lock())
+        let mut state = self.lock();
+        let result = f(&mut state);
+        // What an application put into its functions is dropped while the session is not locked.
+        let replaced = state.changes.take_replaced();
+        drop(state);
+        drop(replaced);
+        result
     }
 
     /// Poisoning says that a panic came while the lock was held: every change of the state is
@@ -678,11 +865,34 @@ impl Session {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Runs `f` where all functions of values have foreseen what they make of what was read, so that
+    /// none of them runs under the lock.
+    fn with_foreseen<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        let this = Arc::as_ptr(&self.0).addr();
+        if running::is_running(this) {
+            return self.with(f);
+        }
+        loop {
+            let state = self.lock();
+            let unforeseen = state.changes.unforeseen(state.base_or_empty());
+            drop(state);
+            let Some((key, apply, there)) = unforeseen else {
+                return self.with(f);
+            };
+            let made = {
+                let _running = running::run(this);
+                apply.run(there.as_ref())
+            };
+            let apply = apply.foreseeing(there, made);
+            self.with(|state| state.changes.foresee(&key, apply));
+        }
+    }
+
     fn try_with<R>(&self, f: impl FnOnce(&mut State) -> Result<R, Error>) -> Result<R, Error> {
-        self.with(|state| {
+        self.with_foreseen(|state| {
             let result = f(state);
             if let Err(error) = &result {
-                state.failure = Some(error.clone());
+                state.note(error);
             }
             result
         })
@@ -690,18 +900,16 @@ impl Session {
 
     fn try_change<R>(&self, f: impl FnOnce(&mut State) -> Result<R, Error>) -> Result<R, Error> {
         self.try_with(|state| match &state.seal {
-            Some(sealed) => Err(sealed.clone()),
+            Some(sealed) => Err(sealed.distinct()),
             None => f(state),
         })
     }
 
-    fn change(&self, f: impl FnOnce(&mut State)) {
-        let done = self.try_change(|state| {
-            f(state);
-            Ok(())
-        });
-        if let Err(error) = done {
-            tracing::warn!(%error, "a change of a session was ignored");
-        }
+    fn parsed<T: DeserializeOwned>(&self, entry: Option<&Entry>) -> Result<Option<T>, Error> {
+        self.noted(entry.map(parse).transpose())
+    }
+
+    fn noted<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        result.inspect_err(|error| self.failed(error))
     }
 }

@@ -219,6 +219,8 @@ pub struct Update<'a> {
     pub changes: &'a Changes,
     /// The new expiry; `None` leaves it.
     pub ttl: Option<Timestamp>,
+    /// The new label; `None` leaves it. A record that is nobody's has none.
+    pub label: Option<&'a str>,
     /// What was read before, if anything was. What is stored may be newer.
     pub read: Option<&'a Record>,
     /// Whether it fails with [`Conflict`](crate::ErrorKind::Conflict) if somebody wrote since that
@@ -235,6 +237,7 @@ impl<'a> Update<'a> {
         Self {
             changes,
             ttl: None,
+            label: None,
             read: None,
             if_unchanged: false,
             at,
@@ -254,8 +257,11 @@ impl<'a> Update<'a> {
             return Err(Error::new(ErrorKind::Conflict, reason));
         }
         let data = self.changes.apply(record.data())?;
-        Ok(record
-            .clone()
+        let labelled = match self.label {
+            Some(label) => record.clone().labelled(label),
+            None => record.clone(),
+        };
+        Ok(labelled
             .with_data(data)
             .with_ttl(self.ttl.unwrap_or(record.ttl()))
             .modified_at(self.at.now())
@@ -348,7 +354,8 @@ impl<'a> Renewal<'a> {
     /// What is left at the old key.
     #[must_use]
     pub fn stub(&self, to: &StorageKey) -> Stub {
-        let after = |seconds| Stub::new(self.at.now().plus(Duration::from_secs(seconds)));
+        let now = self.at.now();
+        let after = |seconds| Stub::new(now, now.plus(Duration::from_secs(seconds)));
         let stub = match self.leads_on {
             true => after(GRACE_SECONDS).leading_to(to.clone()),
             false => after(STUB_SECONDS),

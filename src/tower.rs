@@ -17,11 +17,12 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use crate::body::SessionBody;
+use crate::budget;
 use crate::error::Error;
 use crate::expiry::Timestamp;
 use crate::request::{adopt, handle};
-use crate::service::{Pipeline, Verdict};
-use crate::session::Session;
+use crate::service::{Pipeline, SealedWhenDropped, Verdict};
 use crate::store::SessionStore;
 
 /// An `http` service whose requests have sessions. Made by
@@ -56,91 +57,139 @@ impl<S, Inner, B, RB> Service<Request<B>> for SessionService<S, Inner>
 where
     S: SessionStore,
     Inner: Service<Request<B>, Response = Response<RB>>,
-    RB: From<String>,
 {
-    type Response = Response<RB>;
+    type Response = Response<SessionBody<RB>>;
     type Error = Inner::Error;
-    type Future = SessionFuture<S, Inner::Future, Response<RB>, Inner::Error>;
+    type Future = SessionFuture<S, Inner::Future, RB, Inner::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let ours = match handle(&request) {
-            // An outer layer has given it a session, and commits it.
-            Some(_) => None,
-            None => {
-                let session = self.pipeline.begin(&request);
-                adopt(&mut request, &session);
-                Some((Arc::clone(&self.pipeline), session))
+        // The same layer, further out, has given it a session, and commits it.
+        let is_outer = handle(&request, self.pipeline.layer()).is_none();
+        let ours = is_outer.then(|| {
+            let session = self.pipeline.begin(&request);
+            adopt(&mut request, self.pipeline.layer(), &session);
+            Ours {
+                pipeline: Arc::clone(&self.pipeline),
+                session: SealedWhenDropped(session),
             }
-        };
+        });
         SessionFuture {
-            inner: self.inner.call(request),
-            ours,
-            commit: None,
+            state: State::Running {
+                inner: self.inner.call(request),
+                ours,
+            },
         }
     }
 }
 
 pin_project! {
     /// Runs the inner service, and then commits its session. Made by [`SessionService`].
-    pub struct SessionFuture<S, F, R, E> {
+    pub struct SessionFuture<S, F, RB, E> {
         #[pin]
-        inner: F,
-        ours: Option<(Arc<Pipeline<S>>, Session)>,
-        commit: Option<Commit<R, E>>,
+        state: State<S, F, RB, E>,
     }
 }
 
+pin_project! {
+    #[project = Stage]
+    enum State<S, F, RB, E> {
+        Running {
+            #[pin]
+            inner: F,
+            ours: Option<Ours<S>>,
+        },
+        Committing { commit: Commit<S, RB, E> },
+        Done,
+    }
+}
+
+/// The session of a request whose outermost layer this is.
+struct Ours<S> {
+    pipeline: Arc<Pipeline<S>>,
+    session: SealedWhenDropped,
+}
+
 /// The inner service's answer, held back until its session is committed.
-struct Commit<R, E> {
-    answer: Result<R, E>,
+struct Commit<S, RB, E> {
+    ours: Ours<S>,
+    /// Taken with the end of `settled`, and there until then.
+    answer: Option<Result<Response<RB>, E>>,
     /// One box, for requests whose session was asked for.
     settled: Pin<Box<dyn Future<Output = Result<Timestamp, Error>> + Send>>,
 }
 
-impl<S, F, R, E> fmt::Debug for SessionFuture<S, F, R, E> {
+impl<S: SessionStore, RB, E> Commit<S, RB, E> {
+    fn begin(ours: Ours<S>, answer: Result<Response<RB>, E>) -> Self {
+        let pipeline = Arc::clone(&ours.pipeline);
+        let session = ours.session.0.clone();
+        let verdict = Verdict::of(&answer);
+        Self {
+            ours,
+            answer: Some(answer),
+            settled: Box::pin(async move { pipeline.conclude(&session, verdict).await }),
+        }
+    }
+}
+
+impl<S, F, RB, E> fmt::Debug for SessionFuture<S, F, RB, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionFuture").finish_non_exhaustive()
     }
 }
 
-impl<S, F, RB, E> Future for SessionFuture<S, F, Response<RB>, E>
+impl<S, F, RB, E> Future for SessionFuture<S, F, RB, E>
 where
     S: SessionStore,
     F: Future<Output = Result<Response<RB>, E>>,
-    RB: From<String>,
 {
-    type Output = Result<Response<RB>, E>;
+    type Output = Result<Response<SessionBody<RB>>, E>;
 
+    /// # Panics
+    ///
+    /// If it is polled after it was ready, as any future of an `async fn`.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if this.commit.is_none() {
-            let answer = ready!(this.inner.poll(cx));
-            let used = this.ours.as_ref().filter(|(_, session)| session.was_used());
-            let Some((pipeline, session)) = used else {
-                return Poll::Ready(answer);
-            };
-            let (pipeline, session) = (Arc::clone(pipeline), session.clone());
-            let verdict = Verdict::of(&answer);
-            let settled = async move { pipeline.conclude(&session, verdict).await };
-            *this.commit = Some(Commit {
-                answer,
-                settled: Box::pin(settled),
-            });
-        }
-        let settled = match this.commit {
-            Some(commit) => ready!(commit.settled.as_mut().poll(cx)),
-            None => return Poll::Pending,
-        };
-        match (this.commit.take(), this.ours) {
-            (Some(commit), Some((pipeline, session))) => {
-                Poll::Ready(pipeline.answer(session, commit.answer, settled))
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                Stage::Running { inner, ours } => {
+                    let answer = {
+                        let session = ours.as_ref().map(|ours| &ours.session.0);
+                        let _during = session.map(|it| budget::enter(it.deadline()));
+                        ready!(inner.poll(cx))
+                    };
+                    let used = ours.take().filter(|ours| ours.session.0.is_to_be_settled());
+                    match used {
+                        Some(ours) => state.set(State::Committing {
+                            commit: Commit::begin(ours, answer),
+                        }),
+                        None => {
+                            state.set(State::Done);
+                            return Poll::Ready(
+                                answer.map(|answer| answer.map(SessionBody::inner)),
+                            );
+                        }
+                    }
+                }
+                Stage::Committing { commit } => {
+                    let settled = ready!(commit.settled.as_mut().poll(cx));
+                    let answer = commit.answer.take().expect("it is taken once, here");
+                    let Ours { pipeline, session } = &commit.ours;
+                    let answer = pipeline.answer(
+                        &session.0,
+                        answer,
+                        settled,
+                        SessionBody::inner,
+                        SessionBody::failure,
+                    );
+                    state.set(State::Done);
+                    return Poll::Ready(answer);
+                }
+                Stage::Done => panic!("a session's future was polled after it was ready"),
             }
-            // A commit is begun only where there is a session of ours.
-            _ => Poll::Pending,
         }
     }
 }

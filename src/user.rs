@@ -108,6 +108,12 @@ impl Binding {
         self
     }
 
+    /// Returns the same with another label.
+    pub(crate) fn labelled(mut self, label: &str) -> Self {
+        self.label = Some(label.to_owned());
+        self
+    }
+
     /// Whose it is.
     #[must_use]
     pub fn user(&self) -> &Pseudonym {
@@ -141,31 +147,38 @@ impl fmt::Debug for Binding {
     }
 }
 
-/// Whom a session is to be bound to.
+/// A login that the session is to be bound by.
 #[derive(Clone)]
-pub(crate) struct Wanted {
+pub(crate) struct Login {
     pub(crate) user: Pseudonym,
     pub(crate) label: Option<String>,
-    /// That of the login that goes on, if it does.
-    pub(crate) handle: Option<String>,
 }
 
-impl Wanted {
+impl Login {
+    /// Returns the binding that it makes of a session which ends at `until` at the latest. A session
+    /// of the same user keeps its handle.
+    ///
     /// # Errors
     ///
     /// [`Unavailable`](ErrorKind::Unavailable) if the operating system has no randomness to give.
-    pub(crate) fn until(self, until: Timestamp) -> Result<Binding, Error> {
-        let handle = match self.handle {
-            Some(handle) => handle,
+    pub(crate) fn binding(
+        &self,
+        bound: Option<&Binding>,
+        until: Timestamp,
+    ) -> Result<Binding, Error> {
+        let same = bound.filter(|bound| bound.user == self.user);
+        let handle = match same {
+            Some(same) => same.handle.clone(),
             None => URL_SAFE_NO_PAD.encode(random::<HANDLE_BYTES>()?),
         };
-        Ok(Binding::new(self.user, handle, self.label, until))
+        let label = self.label.clone().or_else(|| same?.label.clone());
+        Ok(Binding::new(self.user.clone(), handle, label, until))
     }
 }
 
-impl fmt::Debug for Wanted {
+impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wanted")
+        f.write_str("Login")
     }
 }
 
@@ -453,13 +466,15 @@ mod tests {
         let at = Timestamp::from_epoch_seconds;
         let user = Pseudonym::of("secret-user", None).unwrap();
         let shown = user.as_str().to_owned();
-        let wanted = Wanted {
+        let handle = "secret-handle".to_owned();
+        let bound = Binding::new(user.clone(), handle, None, at(8));
+        let login = Login {
             user,
             label: Some("secret-label".to_owned()),
-            handle: Some("secret-handle".to_owned()),
         };
-        let debug = format!("{wanted:?}");
-        let binding = wanted.until(at(9)).unwrap();
+        let debug = format!("{login:?}");
+        let binding = login.binding(Some(&bound), at(9)).unwrap();
+        assert_eq!(binding.handle(), "secret-handle");
         let info = SessionInfo::new(&binding, at(1), at(2), at(3));
         let user = binding.user();
         let only = Revoked::Only("secret-handle");

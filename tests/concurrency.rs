@@ -117,7 +117,7 @@ async fn if_unchanged_lets_one_of_two_win() {
             let allowed = !session.contains(other);
             both_have_read.wait().await;
             if allowed {
-                session.if_unchanged();
+                session.if_unchanged()?;
                 session.insert(from, true)?;
             }
             Ok("")
@@ -156,11 +156,11 @@ async fn if_unchanged_holds_whatever_is_written() {
                         true => {
                             (0..1_000).try_for_each(|n| session.insert(format!("key {n}"), n))?
                         }
-                        false => session.renew(),
+                        false => session.renew()?,
                     }
                     session.insert("ours", true)?;
                     if if_unchanged {
-                        session.if_unchanged();
+                        session.if_unchanged()?;
                     }
                     Ok("")
                 }
@@ -228,7 +228,7 @@ fn write(kind: &str, session: &Session) -> Result<(), Error> {
         "set" => session.insert("a", 1)?,
         "increment" => drop(session.increment("n", 1)?),
         "update" => session.update("list", |list: &mut Vec<u32>| list.push(1))?,
-        "renew" => session.renew(),
+        "renew" => session.renew()?,
         _ => {}
     }
     Ok(())
@@ -249,7 +249,7 @@ where
         "unread" => {
             let unread = move |request: Request| async move {
                 during().await;
-                request.unread_session()?.remove("n");
+                request.unread_session()?.remove("n")?;
                 Ok("")
             };
             ada.visit_layered(sessions, unread).await
@@ -291,7 +291,7 @@ async fn a_logout_wins_over_every_write() {
                     let leaves = |_: Request, session: Session| async move {
                         let nothing = || async {};
                         visit_during(there, writer.clone(), kind, nothing).await;
-                        session.destroy();
+                        session.destroy()?;
                         Ok("")
                     };
                     ada.clone().visit(here, leaves).await.status

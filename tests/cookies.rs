@@ -38,7 +38,7 @@ async fn function() {
 }
 
 async fn login(_: Request, session: Session) -> Result<String, Error> {
-    session.renew();
+    session.renew()?;
     session.insert("name", "ada")?;
     Ok(String::new())
 }
@@ -164,7 +164,8 @@ async fn session_moves_from_a_previous_cookie() {
         bench.proxy.calls();
         let reply = browser.visit(&after, who).await;
         assert_eq!(reply.body, "ada", "{what}");
-        assert_eq!(bench.proxy.calls(), ["GetItem"], "{what}");
+        // The write shows that the id is alive when the cookie is sent.
+        assert_eq!(bench.proxy.calls(), ["GetItem", "UpdateItem"], "{what}");
         assert_eq!(reply.cookies.len(), 2, "{what}: {:?}", reply.cookies);
         assert_eq!(reply.header("cache-control"), Some("no-store"), "{what}");
         assert_eq!(browser.jar.len(), 1, "{what}: the previous one is gone");
@@ -176,6 +177,7 @@ async fn session_moves_from_a_previous_cookie() {
         let reply = browser.visit(&after, who).await;
         assert_eq!(reply.body, "ada", "{what}");
         assert!(reply.cookies.is_empty(), "{what}: {:?}", reply.cookies);
+        assert_eq!(bench.proxy.calls(), ["GetItem"], "{what}");
         // A version of the function from before takes it, where it looks for that name.
         if what != "name" {
             assert_eq!(browser.clone().visit(&before, who).await.body, "ada");
@@ -240,6 +242,80 @@ async fn logout_removes_previous_cookies() {
         let reply = browser.visit(&after, logout).await;
         assert!(!reply.cookies.is_empty(), "{what}");
         assert!(browser.jar.iter().all(|kept| kept.name != "older"));
+    }
+}
+
+/// Neither of two ids is accepted, and whoever presents one may end it.
+#[tokio::test]
+async fn logout_of_two_values_ends_both_sessions() {
+    let bench = Bench::new().await;
+    for shape in SHAPES {
+        for garbage in [false, true] {
+            let ada = Browser::logged_in(&bench.sessions).await;
+            let bob = Browser::logged_in(&bench.sessions).await;
+            let lines = [&ada, &bob].map(|who| format!("{COOKIE}={}", who.jar[0].value));
+            let second = if garbage {
+                "__Host-sid=garbage"
+            } else {
+                &lines[1]
+            };
+            let both = [lines[0].as_str(), second];
+            assert_eq!(
+                shape.visit(&bench.sessions, &both, who).await.body,
+                "nobody"
+            );
+            let reply = shape.visit(&bench.sessions, &both, logout).await;
+            assert_eq!((reply.status, reply.cookies.len()), (200, 1), "{shape:?}");
+            for (line, ended) in lines.iter().zip([true, !garbage]) {
+                let seen = shape.visit(&bench.sessions, &[line], who).await.body;
+                assert_eq!(seen == "nobody", ended, "{shape:?} {garbage}");
+            }
+        }
+    }
+}
+
+/// A logout that could not end one of them is no success.
+#[tokio::test]
+async fn logout_of_two_values_fails_if_one_stays() {
+    use support::Answer;
+    let bench = Bench::new().await;
+    let ada = Browser::logged_in(&bench.sessions).await;
+    let bob = Browser::logged_in(&bench.sessions).await;
+    let lines = [&ada, &bob].map(|who| format!("{COOKIE}={}", who.jar[0].value));
+    let both = lines.each_ref().map(String::as_str);
+    bench
+        .proxy
+        .answer(|operation, before| match (operation, before) {
+            ("DeleteItem", 0) => Answer::error(400, "AccessDeniedException"),
+            _ => Answer::Forward,
+        });
+    let shape = Shape::HttpApi;
+    let reply = shape.visit(&bench.sessions, &both, logout).await;
+    assert_eq!((reply.status, reply.cookies.len()), (503, 0));
+    let seen = shape.visit(&bench.sessions, &[&lines[1]], who).await;
+    assert_eq!(seen.body, "nobody", "the other one was ended all the same");
+}
+
+#[tokio::test]
+async fn login_of_two_values_ends_both_sessions() {
+    let bench = Bench::with_users().await;
+    for plain in [true, false] {
+        let ada = Browser::logged_in(&bench.sessions).await;
+        let bob = Browser::logged_in(&bench.sessions).await;
+        let lines = [&ada, &bob].map(|who| format!("{COOKIE}={}", who.jar[0].value));
+        let both = lines.each_ref().map(String::as_str);
+        let handler = |request: Request, session: Session| async move {
+            if !plain {
+                session.set_user("ada")?;
+            }
+            login(request, session).await
+        };
+        let reply = Shape::HttpApi.visit(&bench.sessions, &both, handler).await;
+        assert_eq!((reply.status, reply.cookies.len()), (200, 1));
+        for line in both {
+            let seen = Shape::HttpApi.visit(&bench.sessions, &[line], who).await;
+            assert_eq!(seen.body, "nobody");
+        }
     }
 }
 
@@ -386,7 +462,7 @@ async fn one_cookie_of_our_scope_leaves() {
         move |_: Request, session: Session| async move {
             match act {
                 "login" => session.insert("name", "ada")?,
-                "logout" => session.destroy(),
+                "logout" => session.destroy()?,
                 _ => {}
             }
             let mut response = Response::builder();
@@ -422,7 +498,7 @@ async fn handlers_caching_is_overruled() {
         move |_: Request, session: Session| async move {
             match act {
                 "login" => session.insert("name", "ada")?,
-                "logout" => session.destroy(),
+                "logout" => session.destroy()?,
                 _ => {}
             }
             Ok::<_, Error>(

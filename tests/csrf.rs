@@ -8,7 +8,7 @@ mod support;
 
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use lambda_http::request::LambdaRequest;
-use lambda_http::{Adapter, Body, Error, Request, Response, Service};
+use lambda_http::{Adapter, Error, IntoResponse, Request, Service};
 use serde_json::json;
 use support::{Bench, Reply, Visitor, count};
 use tower::Layer as _;
@@ -35,7 +35,8 @@ async fn send<T>(
     header: (&str, &str),
 ) -> Reply
 where
-    T: Service<Request, Response = Response<Body>, Error = Error>,
+    T: Service<Request, Error = Error>,
+    T::Response: IntoResponse,
     T::Future: Send,
 {
     let mut event = visitor.event(path);

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_http::{Body, Context, Error, Request, RequestExt as _, Response, service_fn};
@@ -33,12 +34,16 @@ enum Way {
 /// What a handler does with it.
 async fn act(what: &str, session: Session) -> Result<String, Error> {
     match what {
-        "renew" => session.renew(),
+        "renew" => session.renew()?,
         "replace" => {
-            session.destroy();
+            session.destroy()?;
             session.insert("visits", 1)?;
         }
-        "destroy" => session.destroy(),
+        "destroy" => session.destroy()?,
+        "dawdle" => {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            session.increment("visits", 1)?;
+        }
         _ => drop(session.increment("visits", 1)?),
     }
     Ok(String::new())
@@ -64,7 +69,8 @@ async fn visit(
         match way {
             Way::Wrapped => {
                 let handler = move |_: Request, session: Session| act(what, session);
-                bench.sessions.wrap(handler).oneshot(request).await
+                let answered = bench.sessions.wrap(handler).oneshot(request).await;
+                answered.map(|response| response.status())
             }
             Way::Layered => {
                 let inner = service_fn(move |request: Request| async move {
@@ -72,13 +78,14 @@ async fn visit(
                     let body = act(what, session).await?;
                     Ok::<_, Error>(Response::new(Body::from(body)))
                 });
-                bench.sessions.layer(inner).oneshot(request).await
+                let answered = bench.sessions.layer(inner).oneshot(request).await;
+                answered.map(|response| response.status())
             }
         }
     };
     let answered = tokio::time::timeout(A_MINUTE, answered).await;
     let answered = answered.unwrap_or_else(|_| panic!("{what}, {way:?}: no answer"));
-    answered.unwrap().status().as_u16()
+    answered.unwrap().as_u16()
 }
 
 fn milliseconds(time: SystemTime) -> u64 {
@@ -151,20 +158,76 @@ async fn without_time_nothing_is_asked() {
     let bench = bench().await;
     let ada = bench.guest(count).await;
     for way in WAYS {
-        // Less than the margin, and a deadline that is over.
-        let over = milliseconds(SystemTime::now() - Duration::from_secs(5));
-        for deadline in [in_(Duration::from_millis(100)), over] {
-            let status = visit(&bench, ada.cookie(), deadline, way, "count").await;
-            assert_eq!(status, 503, "{way:?}: no time left");
-            assert_eq!(bench.proxy.calls(), [""; 0], "{way:?}");
-            assert_eq!(bench.kinds(), [ErrorKind::Timeout], "{way:?}");
-        }
-        // What `cargo lambda watch` sends, and contexts made by hand: no deadline at all.
-        for deadline in [0, 600_000, u64::MAX, in_(A_MINUTE)] {
+        // The margin begins while the handler runs.
+        let deadline = in_(Duration::from_secs(1));
+        let status = visit(&bench, ada.cookie(), deadline, way, "dawdle").await;
+        assert_eq!(status, 503, "{way:?}: no time left");
+        assert_eq!(bench.proxy.calls(), ["GetItem"], "{way:?}");
+        assert_eq!(bench.kinds(), [ErrorKind::Timeout], "{way:?}");
+    }
+}
+
+/// What `cargo lambda watch` sends, contexts made by hand, and those of test harnesses.
+#[tokio::test]
+async fn deadline_in_the_past_is_none() {
+    let bench = bench().await;
+    let ada = bench.guest(count).await;
+    for way in WAYS {
+        let ago = |seconds| milliseconds(SystemTime::now() - Duration::from_secs(seconds));
+        let soon = in_(Duration::from_millis(100));
+        let by_hand = [0, 600_000, u64::MAX, in_(A_MINUTE)];
+        for deadline in [ago(0), ago(5), ago(3_600), soon]
+            .into_iter()
+            .chain(by_hand)
+        {
             let status = visit(&bench, ada.cookie(), deadline, way, "count").await;
             assert_eq!(status, 200, "{way:?}: {deadline}");
         }
-        bench.proxy.calls();
+    }
+}
+
+/// What the layer does for a handler ends with the handler's request.
+#[tokio::test]
+async fn revoke_user_ends_with_the_request() {
+    let bench = bench().await;
+    bench.proxy.answer(|operation, _| match operation {
+        "Query" => Answer::Hang,
+        _ => Answer::Forward,
+    });
+    for way in WAYS {
+        for what in ["revoke_user", "user_sessions"] {
+            let (sessions, told) = (bench.sessions.clone(), &Mutex::new(None));
+            let asks = async || {
+                let error = match what {
+                    "revoke_user" => sessions.revoke_user("ada").await.unwrap_err(),
+                    _ => sessions.user_sessions("ada").await.map(drop).unwrap_err(),
+                };
+                *told.lock().unwrap() = Some(error.kind());
+                Ok::<_, Error>(Response::new(Body::Empty))
+            };
+            let asks = &asks;
+            let mut context = Context::default();
+            context.deadline = in_(Duration::from_secs(1));
+            let request = Request::new(Body::Empty).with_lambda_context(context);
+            let answered = async {
+                match way {
+                    Way::Wrapped => {
+                        let handler = move |_: Request, _: Session| asks();
+                        let answered = bench.sessions.wrap(handler).oneshot(request).await;
+                        answered.map(|response| response.status())
+                    }
+                    Way::Layered => {
+                        let inner = service_fn(move |_: Request| asks());
+                        let answered = bench.sessions.layer(inner).oneshot(request).await;
+                        answered.map(|response| response.status())
+                    }
+                }
+            };
+            let answered = tokio::time::timeout(A_MINUTE, answered).await;
+            assert_eq!(answered.expect("it ends").unwrap(), 200, "{way:?} {what}");
+            let kind = told.lock().unwrap().take().unwrap();
+            assert_eq!(kind, ErrorKind::Timeout, "{way:?} {what}");
+        }
     }
 }
 

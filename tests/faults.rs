@@ -34,6 +34,8 @@ enum Step {
     Unread,
     Touch,
     Renew,
+    Login,
+    Rotate,
     Replace,
     Delete,
 }
@@ -59,13 +61,15 @@ const FAULTS: [(&str, Fault); 7] = [
     ("hang", Fault::Hang),
     ("nonsense", Fault::Nonsense),
 ];
-const STEPS: [(&str, Step); 8] = [
+const STEPS: [(&str, Step); 10] = [
     ("Load", Step::Load),
     ("Create", Step::Create),
     ("Update", Step::Update),
     ("Unread", Step::Unread),
     ("Touch", Step::Touch),
     ("Renew", Step::Renew),
+    ("Login", Step::Login),
+    ("Rotate", Step::Rotate),
     ("Replace", Step::Replace),
     ("Delete", Step::Delete),
 ];
@@ -163,7 +167,7 @@ impl Row {
             Step::Load => "GetItem",
             Step::Create => "PutItem",
             Step::Update | Step::Unread | Step::Touch => "UpdateItem",
-            Step::Renew | Step::Replace => "TransactWriteItems",
+            Step::Renew | Step::Login | Step::Rotate | Step::Replace => "TransactWriteItems",
             Step::Delete => "DeleteItem",
         }
     }
@@ -178,7 +182,7 @@ impl Row {
     }
 
     async fn run(self) -> Outcome {
-        let table = Table::new().await;
+        let table = Table::with_users().await;
         let proxy = Proxy::start(&table.endpoint).await;
         let clock = Clock::new();
         let store = table
@@ -186,13 +190,19 @@ impl Row {
             .attempt_timeout(Duration::from_secs(1))
             .operation_timeout(Duration::from_secs(4));
         let sessions = SessionLayer::new(store).clock(clock.reader());
+        let sessions = match self.step {
+            Step::Rotate => sessions.renew_interval(minutes(15)),
+            _ => sessions,
+        };
         let mut ada = Visitor::new();
         if self.step != Step::Create {
             ada.visit(&sessions, count).await;
         }
         let before = table.items().await;
-        if self.step == Step::Touch {
-            clock.advance(minutes(61));
+        match self.step {
+            Step::Touch => clock.advance(minutes(61)),
+            Step::Rotate => clock.advance(minutes(16)),
+            _ => {}
         }
         let brought = ada.cookie().map(str::to_owned);
 
@@ -219,7 +229,7 @@ impl Row {
             }
             Step::Create => after.len() == 1,
             Step::Touch => after[0]["ttl"] != before[0]["ttl"],
-            Step::Renew => after.len() == 2,
+            Step::Renew | Step::Login | Step::Rotate => after.len() == 2,
             Step::Replace => after[0]["id"] != before[0]["id"],
             Step::Delete => after.is_empty(),
         };
@@ -257,17 +267,24 @@ impl Row {
                 };
                 ada.visit_layered(sessions, unread).await
             }
-            Step::Touch => ada.visit(sessions, |_, _| async { Ok("") }).await,
+            Step::Touch | Step::Rotate => ada.visit(sessions, |_, _| async { Ok("") }).await,
+            Step::Login => {
+                let login = |_: Request, session: Session| async move {
+                    session.set_user("ada")?;
+                    Ok("")
+                };
+                ada.visit(sessions, login).await
+            }
             Step::Renew => {
                 let renew = |_: Request, session: Session| async move {
-                    session.renew();
+                    session.renew()?;
                     Ok("")
                 };
                 ada.visit(sessions, renew).await
             }
             Step::Replace => {
                 let anew = |_: Request, session: Session| async move {
-                    session.destroy();
+                    session.destroy()?;
                     session.insert("visits", 7)?;
                     Ok("")
                 };
@@ -275,7 +292,7 @@ impl Row {
             }
             Step::Delete => {
                 let logout = |_: Request, session: Session| async move {
-                    session.destroy();
+                    session.destroy()?;
                     Ok("")
                 };
                 ada.visit(sessions, logout).await
@@ -292,7 +309,7 @@ impl Row {
     ) {
         let lost = matches!(
             self.step,
-            Step::Create | Step::Renew | Step::Replace | Step::Delete
+            Step::Create | Step::Renew | Step::Login | Step::Replace | Step::Delete
         );
         if lost && effect {
             return;

@@ -8,7 +8,9 @@ mod support;
 use std::time::Duration;
 
 use axum::body::Body as StreamedBody;
-use lambda_http::{Body, Error, Request, RequestExt as _, Response, Service, service_fn};
+use lambda_http::{
+    Body, Error, IntoResponse, Request, RequestExt as _, Response, Service, service_fn,
+};
 use lambda_sessions::{
     DynamoDbStore, Moment, Session, SessionExt as _, SessionLayer, SessionStore as _,
 };
@@ -109,14 +111,15 @@ fn dropping<S>(
     inner: S,
 ) -> impl Service<Request, Response = Response<Body>, Error = Error, Future: Send> + Clone
 where
-    S: Service<Request, Response = Response<Body>, Error = Error, Future: Send> + Clone + Send,
+    S: Service<Request, Response: IntoResponse + Send, Error = Error, Future: Send> + Clone + Send,
 {
     service_fn(move |request| {
         let inner = inner.clone();
         async move {
             let limit = Duration::from_secs(2);
             match tokio::time::timeout(limit, inner.oneshot(request)).await {
-                Ok(answer) => answer,
+                Ok(Ok(answer)) => Ok(answer.into_response().await),
+                Ok(Err(error)) => Err(error),
                 Err(_) => Ok(Response::builder().status(504).body(Body::Empty)?),
             }
         }

@@ -87,7 +87,7 @@ async fn what_each_write_leaves() {
     clock.advance(minutes(1));
     ada.visit(&sessions, |_, session: Session| async move {
         session.increment("visits", 1)?;
-        session.remove("ratio");
+        session.remove("ratio")?;
         Ok("")
     })
     .await;
@@ -117,7 +117,7 @@ async fn what_each_write_leaves() {
 
     let old = touched["id"].clone();
     ada.visit(&sessions, |_, session: Session| async move {
-        session.renew();
+        session.renew()?;
         Ok("")
     })
     .await;
@@ -127,8 +127,15 @@ async fn what_each_write_leaves() {
         .into_iter()
         .partition(|item| item["id"] == old);
     let stub = &stubs[0];
-    assert_eq!(names(stub), BTreeSet::from(["id", "renewed", "ttl"]));
+    assert_eq!(
+        names(stub),
+        BTreeSet::from(["id", "modified", "renewed", "ttl"])
+    );
     assert_eq!(stub["renewed"], AttributeValue::Bool(true));
+    assert_eq!(
+        stub["modified"], touched["modified"],
+        "the time of its death"
+    );
     assert_eq!(stub["ttl"], n(clock.seconds() + 120));
     let renewed = &records[0];
     assert_eq!(names(renewed), names(&created));
@@ -199,14 +206,14 @@ async fn an_item_of_a_foreign_shape_is_absent_and_left_alone() {
             let reply = match logout {
                 "read" => {
                     let destroy = |_: Request, session: Session| async move {
-                        session.destroy();
+                        session.destroy()?;
                         Ok("")
                     };
                     old.visit(&sessions, destroy).await
                 }
                 _ => {
                     let destroy = |request: Request| async move {
-                        request.unread_session()?.destroy();
+                        request.unread_session()?.destroy()?;
                         Ok("")
                     };
                     old.visit_layered(&sessions, destroy).await
@@ -246,7 +253,7 @@ async fn an_item_of_a_newer_format_is_corrupt_and_left_alone() {
         };
         assert_eq!(ada.visit_layered(&sessions, unread).await.status, 503);
         let logout = |request: Request| async move {
-            request.unread_session()?.destroy();
+            request.unread_session()?.destroy()?;
             Ok("")
         };
         assert_eq!(ada.visit_layered(&sessions, logout).await.status, 503);
@@ -319,7 +326,7 @@ async fn unknown_attributes_and_unreadable_entries_are_kept() {
     };
     ada.visit(&sessions, many).await;
     let renew = |_: Request, session: Session| async move {
-        session.renew();
+        session.renew()?;
         Ok("")
     };
     ada.visit(&sessions, renew).await;
@@ -360,7 +367,7 @@ fn every_value_comes_back_through_dynamodb() {
                             session.insert(key, value)?;
                         }
                         if renew {
-                            session.renew();
+                            session.renew()?;
                         }
                         Ok("")
                     };

@@ -491,7 +491,7 @@ async fn number_of_another_program_is_updated_once() {
         let read: f64 = ada.visit(&bench.sessions, look).await.body.parse().unwrap();
         // What is not changed keeps its form, also under another id.
         let renew = |_: Request, session: Session| async move {
-            session.renew();
+            session.renew()?;
             Ok("")
         };
         assert_eq!(ada.visit(&bench.sessions, renew).await.status, 200);
@@ -520,7 +520,7 @@ async fn malformed_version_fails_at_once() {
         Ok("")
     };
     let renew = |_: Request, session: Session| async move {
-        session.renew();
+        session.renew()?;
         Ok("")
     };
     for renews in [false, true] {
@@ -559,7 +559,7 @@ fn withhold_items(proxy: &Proxy) {
 }
 
 async fn renew(_: Request, session: Session) -> Result<String, Error> {
-    session.renew();
+    session.renew()?;
     Ok(String::new())
 }
 
@@ -568,11 +568,11 @@ async fn withheld_item_fails_a_logout_that_lost() {
     let bench = Bench::new().await;
     withhold_items(&bench.proxy);
     let logout_unread = |request: Request| async move {
-        request.unread_session()?.destroy();
+        request.unread_session()?.destroy()?;
         Ok("")
     };
     let anew = |_: Request, session: Session| async move {
-        session.destroy();
+        session.destroy()?;
         session.insert("visits", 7)?;
         Ok("")
     };
@@ -668,7 +668,7 @@ async fn absent_item_is_read_until_one_was_returned() {
     let fresh = Bench::new().await;
     let mut stale = Visitor::with_cookie("__Host-sid", &"A".repeat(43));
     let logout = |request: Request| async move {
-        request.unread_session()?.destroy();
+        request.unread_session()?.destroy()?;
         Ok("")
     };
     assert_eq!(
@@ -749,8 +749,8 @@ async fn fill(_: Request, session: Session) -> Result<String, Error> {
 // ---- users
 
 async fn login(_: Request, session: Session) -> Result<String, Error> {
-    session.set_user("ada");
-    session.set_label("a phone");
+    session.set_user("ada")?;
+    session.set_label("a phone")?;
     session.insert("name", "ada")?;
     Ok(String::new())
 }
@@ -832,7 +832,7 @@ async fn replaced_session_takes_its_row_with_it() {
     let row = bench.table.rows().await.remove(0);
     assert!(!row.contains_key("label"), "the record has it");
     let anew = |_: Request, session: Session| async move {
-        session.destroy();
+        session.destroy()?;
         session.insert("flash", "bye")?;
         Ok("")
     };
@@ -843,8 +843,8 @@ async fn replaced_session_takes_its_row_with_it() {
     // And so does one that begins anew as the same user's.
     let mut ada = logged_in(&bench).await;
     let again = |_: Request, session: Session| async move {
-        session.destroy();
-        session.set_user("ada");
+        session.destroy()?;
+        session.set_user("ada")?;
         session.insert("name", "ada")?;
         Ok("")
     };

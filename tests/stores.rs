@@ -127,7 +127,7 @@ impl SessionStore for Broken {
 
     async fn delete(&self, key: &StorageKey, at: Moment) -> Result<Found<()>, Error> {
         let found = self.0.delete(key, at).await?;
-        if let (Defect::DeletesTheStub, Found::Renewed) = (self.1, &found) {
+        if let (Defect::DeletesTheStub, Found::Renewed(_)) = (self.1, &found) {
             // Once its time is over the memory store lets go of it too.
             let after = Moment::at(Timestamp::from_epoch_seconds(u64::MAX));
             self.0.delete(key, after).await?;

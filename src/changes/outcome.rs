@@ -16,8 +16,8 @@ pub(crate) enum Outcome {
     /// Some keys are changed, under the same id. A stale expiry is moved along.
     Update(Option<Timestamp>),
     /// The same session, its changes included, goes on under a new id, because its old one had
-    /// become too old.
-    Rotate,
+    /// become too old. A stale expiry is moved along.
+    Rotate(Option<Timestamp>),
     /// The same, because the handler asked for it: the old id is dead at once.
     Renew,
     /// The old one was destroyed, and then a new one was begun.
@@ -33,7 +33,7 @@ impl Outcome {
             Self::Keep | Self::Touch(_) => false,
             Self::Create
             | Self::Update(_)
-            | Self::Rotate
+            | Self::Rotate(_)
             | Self::Renew
             | Self::Replace
             | Self::Destroy => true,
@@ -51,9 +51,9 @@ pub(crate) enum Origin {
     /// It is there, and its id was renewed on schedule a moment ago: the request came by the one
     /// before.
     Moved,
-    /// Its id was renewed, and the one that was presented is dead.
-    Renewed,
-    /// There is none, or there was no id to look for.
+    /// Its id was given up for another one after this request had begun.
+    Late,
+    /// There is none, or there was no id to look for, or only one that was dead before.
     Absent,
 }
 
@@ -66,9 +66,20 @@ impl Origin {
 /// What the handler asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wish {
-    pub(crate) destroy: bool,
-    pub(crate) renew: bool,
+    /// What is stored ends: a logout, or the login of another user.
+    pub(crate) end: bool,
+    pub(crate) id: IdChange,
     pub(crate) change: bool,
+}
+
+/// Whether the session is to go on under a new id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IdChange {
+    No,
+    /// It was asked for.
+    Renew,
+    /// A user has logged in, and is given a session whatever became of the one before.
+    LogIn,
 }
 
 /// What is due by itself, as far as the session lives.
@@ -84,41 +95,44 @@ pub(crate) struct Due {
 ///
 /// # Errors
 ///
-/// [`Gone`](ErrorKind::Gone) for changes to a session whose id was renewed: the login that renewed
-/// it must not be hurt by a late request, so nothing is written and no cookie is sent. And for a
-/// renewal by who came by the id before a scheduled one: whoever has that must not be given another.
+/// [`Gone`](ErrorKind::Gone) for a renewal by a request that came by the id before a scheduled one:
+/// whoever has that must not be given another. And for what a request does that was running when the
+/// session was given another id: its cookie must not take the place of the other one's. A login is not
+/// refused, since who logs in has proved who they are. [`Misconfigured`](ErrorKind::Misconfigured) for a renewal of what was not read: a
+/// renewal copies it.
 pub(crate) fn decide(origin: Origin, wish: Wish, due: Due) -> Result<Outcome, Error> {
-    use Origin::{Absent, Live, Moved, Renewed, Unread};
+    use IdChange::{LogIn, No, Renew};
+    use Origin::{Absent, Late, Live, Moved, Unread};
 
-    let Wish {
-        destroy,
-        renew,
-        change,
-    } = wish;
+    let Wish { end, id, change } = wish;
     let touch = due.touch;
-    Ok(match (origin, destroy, renew, change) {
-        (Unread | Live | Moved, true, _, true) => Outcome::Replace,
-        (Unread | Live | Moved, true, _, false) => Outcome::Destroy,
-        (Live, false, true, _) => Outcome::Renew,
-        (Live, false, false, _) if due.renewal => Outcome::Rotate,
-        (Unread, false, _, true) | (Live | Moved, false, false, true) => Outcome::Update(touch),
-        (Unread, false, _, false) | (Live | Moved, false, false, false) => {
-            touch.map_or(Outcome::Keep, Outcome::Touch)
-        }
-
-        // Nothing is stored, so there is nothing to renew. An empty session is never stored. A
-        // logout takes the stale cookie away, and makes sure of the record.
-        (Absent, true, _, true) => Outcome::Replace,
-        (Absent, false, _, true) => Outcome::Create,
-        (Absent, true, _, false) => Outcome::Destroy,
-        (Absent, false, _, false) => Outcome::Keep,
-
-        // A second login with the same old id begins afresh; nothing else may write.
-        (Renewed, false, true, true) => Outcome::Create,
-        (Renewed, false, _, false) => Outcome::Keep,
-        (Moved, false, true, _) | (Renewed, true, _, _) | (Renewed, false, false, true) => {
+    Ok(match (origin, end, id, change) {
+        (Late, false, No | Renew, false) => Outcome::Keep,
+        (Late, false, LogIn, _) => Outcome::Create,
+        (Moved, false, Renew, _) | (Late, true, _, _) | (Late, false, No | Renew, true) => {
             return Err(gone("the session's id was renewed by another request"));
         }
+
+        // A logout of an id that was not found takes the stale cookie away, and makes sure of the
+        // record.
+        (_, true, _, true) => Outcome::Replace,
+        (_, true, _, false) => Outcome::Destroy,
+
+        (Live, false, Renew | LogIn, _) | (Moved, false, LogIn, _) => Outcome::Renew,
+        (Live, false, No, _) if due.renewal => Outcome::Rotate(touch),
+        (Unread, false, No, true) | (Live | Moved, false, No, true) => Outcome::Update(touch),
+        (Unread, false, No, false) | (Live | Moved, false, No, false) => {
+            touch.map_or(Outcome::Keep, Outcome::Touch)
+        }
+        (Unread, false, Renew | LogIn, _) => {
+            let reason = "the id of a session that was not read cannot be renewed";
+            return Err(Error::new(ErrorKind::Misconfigured, reason));
+        }
+
+        // Nothing is stored, so there is nothing to renew. An empty session is never stored, but
+        // that of a user is.
+        (Absent, false, _, true) | (Absent, false, LogIn, _) => Outcome::Create,
+        (Absent, false, No | Renew, false) => Outcome::Keep,
     })
 }
 
@@ -133,87 +147,99 @@ mod tests {
 
     #[test]
     fn the_whole_table_of_outcomes() {
-        use Origin::{Absent, Live, Moved, Renewed, Unread};
+        use ErrorKind::{Gone, Misconfigured};
+        use IdChange::{LogIn, No, Renew as Anew};
+        use Origin::{Absent, Late, Live, Moved, Unread};
         use Outcome::{Create, Destroy, Keep, Renew, Replace, Touch, Update};
 
         const T: Timestamp = Timestamp::from_epoch_seconds(9);
-        // Origin, destroy, renew, change: what is written when a touch is due; `None` is `Gone`.
-        let rows = [
-            (Live, false, false, false, Some(Touch(T))),
-            (Live, false, false, true, Some(Update(Some(T)))),
-            (Live, false, true, false, Some(Renew)),
-            (Live, false, true, true, Some(Renew)),
-            (Live, true, false, false, Some(Destroy)),
-            (Live, true, false, true, Some(Replace)),
-            (Live, true, true, false, Some(Destroy)),
-            (Live, true, true, true, Some(Replace)),
-            // The same, but who came by the old id is given no new one.
-            (Moved, false, false, false, Some(Touch(T))),
-            (Moved, false, false, true, Some(Update(Some(T)))),
-            (Moved, false, true, false, None),
-            (Moved, false, true, true, None),
-            (Moved, true, false, false, Some(Destroy)),
-            (Moved, true, false, true, Some(Replace)),
-            (Moved, true, true, false, Some(Destroy)),
-            (Moved, true, true, true, Some(Replace)),
-            // A renewal copies what was read; who did not look has nothing to copy.
-            (Unread, false, false, false, Some(Touch(T))),
-            (Unread, false, false, true, Some(Update(Some(T)))),
-            (Unread, false, true, false, Some(Touch(T))),
-            (Unread, false, true, true, Some(Update(Some(T)))),
-            (Unread, true, false, false, Some(Destroy)),
-            (Unread, true, false, true, Some(Replace)),
-            (Unread, true, true, false, Some(Destroy)),
-            (Unread, true, true, true, Some(Replace)),
-            (Absent, false, false, false, Some(Keep)),
-            (Absent, false, false, true, Some(Create)),
-            (Absent, false, true, false, Some(Keep)),
-            (Absent, false, true, true, Some(Create)),
-            (Absent, true, false, false, Some(Destroy)),
-            (Absent, true, false, true, Some(Replace)),
-            (Absent, true, true, false, Some(Destroy)),
-            (Absent, true, true, true, Some(Replace)),
-            (Renewed, false, false, false, Some(Keep)),
-            (Renewed, false, false, true, None),
-            (Renewed, false, true, false, Some(Keep)),
-            (Renewed, false, true, true, Some(Create)),
-            (Renewed, true, false, false, None),
-            (Renewed, true, false, true, None),
-            (Renewed, true, true, false, None),
-            (Renewed, true, true, true, None),
-        ];
-        for (n, (origin, destroy, renew, change, due)) in rows.into_iter().enumerate() {
-            // Every combination has its row.
-            let bits = [destroy, renew, change].map(usize::from);
-            assert_eq!(n % 8, bits[0] * 4 + bits[1] * 2 + bits[2]);
-
-            let wish = Wish {
-                destroy,
-                renew,
-                change,
+        const ORIGINS: [Origin; 5] = [Live, Moved, Unread, Late, Absent];
+        const IDS: [IdChange; 3] = [No, Anew, LogIn];
+        // For each origin: whether what is stored ends, the id, whether anything changes; and what
+        // is written when a touch is due.
+        let rows = |origin| -> [Result<Outcome, ErrorKind>; 12] {
+            let ended = match origin {
+                Late => [Err(Gone); 6],
+                _ => [
+                    Ok(Destroy),
+                    Ok(Replace),
+                    Ok(Destroy),
+                    Ok(Replace),
+                    Ok(Destroy),
+                    Ok(Replace),
+                ],
             };
-            let not_due = due.map(|outcome| match outcome {
-                Touch(_) => Keep,
-                Update(_) => Update(None),
-                other => other,
-            });
-            // An id that is too old is renewed where the session lives under it, and the handler
-            // asks for nothing that gives it another one or ends it.
-            let too_old = |expected| match origin == Live && !destroy && !renew {
-                true => Some(Outcome::Rotate),
-                false => expected,
+            let goes_on = match origin {
+                Live => [
+                    Ok(Touch(T)),
+                    Ok(Update(Some(T))),
+                    Ok(Renew),
+                    Ok(Renew),
+                    Ok(Renew),
+                    Ok(Renew),
+                ],
+                // Who came by the old id is given no new one, but by a login.
+                Moved => [
+                    Ok(Touch(T)),
+                    Ok(Update(Some(T))),
+                    Err(Gone),
+                    Err(Gone),
+                    Ok(Renew),
+                    Ok(Renew),
+                ],
+                // A renewal copies what was read; who did not look has nothing to copy.
+                Unread => [
+                    Ok(Touch(T)),
+                    Ok(Update(Some(T))),
+                    Err(Misconfigured),
+                    Err(Misconfigured),
+                    Err(Misconfigured),
+                    Err(Misconfigured),
+                ],
+                // It changes nothing, but for a login.
+                Late => [
+                    Ok(Keep),
+                    Err(Gone),
+                    Ok(Keep),
+                    Err(Gone),
+                    Ok(Create),
+                    Ok(Create),
+                ],
+                Absent => [
+                    Ok(Keep),
+                    Ok(Create),
+                    Ok(Keep),
+                    Ok(Create),
+                    Ok(Create),
+                    Ok(Create),
+                ],
             };
-            for (touch, expected) in [(Some(T), due), (None, not_due)] {
-                for (renewal, expected) in [(false, expected), (true, too_old(expected))] {
-                    let due = Due { touch, renewal };
-                    match (decide(origin, wish, due), expected) {
-                        (Ok(outcome), Some(expected)) => {
-                            assert_eq!(outcome, expected, "{origin:?} {wish:?} {due:?}");
-                        }
-                        (Err(error), None) => assert_eq!(error.kind(), ErrorKind::Gone),
-                        (other, expected) => {
-                            panic!("{origin:?} {wish:?} {due:?}: {other:?}, not {expected:?}")
-                        }
+            let [a, b, c, d, e, f] = goes_on;
+            let [g, h, i, j, k, l] = ended;
+            [a, b, c, d, e, f, g, h, i, j, k, l]
+        };
+        for origin in ORIGINS {
+            for (n, expected) in rows(origin).into_iter().enumerate() {
+                let wish = Wish {
+                    end: n >= 6,
+                    id: IDS[n % 6 / 2],
+                    change: n % 2 == 1,
+                };
+                let expected_of = |due: Due| match (expected, due.touch) {
+                    // An id that is too old is renewed where the session lives under it, and the
+                    // handler asks for nothing that gives it another one or ends it.
+                    _ if due.renewal && origin == Live && !wish.end && wish.id == No => {
+                        Ok(Outcome::Rotate(due.touch))
+                    }
+                    (Ok(Touch(_)), None) => Ok(Keep),
+                    (Ok(Update(_)), touch) => Ok(Update(touch)),
+                    (expected, _) => expected,
+                };
+                for touch in [Some(T), None] {
+                    for renewal in [false, true] {
+                        let due = Due { touch, renewal };
+                        let got = decide(origin, wish, due).map_err(|error| error.kind());
+                        assert_eq!(got, expected_of(due), "{origin:?} {wish:?} {due:?}");
                     }
                 }
             }

@@ -60,12 +60,13 @@ fn defaults_where_nothing_is_set() {
         header,
         signing_keys,
         user_key,
+        audience,
         expiry,
         max_size,
         clock: _,
         on_error,
     } = settings(&[]).unwrap();
-    assert_eq!(cookie.name, None);
+    assert_eq!((cookie.name, audience), (None, None));
     assert_eq!(cookie.path, "/");
     assert_eq!(cookie.domain, None);
     assert_eq!(cookie.same_site, SameSite::Lax);
@@ -164,6 +165,9 @@ fn each_variable_sets_its_setting() {
             s.signing_keys.as_ref().is_some_and(|keys| keys.len() == 1)
         }),
         ("SESSION_USER_KEY", KEY, |s| s.user_key.is_some()),
+        ("SESSION_AUDIENCE", "shop", |s| {
+            s.audience.as_deref() == Some("shop")
+        }),
         ("SESSION_LIFETIME_SECONDS", "61", |s| {
             s.expiry.lifetime.as_secs() == 61
         }),
@@ -187,6 +191,38 @@ fn each_variable_sets_its_setting() {
         ("SESSION_DYNAMODB_HEADER_NAME", "X-Id"),
     ];
     assert_eq!(settings(&header).unwrap().header.as_deref(), Some("X-Id"));
+}
+
+#[test]
+fn audience_has_a_name_and_pseudonyms_of_its_own() {
+    for wrong in ["", &"a".repeat(257)] {
+        let error = refusal("SESSION_AUDIENCE", wrong.into());
+        assert!(error.to_string().contains("SESSION_AUDIENCE"), "{error}");
+        let by_hand = Settings {
+            audience: Some(wrong.to_owned()),
+            ..Settings::default()
+        };
+        let error = by_hand.validate().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    }
+    let of = |audience: Option<&str>, key: Option<&str>| {
+        let audience = audience.map(|name| ("SESSION_AUDIENCE", name));
+        let key = key.map(|key| ("SESSION_USER_KEY", key));
+        let all: Vec<_> = audience.into_iter().chain(key).collect();
+        settings(&all).unwrap().pseudonym("ada").unwrap()
+    };
+    let all = [
+        of(None, None),
+        of(None, Some(KEY)),
+        of(Some("shop"), None),
+        of(Some("shop"), Some(KEY)),
+        of(Some("blog"), None),
+        of(Some("blog"), Some(KEY)),
+    ];
+    for (n, one) in all.iter().enumerate() {
+        assert!(!all[..n].contains(one), "{n}");
+    }
+    assert_eq!(of(Some("shop"), Some(KEY)), all[3], "and they stay");
 }
 
 #[test]

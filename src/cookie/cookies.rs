@@ -29,7 +29,7 @@ impl Cookies {
     /// # Errors
     ///
     /// [`Misconfigured`](ErrorKind::Misconfigured) for a cookie that browsers would refuse, for a
-    /// previous one that is the current one, and for more than [`Former::MOST`] previous ones.
+    /// previous one that is the current one, or is named twice, and for more than [`Former::MOST`] previous ones.
     pub(crate) fn new(
         settings: &CookieSettings,
         previous: &[PreviousCookie],
@@ -50,6 +50,14 @@ impl Cookies {
             return misconfigured(format!(
                 "the previous cookie `{name}` has the current one's name, domain, path and partition"
             ));
+        }
+        let twice = previous.iter().enumerate().find(|(n, cookie)| {
+            let mut before = previous[..*n].iter();
+            before.any(|other| other.has_scope_of(cookie))
+        });
+        if let Some((_, cookie)) = twice {
+            let name = cookie.name();
+            return misconfigured(format!("the previous cookie `{name}` is named twice"));
         }
         let tag = previous
             .iter()
@@ -90,6 +98,7 @@ impl Cookies {
             ambiguous |= found.ambiguous;
             match found.ids {
                 Ids::One(id) | Ids::Reissue(id) => {
+                    several.push(id.clone());
                     moved.get_or_insert(id);
                 }
                 Ids::Several(ids) => several.extend(ids),
@@ -98,7 +107,10 @@ impl Cookies {
         }
         let ids = match current.ids {
             ids @ (Ids::One(_) | Ids::Reissue(_)) => return Presented { ids, former },
-            // Whoever planted the second value could plant a previous cookie as well.
+            // Whoever planted the second value could plant a previous cookie as well. A logout ends
+            // what each of them leads to.
+            Ids::Several(ids) if current.ambiguous => Ids::several(ids.into_iter().chain(several)),
+            _ if current.ambiguous && !several.is_empty() => Ids::several(several),
             ids if current.ambiguous => ids,
             _ => match moved {
                 Some(id) => {

@@ -178,7 +178,7 @@ fn expected(values: &[&str], signed: bool) -> Ids {
     }
     match ids.as_slice() {
         [] => Ids::Unusable,
-        [_] if others > 0 && !signed => Ids::Unusable,
+        [id] if others > 0 && !signed => Ids::Several(vec![id.clone()]),
         [id] if newest.contains(id) => Ids::One(id.clone()),
         [id] => Ids::Reissue(id.clone()),
         several => Ids::Several(several.iter().take(MOST_IDS).cloned().collect()),
@@ -194,11 +194,31 @@ fn expected_of_moving(values: &[String]) -> Ids {
     let read = |values: &[&str]| expected(values, false);
     match (read(&ours), read(&before)) {
         (Ids::One(id), _) => Ids::One(id),
-        (ours, _) if ambiguous => ours,
+        // A logout ends them all.
+        (ours, before) if ambiguous => {
+            let mut all: Vec<SessionId> = Vec::new();
+            for id in ids_of(ours).into_iter().chain(ids_of(before)) {
+                if all.len() < MOST_IDS && !all.contains(&id) {
+                    all.push(id);
+                }
+            }
+            match all.is_empty() {
+                true => Ids::Unusable,
+                false => Ids::Several(all),
+            }
+        }
         (_, Ids::One(id)) => Ids::Reissue(id),
         (_, Ids::Several(ids)) => Ids::Several(ids),
         (Ids::Nothing, Ids::Nothing) => Ids::Nothing,
         _ => Ids::Unusable,
+    }
+}
+
+fn ids_of(ids: Ids) -> Vec<SessionId> {
+    match ids {
+        Ids::One(id) | Ids::Reissue(id) => vec![id],
+        Ids::Several(ids) => ids,
+        Ids::Nothing | Ids::Unusable => Vec::new(),
     }
 }
 

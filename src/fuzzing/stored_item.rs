@@ -46,10 +46,23 @@ pub fn stored_item(bytes: &[u8]) {
             whose_it_is_is_not_lost(&item, &record);
             what_is_written_again_is_the_same(&item, &record, now);
         }
+        Ok(Found::Renewed(since)) => {
+            assert_eq!(
+                Ok(Found::Renewed(AT_SOME_TIME)),
+                expected(&item),
+                "{item:?}"
+            );
+            // One that does not say when is never older than a request.
+            let says = matches!(item.get(LAYOUT.modified), Some(AttributeValue::S(_)));
+            assert!(says || since == Timestamp::latest(), "{item:?}");
+        }
         Ok(other) => assert_eq!(Ok(other.map(drop)), expected(&item), "{item:?}"),
         Err(error) => assert_eq!(Err(error.kind()), expected(&item), "{item:?}"),
     }
 }
+
+/// Stands for whatever time an item says.
+const AT_SOME_TIME: Timestamp = Timestamp::from_epoch_seconds(0);
 
 fn expected(item: &Item) -> Result<Found<()>, ErrorKind> {
     let number = |name: &str| match item.get(name) {
@@ -70,7 +83,7 @@ fn expected(item: &Item) -> Result<Found<()>, ErrorKind> {
     if item.get(LAYOUT.renewed) == Some(&AttributeValue::Bool(true)) {
         return Ok(match item.get(LAYOUT.next) {
             Some(AttributeValue::S(next)) => Found::Moved(StorageKey::stored(next)),
-            _ => Found::Renewed,
+            _ => Found::Renewed(AT_SOME_TIME),
         });
     }
     let has_data = matches!(item.get(LAYOUT.data), Some(AttributeValue::M(_)));

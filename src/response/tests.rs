@@ -57,7 +57,7 @@ fn settled(token: Token, read: bool) -> Session {
             pending.stored(Home::of(id()), record(), Token::Issue);
         }
         Token::Remove => {
-            session.destroy();
+            session.destroy().unwrap();
             let pending = session.take_pending(Scope::Commit, NOW, &rules).unwrap();
             pending.destroyed(NOW, &rules, Token::Remove);
         }
@@ -246,7 +246,7 @@ fn a_logout_takes_the_cookie_from_who_brought_one() {
     for (presented, taken) in [(Ids::Unusable, true), (Ids::Nothing, false)] {
         let session = Session::new(presented.into(), Arc::new(NoBackend));
         let rules = Expiry::default();
-        session.destroy();
+        session.destroy().unwrap();
         let pending = session.take_pending(Scope::Commit, NOW, &rules).unwrap();
         pending.destroyed(NOW, &rules, Token::Remove);
         let headers = finished(&session, &by_cookie(), &[]);
@@ -272,7 +272,8 @@ fn the_default_answer_to_each_kind_of_failure() {
     };
     // A kind without a row does not compile.
     let expected = |kind| match kind {
-        Unavailable | Throttled | Timeout | OutcomeUnknown => (503, true),
+        Unavailable | Throttled | Timeout => (503, true),
+        OutcomeUnknown => (503, false),
         Misconfigured | Corrupt => (503, false),
         Gone | Conflict => (409, false),
         TooLarge | InvalidKey | Serialize | Deserialize => (500, false),
@@ -303,6 +304,7 @@ fn the_default_answer_to_each_kind_of_failure() {
         assert_eq!(headers[CONTENT_TYPE], "text/plain; charset=utf-8");
         assert!(!headers.contains_key(SET_COOKIE), "{kind}");
         let says = match status {
+            _ if kind == OutcomeUnknown => "could not be determined",
             409 => "changed in the meantime",
             500 => "failed",
             _ => "not available at the moment",

@@ -3,12 +3,14 @@
 //! 1. A record that was renewed on schedule is followed to where it went, for a while.
 //! 2. A write that finds no session to write to is [`Gone`](ErrorKind::Gone). A touch, and a renewal
 //!    on schedule, that lose their race are no errors: nobody asked for them.
+//! 3. A login is never refused for what became of the session before it: it begins a new one, just
+//!    as one that is sent with a dead id. (Unless it takes a value that only one request may have.)
 
 use crate::budget::{Lost, within};
-use crate::changes::{Origin, Outcome, gone};
+use crate::changes::{Changes, Origin, Outcome, gone};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
-use crate::id::SessionId;
+use crate::id::{SessionId, StorageKey};
 use crate::record::{Data, Found, Record};
 use crate::service::{Chain, MOST_STEPS, Pipeline};
 use crate::session::{Home, Pending, Token};
@@ -22,7 +24,7 @@ impl<S: SessionStore> Pipeline<S> {
             Outcome::Touch(ttl) => Ok(self.touch(pending, ttl, at).await),
             Outcome::Create => self.create(pending, at).await,
             Outcome::Update(ttl) => self.update(pending, ttl, at).await,
-            Outcome::Rotate => self.rotate(pending, at).await,
+            Outcome::Rotate(ttl) => self.rotate(pending, ttl, at).await,
             Outcome::Renew => self.renew(pending, at).await,
             Outcome::Replace => self.replace(pending, at).await,
             Outcome::Destroy => self.destroy(pending, at).await,
@@ -47,12 +49,29 @@ impl<S: SessionStore> Pipeline<S> {
     }
 
     async fn create(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
-        let (id, record) = self.fresh(pending, at.now())?;
-        // All that was asked of a session that turned out to be dead was to take keys out.
+        self.begin_with(&pending.changes, pending, at).await
+    }
+
+    async fn begin_with(
+        &self,
+        changes: &Changes,
+        pending: &Pending<'_>,
+        at: Moment,
+    ) -> Result<Done, Error> {
+        let (id, record) = self.fresh(changes, pending, at.now())?;
+        // All that was asked of a session that turned out to be dead was to take keys out, or to give
+        // it another id.
         if record.data().is_empty() && record.binding().is_none() {
-            return Ok(Done::Kept(None));
+            return Ok(Done::Nothing);
         }
         self.store.create(id.storage_key(), &record, at).await?;
+        if pending.asks_for_a_new_id() {
+            // A login ends what the client had before it. It has succeeded, whatever becomes of that.
+            if let Err(error) = self.end_others(pending, at).await {
+                let error = Chain(&error);
+                tracing::warn!(%error, "a session that a login was to end is left");
+            }
+        }
         Ok(Done::begun(id, record))
     }
 
@@ -66,9 +85,10 @@ impl<S: SessionStore> Pipeline<S> {
             return self.create(pending, at).await;
         };
         let was_read = pending.origin != Origin::Unread;
-        self.check_size(pending, pending.record.data())?;
+        self.check_size(&pending.changes, pending.record.data(), Growth::Limited)?;
         let update = Update {
             ttl,
+            label: pending.new_label.as_deref(),
             read: was_read.then_some(&pending.record),
             if_unchanged: pending.if_unchanged,
             ..Update::new(&pending.changes, at)
@@ -76,6 +96,9 @@ impl<S: SessionStore> Pipeline<S> {
         for _ in 0..MOST_STEPS {
             match self.store.update(home.key(), update).await? {
                 Found::Live(record) => {
+                    if !was_read {
+                        self.warn_of_size(&record, home.key());
+                    }
                     // Who came by an id that was renewed is not given it again.
                     let issue = ttl.is_some() && home.moved_to.is_none();
                     let token = if issue { Token::Issue } else { Token::Keep };
@@ -85,7 +108,10 @@ impl<S: SessionStore> Pipeline<S> {
                 // Nobody asked what was there, so nobody is deceived by a new beginning.
                 Found::Absent if !was_read => return self.create(pending, at).await,
                 Found::Absent => return Err(destroyed()),
-                Found::Renewed => break,
+                Found::Renewed(since) if began_with_a_dead_id(pending, since) => {
+                    return self.create(pending, at).await;
+                }
+                Found::Renewed(_) => break,
             }
         }
         Err(renewed())
@@ -93,14 +119,19 @@ impl<S: SessionStore> Pipeline<S> {
 
     /// An id that has become too old is renewed while somebody uses it. Of several requests at once
     /// one does so, and the others go on with what it has left.
-    async fn rotate(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
-        let changed = !pending.changes.is_empty();
-        let new = SessionId::generate()?;
+    async fn rotate(
+        &self,
+        pending: &Pending<'_>,
+        ttl: Option<Timestamp>,
+        at: Moment,
+    ) -> Result<Done, Error> {
+        let is_asked_for = !pending.changes.is_empty() || pending.new_label.is_some();
+        let new = self.new_id()?;
         match self.move_to(&new, pending, true, at).await {
             Ok(Found::Live(record)) => Ok(Done::begun(new, record)),
-            Ok(Found::Moved(_)) if changed => self.update(pending, None, at).await,
-            Ok(Found::Absent) if changed => Err(destroyed()),
-            Ok(Found::Renewed) if changed => Err(renewed()),
+            Ok(Found::Moved(_)) if is_asked_for => self.update(pending, None, at).await,
+            Ok(Found::Absent) if is_asked_for => Err(destroyed()),
+            Ok(Found::Renewed(_)) if is_asked_for => Err(renewed()),
             Ok(_) => Ok(Done::Kept(None)),
             // Whoever is left with the old id is logged out in a minute if it was renewed.
             Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
@@ -109,25 +140,41 @@ impl<S: SessionStore> Pipeline<S> {
                     _ => Err(error),
                 }
             }
-            Err(error) if changed => Err(error),
-            // Nothing that anybody asked for is lost, and the next request tries again.
+            // Nothing was written, and a store that cannot be reached has had its time.
+            Err(error) if is_asked_for && is_outage(&error) => Err(error),
             Err(error) => {
                 tracing::warn!(error = %Chain(&error), "a session's id could not be renewed");
-                Ok(Done::Kept(None))
+                match (is_asked_for, ttl) {
+                    (true, _) => self.update(pending, ttl, at).await,
+                    (false, Some(ttl)) if !is_outage(&error) => {
+                        Ok(self.touch(pending, ttl, at).await)
+                    }
+                    (false, _) => Ok(Done::Kept(None)),
+                }
             }
         }
     }
 
     async fn renew(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
-        if pending.home.is_none() {
+        let Some(mut home) = pending.home.clone() else {
             return self.create(pending, at).await;
+        };
+        let new = self.new_id()?;
+        for _ in 0..MOST_STEPS {
+            match self.move_from(&home, &new, pending, false, at).await? {
+                Found::Live(record) => return Ok(Done::begun(new, record)),
+                Found::Moved(next) if pending.login.is_some() => home.moved_to = Some(next),
+                Found::Moved(_) | Found::Renewed(_) if begins_afresh(pending) => {
+                    return self.create(pending, at).await;
+                }
+                Found::Absent if begins_afresh(pending) && pending.login.is_some() => {
+                    return self.create(pending, at).await;
+                }
+                Found::Absent => return Err(destroyed()),
+                Found::Moved(_) | Found::Renewed(_) => break,
+            }
         }
-        let new = SessionId::generate()?;
-        match self.move_to(&new, pending, false, at).await? {
-            Found::Live(record) => Ok(Done::begun(new, record)),
-            Found::Absent => Err(destroyed()),
-            Found::Moved(_) | Found::Renewed => Err(renewed()),
-        }
+        Err(renewed())
     }
 
     /// Moves the record to a new id.
@@ -138,10 +185,25 @@ impl<S: SessionStore> Pipeline<S> {
         on_schedule: bool,
         at: Moment,
     ) -> Result<Found, Error> {
-        let Some(home) = &pending.home else {
-            return Ok(Found::Absent);
+        match &pending.home {
+            Some(home) => self.move_from(home, new, pending, on_schedule, at).await,
+            None => Ok(Found::Absent),
+        }
+    }
+
+    async fn move_from(
+        &self,
+        home: &Home,
+        new: &SessionId,
+        pending: &Pending<'_>,
+        on_schedule: bool,
+        at: Moment,
+    ) -> Result<Found, Error> {
+        let growth = match pending.login {
+            Some(_) => Growth::OfALogin,
+            None => Growth::Limited,
         };
-        self.check_size(pending, pending.record.data())?;
+        self.check_size(&pending.changes, pending.record.data(), growth)?;
         let rules = &self.settings.expiry;
         let created = pending.record.created();
         let ttl = rules.ttl(created, at.now());
@@ -161,7 +223,11 @@ impl<S: SessionStore> Pipeline<S> {
         let Some(mut home) = pending.home.clone() else {
             return self.create(pending, at).await;
         };
-        let (new, record) = self.fresh(pending, at.now())?;
+        // A value that was taken once is taken first: the record that goes takes it along for whoever
+        // replaces it, and a conflict must come before that.
+        self.claim(&home, pending, at).await?;
+        let changes = pending.changes.without_guards();
+        let (new, record) = self.fresh(&changes, pending, at.now())?;
         let was_read = pending.origin != Origin::Unread;
         let replacement = Replacement {
             read: was_read.then_some(&pending.record),
@@ -174,23 +240,67 @@ impl<S: SessionStore> Pipeline<S> {
             match replaced.await? {
                 Found::Live(()) | Found::Absent => return Ok(Done::begun(new, record)),
                 Found::Moved(next) => home.moved_to = Some(next),
-                Found::Renewed => break,
+                // The login of another user ends what is there, and begins anew in any case.
+                Found::Renewed(since)
+                    if pending.ends_by_login() || began_with_a_dead_id(pending, since) =>
+                {
+                    return self.begin_with(&changes, pending, at).await;
+                }
+                Found::Renewed(_) => break,
             }
         }
         Err(renewed())
     }
 
-    /// The record goes also where a read has found none: it may not have been consistent, or have
-    /// been read by a shorter lifetime than others go by.
-    async fn destroy(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
-        let Some(mut home) = pending.home.clone() else {
-            return Ok(Done::Destroyed);
+    /// Takes the values that are taken once, and nothing else.
+    async fn claim(&self, home: &Home, pending: &Pending<'_>, at: Moment) -> Result<(), Error> {
+        let Some(claims) = pending.changes.claims() else {
+            return Ok(());
         };
+        let update = Update {
+            read: Some(&pending.record),
+            ..Update::new(&claims, at)
+        };
+        let mut home = home.clone();
+        for _ in 0..MOST_STEPS {
+            match self.store.update(home.key(), update).await? {
+                Found::Live(_) => return Ok(()),
+                Found::Moved(next) => home.moved_to = Some(next),
+                Found::Renewed(_) | Found::Absent => break,
+            }
+        }
+        // With the session went the value.
+        pending.changes.check_guards(&Data::new())
+    }
+
+    /// The record goes also where a read has found none: it may not have been consistent, or have
+    /// been read by a shorter lifetime than others go by. Of several ids, of which none was accepted,
+    /// each one's goes: whoever presents an id may end it.
+    async fn destroy(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
+        if let Some(home) = pending.home.clone() {
+            self.end(home, pending, at).await?;
+        }
+        self.end_others(pending, at).await?;
+        Ok(Done::Destroyed)
+    }
+
+    /// Ends the sessions of ids that were presented and not accepted.
+    async fn end_others(&self, pending: &Pending<'_>, at: Moment) -> Result<(), Error> {
+        let mut ended = Ok(());
+        for id in pending.others() {
+            let this = self.end(Home::of(id.clone()), pending, at).await;
+            ended = ended.and(this);
+        }
+        ended
+    }
+
+    async fn end(&self, mut home: Home, pending: &Pending<'_>, at: Moment) -> Result<(), Error> {
         for _ in 0..MOST_STEPS {
             match self.store.delete(home.key(), at).await? {
-                Found::Live(()) | Found::Absent => return Ok(Done::Destroyed),
+                Found::Live(()) | Found::Absent => return Ok(()),
                 Found::Moved(next) => home.moved_to = Some(next),
-                Found::Renewed => break,
+                Found::Renewed(since) if began_with_a_dead_id(pending, since) => return Ok(()),
+                Found::Renewed(_) => break,
             }
         }
         // The session goes on under an id that this client may not even know yet: a logout that did
@@ -199,18 +309,24 @@ impl<S: SessionStore> Pipeline<S> {
     }
 
     /// A record that begins now, and its id.
-    fn fresh(&self, pending: &Pending<'_>, now: Timestamp) -> Result<(SessionId, Record), Error> {
+    fn fresh(
+        &self,
+        changes: &Changes,
+        pending: &Pending<'_>,
+        now: Timestamp,
+    ) -> Result<(SessionId, Record), Error> {
         let empty = Data::new();
-        self.check_size(pending, &empty)?;
-        let data = pending.changes.apply(&empty)?;
+        let changes = changes.afresh();
+        self.check_size(&changes, &empty, Growth::Limited)?;
+        let data = changes.apply(&empty)?;
         let ttl = self.settings.expiry.ttl(now, now);
         let binding = self.binding(pending, None, now)?;
         let record = Record::new(data, now, ttl).bound_to(binding);
-        Ok((SessionId::generate()?, record))
+        Ok((self.new_id()?, record))
     }
 
-    /// Whom a session that gets a new id is bound to under that: whoever is wanted, or who it was.
-    /// It ends with the lifetime as it is now.
+    /// Whom a session that gets a new id is bound to under that: the user who has logged in, or who
+    /// it was. It ends with the lifetime as it is now.
     fn binding(
         &self,
         pending: &Pending<'_>,
@@ -218,22 +334,74 @@ impl<S: SessionStore> Pipeline<S> {
         created: Timestamp,
     ) -> Result<Option<Binding>, Error> {
         let until = created.plus(self.settings.expiry.lifetime);
-        match &pending.wanted {
-            None => Ok(bound.map(|bound| bound.clone().until(until))),
+        match &pending.login {
+            None => Ok(bound.map(|bound| {
+                let bound = bound.clone().until(until);
+                match &pending.new_label {
+                    Some(label) => bound.labelled(label),
+                    None => bound,
+                }
+            })),
             Some(_) if !self.store.keeps_users() => Err(no_users()),
-            Some(wanted) => wanted.clone().until(until).map(Some),
+            Some(login) => login.binding(bound, until).map(Some),
         }
     }
 
-    /// A session that is too large already may shrink: refusing that would keep it too large.
-    fn check_size(&self, pending: &Pending<'_>, base: &Data) -> Result<(), Error> {
-        let (size, limit) = (pending.changes.size_after(base), self.settings.max_size);
-        if size <= limit || size < base.size() {
+    /// Requests that grow a session at once may take it over the limit together. It may shrink, or
+    /// stay as it is, all the same, and its user may log in: refusing that would end it.
+    fn check_size(&self, changes: &Changes, base: &Data, growth: Growth) -> Result<(), Error> {
+        let (before, limit) = (base.size(), self.settings.max_size);
+        let size = changes.size_after(base);
+        let most = match growth {
+            Growth::Limited => limit.max(before),
+            Growth::OfALogin => before.max(limit.saturating_mul(2)),
+        };
+        if size <= most {
             return Ok(());
         }
         let reason = format!("the session would have {size} bytes; the limit is {limit}");
         Err(Error::new(ErrorKind::TooLarge, reason))
     }
+
+    /// A write without a read has only its own size to go by. What it comes to is known after it.
+    fn warn_of_size(&self, record: &Record, key: &StorageKey) {
+        let (size, limit) = (record.data().size(), self.settings.max_size);
+        if size > limit {
+            let session = key.fingerprint();
+            tracing::warn!(size, limit, session, "a session has grown past its limit");
+        }
+    }
+}
+
+/// How much a session may grow.
+#[derive(Clone, Copy)]
+enum Growth {
+    /// To the limit.
+    Limited,
+    /// To twice the limit: a user must be able to log in whatever an earlier page has stored.
+    OfALogin,
+}
+
+/// Whether a request whose session was given a new id by another one begins a new session. It does
+/// if it is a login: by a user, or of a session that is nobody's.
+fn begins_afresh(pending: &Pending<'_>) -> bool {
+    let is_nobodys = pending.record.binding().is_none();
+    !pending.if_unchanged && (pending.login.is_some() || is_nobodys)
+}
+
+/// Whether a request that did not read its session began after its id had died, so that it is no
+/// late write of a page that has a new id by now. What was read is known to have been alive.
+fn began_with_a_dead_id(pending: &Pending<'_>, since: Timestamp) -> bool {
+    let was_read = pending.origin != Origin::Unread && pending.others().is_empty();
+    !was_read && pending.began > since
+}
+
+/// Whether the store could not be reached, so that to ask it again for something else has no point.
+pub(super) fn is_outage(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Timeout
+    )
 }
 
 /// What was done to the store.
@@ -243,6 +411,8 @@ pub(super) enum Done {
     Stored(Home, Record, Token),
     /// Nothing but the expiry was written, or nothing at all.
     Kept(Option<Timestamp>),
+    /// There is no session, and none was begun.
+    Nothing,
     /// Nothing is stored any more.
     Destroyed,
 }

@@ -27,7 +27,7 @@ impl Backend for Detached {
                 Outcome::Destroy => pending.destroyed(now, &rules, Token::Remove),
                 Outcome::Create
                 | Outcome::Update(_)
-                | Outcome::Rotate
+                | Outcome::Rotate(_)
                 | Outcome::Renew
                 | Outcome::Replace => {
                     let home = match &pending.home {

@@ -12,8 +12,8 @@ use crate::error::{Error, ErrorKind};
 use crate::expiry::{Expiry, Timestamp};
 use crate::id::{SessionId, StorageKey};
 use crate::record::{Data, Record};
-use crate::session::{Scope, Session, Token};
-use crate::user::{Pseudonym, Wanted};
+use crate::session::{Ended, Scope, Session, Token};
+use crate::user::{Login, Pseudonym};
 
 impl Session {
     /// Decides what is to be written, and takes it out to be written. After a commit nothing else
@@ -24,26 +24,26 @@ impl Session {
         now: Timestamp,
         rules: &Expiry,
     ) -> Result<Pending<'_>, Error> {
-        self.with(|state| {
+        self.with_foreseen(|state| {
             // Another save may have failed, or the request been settled, while this one waited.
             if let Some(sealed) = &state.seal
                 && (scope == Scope::Save || sealed.kind() == ErrorKind::OutcomeUnknown)
             {
-                return Err(sealed.clone());
+                return Err(sealed.distinct());
             }
-            if scope != Scope::Save && state.seal.is_none() {
-                let reason = "the session was used after its request's outcome was decided";
-                state.seal = Some(Error::new(ErrorKind::Misconfigured, reason));
+            if scope != Scope::Save {
+                state.seal();
             }
-            let outcome = state.decide(scope, now, rules)?;
+            let outcome = state.decide(scope, now, rules, self.0.reissue)?;
             // An outage must not let anything be saved over the real data; a logout may.
             if let Some(error) = &state.not_loaded
                 && outcome.writes_data()
                 && outcome != Outcome::Destroy
             {
-                return Err(error.clone());
+                return Err(error.distinct());
             }
-            let wanted = state.wanted();
+            let login = state.login();
+            let new_label = state.new_label().map(str::to_owned);
             let (record, changes) = match (scope, outcome.writes_data()) {
                 (_, false) | (Scope::OnlyDestroy, _) => (state.record.clone(), Changes::default()),
                 (Scope::Commit, true) => state.give_up(),
@@ -57,20 +57,20 @@ impl Session {
                 record,
                 changes,
                 if_unchanged: state.if_unchanged,
-                wanted,
+                began: state.began,
+                login,
+                new_label,
+                ended: state.ended,
                 renew: state.renew,
                 user: state.user.clone(),
                 label: state.label.clone(),
                 settled: false,
             };
             if outcome.writes_data() {
-                state.destroy = false;
-                // Whatever gets a new id has been renewed, and bound.
-                if !matches!(outcome, Outcome::Update(_)) {
-                    state.renew = false;
-                    state.user = None;
-                    state.label = None;
-                }
+                state.ended = Ended::No;
+                state.renew = false;
+                state.user_on_the_way = state.user.take();
+                state.label = None;
             }
             Ok(pending)
         })
@@ -110,8 +110,13 @@ pub(crate) struct Pending<'a> {
     pub(crate) record: Record,
     pub(crate) changes: Changes,
     pub(crate) if_unchanged: bool,
-    /// Whom whatever gets a new id is to be bound to, if that changes.
-    pub(crate) wanted: Option<Wanted>,
+    /// When the request began.
+    pub(crate) began: Timestamp,
+    /// The user who has logged in.
+    pub(crate) login: Option<Login>,
+    /// The label of a session that stays its user's.
+    pub(crate) new_label: Option<String>,
+    ended: Ended,
     renew: bool,
     user: Option<Pseudonym>,
     label: Option<String>,
@@ -119,6 +124,21 @@ pub(crate) struct Pending<'a> {
 }
 
 impl Pending<'_> {
+    /// Whether a user has logged in, or the handler asked for a new id.
+    pub(crate) fn asks_for_a_new_id(&self) -> bool {
+        self.login.is_some() || self.renew
+    }
+
+    /// Whether another user's session ends with this login.
+    pub(crate) fn ends_by_login(&self) -> bool {
+        self.ended == Ended::ByLogin
+    }
+
+    /// The ids of an ambiguous request, of which none was accepted.
+    pub(crate) fn others(&self) -> &[SessionId] {
+        &self.session.0.others
+    }
+
     /// It was written: `record` is stored now, there.
     pub(crate) fn stored(mut self, home: Home, record: Record, token: Token) {
         self.settled = true;
@@ -129,7 +149,13 @@ impl Pending<'_> {
             };
             state.id = Some(home.id);
             state.moved_to = home.moved_to;
-            state.changes.settle_on(record.data());
+            // This request began it, whatever it had found.
+            state.is_new |= record.version() == 1;
+            state.user_on_the_way = None;
+            // What begins a new session stands on nothing.
+            if state.ended == Ended::No {
+                state.changes.settle_on(record.data());
+            }
             state.record = record;
             state.tell(token);
         });
@@ -141,7 +167,7 @@ impl Pending<'_> {
         self.session.with(|state| {
             if let Some(ttl) = ttl {
                 state.record = state.record.clone().with_ttl(ttl);
-                // Who came by an id that was renewed is not given it again.
+                // A client that came by an id that was renewed is not given it again.
                 if state.origin == Origin::Live {
                     state.tell(Token::Issue);
                 }
@@ -156,7 +182,7 @@ impl Pending<'_> {
             state.origin = Origin::Absent;
             state.id = None;
             state.moved_to = None;
-            state.destroy = false;
+            state.user_on_the_way = None;
             state.record = Record::new(Data::new(), now, rules.ttl(now, now));
             state.is_new = true;
             state.tell(token);
@@ -172,24 +198,34 @@ impl Pending<'_> {
     fn undo(&mut self, error: Error) -> Error {
         let record = self.record.clone();
         let sent = mem::take(&mut self.changes);
-        let destroyed = matches!(self.outcome, Outcome::Destroy | Outcome::Replace);
+        let (ended, renew) = (self.ended, self.renew);
         let wrote = self.outcome.writes_data();
-        let renew = self.renew;
         let (user, label) = (self.user.take(), self.label.take());
         self.session.with(|state| {
-            state.failure = Some(error.clone());
+            state.note(&error);
+            state.user_on_the_way = None;
             if error.kind() == ErrorKind::OutcomeUnknown {
-                state.seal = Some(error.clone());
+                state.seal = Some(error.distinct());
             }
             if wrote {
                 state.record = record;
                 state.renew |= renew;
+                let base = match ended {
+                    Ended::No => state.record.data(),
+                    // What begins a new session stands on nothing.
+                    Ended::ByLogin | Ended::ByLogout => &Data::new(),
+                };
                 // What came meanwhile stands on what was sent, unless it destroyed that.
-                if !state.destroy {
+                if state.ended == Ended::No {
+                    state.ended = ended;
                     state.user = state.user.take().or(user);
                     state.label = state.label.take().or(label);
-                    state.changes = sent.followed_by(mem::take(&mut state.changes));
-                    state.destroy = destroyed;
+                    let later = mem::take(&mut state.changes);
+                    state.changes = sent.followed_by(later, base);
+                } else {
+                    // A logout that failed is one still, whoever has logged in meanwhile.
+                    state.ended = state.ended.max(ended);
+                    state.changes.discard(sent, base);
                 }
             }
         });

@@ -3,36 +3,32 @@
 use std::borrow::Cow;
 use std::mem;
 
-use serde::de::DeserializeOwned;
-
-use crate::changes::{Changes, Due, Origin, Outcome, Wish, decide};
-use crate::error::Error;
+use crate::changes::{Changes, Due, IdChange, Origin, Outcome, Wish, decide};
+use crate::error::{Error, ErrorKind};
 use crate::expiry::{Expiry, Timestamp};
 use crate::id::StorageKey;
 use crate::key;
 use crate::record::{Data, Entry, Found, Record};
-use crate::session::value::parse;
-use crate::session::{Home, Scope, State, Token};
-use crate::user::{Binding, Wanted};
+use crate::session::{Ended, Home, MOST_FAILURES, Scope, State, Token};
+use crate::user::{Binding, Login, Pseudonym};
 
 impl State {
     /// What was read; nothing at all after a logout; `None` if nobody looked.
     pub(super) fn base_and_changes(&mut self) -> (Option<&Data>, &mut Changes) {
         static EMPTY: Data = Data::new();
-        let base = match (self.destroy, self.origin) {
-            (true, _) => Some(&EMPTY),
-            (false, Origin::Unread) => None,
-            (false, _) => Some(self.record.data()),
+        let base = match (self.ended, self.origin) {
+            (Ended::ByLogin | Ended::ByLogout, _) => Some(&EMPTY),
+            (Ended::No, Origin::Unread) => None,
+            (Ended::No, _) => Some(self.record.data()),
         };
         (base, &mut self.changes)
     }
 
     pub(super) fn base_or_empty(&self) -> &Data {
         static EMPTY: Data = Data::new();
-        if self.destroy {
-            &EMPTY
-        } else {
-            self.record.data()
+        match self.ended {
+            Ended::No => self.record.data(),
+            Ended::ByLogin | Ended::ByLogout => &EMPTY,
         }
     }
 
@@ -40,11 +36,10 @@ impl State {
         self.changes.current(self.base_or_empty(), key)
     }
 
-    pub(super) fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
-        let Some(entry) = self.current(key::checked(key)?)? else {
-            return Ok(None);
-        };
-        parse(&entry).map(Some)
+    /// The entry of a key, to be parsed where no lock is held.
+    pub(super) fn entry(&self, key: &str) -> Result<Option<Entry>, Error> {
+        let entry = self.current(key::checked(key)?)?;
+        Ok(entry.map(Cow::into_owned))
     }
 
     pub(super) fn add(&mut self, key: &str, by: i64) -> Result<Option<i64>, Error> {
@@ -53,76 +48,128 @@ impl State {
         changes.add(base, key, by)
     }
 
+    /// What is stored is to end, and what was changed goes; it is returned to be dropped.
+    pub(super) fn end(&mut self, how: Ended) -> Changes {
+        self.renew = false;
+        self.user = None;
+        if how == Ended::ByLogout {
+            self.label = None;
+        }
+        self.ended = self.ended.max(how);
+        // What was to be taken once is taken once, whatever follows.
+        self.changes.keep_guards()
+    }
+
+    /// A user has logged in. Nothing of another user's is left to them; what goes is returned to be
+    /// dropped.
+    pub(super) fn log_in(&mut self, user: Pseudonym) -> Changes {
+        let former = self.user.as_ref().or(self.user_on_the_way.as_ref());
+        let former = former.or(self.bound().map(Binding::user));
+        let dropped = match former.is_some_and(|former| *former != user) {
+            true => self.end(Ended::ByLogin),
+            false => Changes::default(),
+        };
+        self.user = Some(user);
+        dropped
+    }
+
+    /// How it is bound to a user, unless that ends with this request.
+    pub(super) fn bound(&self) -> Option<&Binding> {
+        let bound = self.record.binding();
+        bound.filter(|_| self.ended == Ended::No)
+    }
+
+    /// Remembers an error that a handler is given.
+    pub(super) fn note(&mut self, error: &Error) {
+        if self.failures.len() >= MOST_FAILURES {
+            self.failures.retain(|failure| failure.upgrade().is_some());
+        }
+        if self.failures.len() >= MOST_FAILURES {
+            self.failures.remove(0);
+        }
+        self.failures.push(error.downgrade());
+    }
+
+    /// Refuses every change from here on.
+    pub(super) fn seal(&mut self) {
+        let reason = "the session was used after its request's outcome was decided";
+        self.seal
+            .get_or_insert_with(|| Error::new(ErrorKind::Misconfigured, reason));
+    }
+
     pub(super) fn decide(
         &self,
         scope: Scope,
         now: Timestamp,
         rules: &Expiry,
+        reissue: bool,
     ) -> Result<Outcome, Error> {
-        if let (Scope::Save | Scope::Commit, Some(invalid)) = (scope, &self.invalid) {
-            return Err(invalid.clone());
-        }
-        let live = self.origin.is_live();
-        let (created, ttl) = (self.record.created(), self.record.ttl());
-        // A user's session ends with its binding, so that nobody has to look for it any longer.
-        let end = self.record.binding().map(Binding::ends);
         let due = match scope {
-            Scope::Save | Scope::Commit if live => Due {
-                touch: rules
-                    .touch_due(created, ttl, now)
-                    .map(|new| end.map_or(new, |end| new.min(end)))
-                    .filter(|new| *new > ttl),
-                // An id that a handler could have shown is not replaced under its feet.
-                renewal: scope == Scope::Commit
-                    && rules.renewal_due(self.record.issued().unwrap_or(created), now),
-            },
-            Scope::Save | Scope::Commit | Scope::OnlyDestroy => Due::default(),
+            Scope::Commit if self.origin.is_live() => self.due(now, rules, reissue),
+            // A touch can wait for the end, and an id that a handler could have shown is not
+            // replaced under its feet.
+            Scope::Commit | Scope::Save | Scope::OnlyDestroy => Due::default(),
         };
-        // Who becomes a user's gets a new id, and is stored even if it holds nothing else.
-        let bind = self.wanted().is_some();
         let wish = match scope {
-            Scope::Commit => Wish {
-                destroy: self.destroy,
-                renew: self.renew || bind,
-                change: !self.changes.is_empty() || bind,
-            },
-            Scope::Save => Wish {
-                destroy: self.destroy,
-                renew: (self.renew || bind) && !live,
-                change: !self.changes.is_empty() || (bind && !live),
-            },
-            Scope::OnlyDestroy if self.destroy => Wish {
-                destroy: true,
-                renew: false,
+            Scope::Save | Scope::Commit => self.wish(),
+            Scope::OnlyDestroy if self.ended == Ended::ByLogout => Wish {
+                end: true,
+                id: IdChange::No,
                 change: false,
             },
             Scope::OnlyDestroy => return Ok(Outcome::Keep),
         };
-        Ok(match decide(self.origin, wish, due)? {
-            // A touch can wait for the end.
-            Outcome::Touch(_) if scope == Scope::Save => Outcome::Keep,
-            outcome => outcome,
-        })
+        decide(self.origin, wish, due)
     }
 
-    /// Whom it is to be bound to, if it is not already, or not under that label.
-    pub(super) fn wanted(&self) -> Option<Wanted> {
-        let bound = self.record.binding().filter(|_| !self.destroy);
-        let user = self.user.as_ref().or(bound.map(Binding::user))?;
-        let same = bound.filter(|bound| bound.user() == user);
-        let label = match (&self.label, same) {
-            (Some(label), _) => Some(label.as_str()),
-            (None, Some(same)) => same.label(),
-            (None, None) => None,
-        };
-        if same.is_some_and(|same| same.label() == label) {
-            return None;
+    /// What is due by itself.
+    fn due(&self, now: Timestamp, rules: &Expiry, reissue: bool) -> Due {
+        let (created, ttl) = (self.record.created(), self.record.ttl());
+        // A user's session ends with its binding, so that nobody has to look for it any longer.
+        let end = self.record.binding().map(Binding::ends);
+        let touch = rules.touch_due(created, ttl, now).or_else(|| {
+            // The client is to get its cookie again, so it must be known that the id is alive.
+            let fresh = rules.ttl(created, now);
+            (reissue && self.origin == Origin::Live).then_some(fresh.max(ttl))
+        });
+        let touch = touch.map(|new| end.map_or(new, |end| new.min(end)));
+        Due {
+            touch: touch.filter(|new| reissue || *new > ttl),
+            renewal: rules.renewal_due(self.record.issued().unwrap_or(created), now),
         }
-        Some(Wanted {
-            user: user.clone(),
-            label: label.map(str::to_owned),
-            handle: same.map(|same| same.handle().to_owned()),
-        })
+    }
+
+    fn wish(&self) -> Wish {
+        let bound = self.bound().map(Binding::user);
+        let logs_in = |user: &Pseudonym| self.renew || bound != Some(user);
+        let binds = self.user.as_ref().is_some_and(logs_in);
+        // Of a session that is nobody's, only a login has a reason to ask for a new id.
+        let is_login = binds || (self.renew && bound.is_none());
+        // Whatever came in between, another user's data is never handed on.
+        let is_anothers = bound.is_some() && self.user.is_some() && bound != self.user.as_ref();
+        Wish {
+            end: self.ended != Ended::No || is_anothers,
+            id: match (is_login, self.renew) {
+                (true, _) => IdChange::LogIn,
+                (false, true) => IdChange::Renew,
+                (false, false) => IdChange::No,
+            },
+            change: binds || !self.changes.is_empty() || self.new_label().is_some(),
+        }
+    }
+
+    /// The login that the handler asked for.
+    pub(super) fn login(&self) -> Option<Login> {
+        let user = self.user.clone()?;
+        let label = self.label.clone();
+        Some(Login { user, label })
+    }
+
+    /// The label, if it is another one than that of the user's session.
+    pub(super) fn new_label(&self) -> Option<&str> {
+        let bound = self.bound()?;
+        let label = self.label.as_deref();
+        label.filter(|label| bound.label() != Some(label))
     }
 
     /// Where it is stored, or was.
@@ -161,14 +208,23 @@ impl State {
         let (origin, record) = match found {
             Found::Live(record) if moved_to.is_some() => (Origin::Moved, record),
             Found::Live(record) => (Origin::Live, record),
-            // It leads on for longer than anybody follows.
-            Found::Renewed | Found::Moved(_) => (Origin::Renewed, fresh),
+            // The id is known to be dead, so there is nothing to write to, nor to delete. (One that
+            // is moved here leads on for longer than anybody follows.)
+            Found::Renewed(since) => {
+                self.id = None;
+                let late = self.began < since;
+                (if late { Origin::Late } else { Origin::Absent }, fresh)
+            }
+            Found::Moved(_) => {
+                self.id = None;
+                (Origin::Absent, fresh)
+            }
             Found::Absent => (Origin::Absent, fresh),
         };
         self.origin = origin;
-        self.moved_to = moved_to;
+        self.moved_to = moved_to.filter(|_| origin.is_live());
         self.is_new = !origin.is_live();
-        if !self.destroy {
+        if self.ended == Ended::No {
             self.changes.settle_on(record.data());
         }
         self.record = record;

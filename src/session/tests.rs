@@ -8,6 +8,7 @@ use super::*;
 use crate::changes::{Change, Outcome};
 use crate::key::Key;
 use crate::record::Entry;
+use crate::user::Binding;
 
 const NOW: Timestamp = Timestamp::from_epoch_seconds(1_000);
 const CREATED: Timestamp = Timestamp::from_epoch_seconds(900);
@@ -104,7 +105,7 @@ impl Backend for Fake {
                     let record = Record::new(data, NOW, TTL);
                     pending.stored(Home::of(id("B")), record, Token::Issue);
                 }
-                Outcome::Update(_) | Outcome::Rotate | Outcome::Renew => {
+                Outcome::Update(_) | Outcome::Rotate(_) | Outcome::Renew => {
                     let mut data = pending.record.data().clone();
                     if let Some((key, text)) = other {
                         data.insert(key, Entry::from_json(text));
@@ -219,7 +220,7 @@ fn a_typed_key_reads_and_writes_its_type() {
     assert_eq!(session.get(NAME).unwrap().as_deref(), Some("ada"));
     assert_eq!(session.take(VISITS).unwrap(), Some(2));
     assert!(session.contains(NAME));
-    session.remove(NAME);
+    session.remove(NAME).unwrap();
     assert!(session.is_empty());
 }
 
@@ -235,7 +236,7 @@ fn take_gives_a_value_once() {
 #[test]
 fn clear_takes_everything_and_what_follows_is_there() {
     let session = Session::detached(json!({ "a": 1, "b": 2 }));
-    session.clear();
+    session.clear().unwrap();
     assert!(session.is_empty());
     assert_eq!(session.increment("a", 5).unwrap(), 5);
     assert_eq!(session.keys(), ["a"]);
@@ -285,11 +286,18 @@ fn a_method_that_fails_changes_nothing_and_is_remembered() {
 }
 
 #[test]
-fn a_key_that_cannot_be_is_absent() {
+fn remove_of_an_invalid_key_fails() {
     let session = Session::detached(json!({ "a": 1 }));
-    session.remove("");
-    session.remove("k".repeat(65_536));
-    assert!(!session.contains(""));
+    for invalid in ["", &"k".repeat(65_536)] {
+        let error = session.remove(invalid).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidKey);
+        let unread = UnreadSession(session.clone());
+        assert_eq!(
+            unread.remove(invalid).unwrap_err().kind(),
+            ErrorKind::InvalidKey
+        );
+        assert!(!session.contains(invalid));
+    }
     assert_eq!(session.keys(), ["a"]);
     let longest = "k".repeat(65_535);
     session.insert(&longest, 1).unwrap();
@@ -303,7 +311,7 @@ fn clones_are_one_session() {
     clone.insert("a", 1).unwrap();
     session.increment("a", 1).unwrap();
     assert_eq!(clone.get("a").unwrap(), Some(2));
-    session.destroy();
+    session.destroy().unwrap();
     assert!(clone.is_empty());
 }
 
@@ -388,11 +396,11 @@ async fn a_detached_session_saves_in_memory() {
     assert_eq!(contents(&session), json!({ "a": 1 }));
     let id = session.id().unwrap();
     session.increment("a", 1).unwrap();
-    session.remove("absent");
+    session.remove("absent").unwrap();
     session.save().await.unwrap();
     assert_eq!(contents(&session), json!({ "a": 2 }));
     assert_eq!(session.id(), Some(id));
-    session.destroy();
+    session.destroy().unwrap();
     session.save().await.unwrap();
     assert!(session.is_empty());
     assert_eq!(session.id(), None);
@@ -432,7 +440,7 @@ async fn a_session_knows_its_id_and_its_times() {
 
 #[test]
 fn an_id_of_a_dead_session_is_not_its_id() {
-    for found in [Found::Absent, Found::Renewed] {
+    for found in [Found::Absent, Found::Renewed(NOW)] {
         let session = Session::new(Ids::One(id("A")).into(), Arc::new(Fake::default()));
         session.loaded(found, None, NOW, &rules());
         assert_eq!(session.id(), None);
@@ -441,7 +449,7 @@ fn an_id_of_a_dead_session_is_not_its_id() {
 }
 
 #[tokio::test]
-async fn nothing_can_be_changed_once_the_outcome_is_decided() {
+async fn late_change_of_any_kind_is_refused() {
     for scope in [Scope::Commit, Scope::OnlyDestroy] {
         let (session, fake) = Fake::holding(&[("a", "1")]).session().await;
         let pending = session.take_pending(scope, NOW, &rules()).unwrap();
@@ -454,13 +462,20 @@ async fn nothing_can_be_changed_once_the_outcome_is_decided() {
             UnreadSession(session.clone())
                 .increment("a", 1)
                 .unwrap_err(),
+            UnreadSession(session.clone()).remove("a").unwrap_err(),
+            UnreadSession(session.clone()).destroy().unwrap_err(),
+            session.remove("a").unwrap_err(),
+            session.clear().unwrap_err(),
+            session.take_once::<u8>("a").unwrap_err(),
+            session.update("a", |a: &mut u8| *a += 1).unwrap_err(),
+            session.renew().unwrap_err(),
+            session.if_unchanged().unwrap_err(),
+            session.set_user("ada").unwrap_err(),
+            session.set_label("phone").unwrap_err(),
+            session.destroy().unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::Misconfigured, "{scope:?}");
         }
-        session.remove("a");
-        session.clear();
-        session.renew();
-        session.destroy();
         assert_eq!(contents(&session), json!({ "a": 1 }));
         assert_eq!(at_the_end(&session), (Outcome::Keep, String::new()));
         assert!(session.unknown_outcome().is_none());
@@ -474,7 +489,7 @@ async fn a_save_gives_what_was_committed() {
     let (session, fake) = fake.session().await;
     session.increment("n", 2).unwrap();
     session.insert("b", 2).unwrap();
-    session.remove("a");
+    session.remove("a").unwrap();
     assert_eq!(session.get("n").unwrap(), Some(7));
     session.save().await.unwrap();
     assert_eq!(contents(&session), json!({ "n": 102, "b": 2 }));
@@ -486,7 +501,7 @@ async fn a_save_gives_what_was_committed() {
 async fn a_save_of_nothing_writes_nothing() {
     let (session, fake) = Fake::holding(&[("a", "1")]).session().await;
     session.insert("a", 1).unwrap();
-    session.remove("absent");
+    session.remove("absent").unwrap();
     session.save().await.unwrap();
     assert_eq!(fake.sent(), ["Keep "]);
 }
@@ -498,14 +513,15 @@ async fn after_a_save_that_failed_the_changes_are_pending() {
         let (session, fake) = fake.session().await;
         session.increment("n", 1).unwrap();
         session.insert("a", 1).unwrap();
-        session.renew();
-        assert_eq!(session.save().await.unwrap_err().kind(), kind);
+        session.renew().unwrap();
+        let error = session.save().await.unwrap_err();
+        assert_eq!(error.kind(), kind);
         assert_eq!(session.failure().unwrap().kind(), kind);
         assert!(session.unknown_outcome().is_none());
         assert_eq!(contents(&session), json!({ "n": 6, "a": 1 }));
         session.save().await.unwrap();
-        assert_eq!(fake.sent(), ["Update(None) a=1 n+1"; 2]);
-        assert_eq!(at_the_end(&session).0, Outcome::Renew);
+        assert_eq!(fake.sent(), ["Renew a=1 n+1"; 2]);
+        assert_eq!(at_the_end(&session).0, Outcome::Keep);
     }
 }
 
@@ -515,7 +531,7 @@ async fn what_is_changed_during_a_save_goes_on_top() {
         // What is being written shows as if it were.
         assert_eq!(contents(session), json!({ "n": 6, "a": 1 }));
         assert_eq!(session.increment("n", 10).unwrap(), 16);
-        session.remove("a");
+        session.remove("a").unwrap();
         session.insert("b", 2).unwrap();
     };
     let all = json!({ "n": 16, "b": 2 });
@@ -543,7 +559,7 @@ async fn what_is_changed_during_a_save_goes_on_top() {
 #[tokio::test]
 async fn a_logout_during_a_save_outlives_its_failure() {
     let fake = Fake::holding(&[("n", "5")])
-        .meanwhile(Session::destroy)
+        .meanwhile(|session| session.destroy().unwrap())
         .replying([Reply::Fail(ErrorKind::Unavailable)]);
     let (session, _) = fake.session().await;
     session.insert("a", 1).unwrap();
@@ -600,21 +616,258 @@ async fn a_save_that_was_never_begun_seals_nothing() {
 }
 
 #[tokio::test]
-async fn a_save_leaves_a_renewal_for_the_end() {
+async fn save_performs_a_pending_renewal() {
     let (session, fake) = Fake::holding(&[("a", "1")]).session().await;
-    session.renew();
-    session.save().await.unwrap();
+    session.renew().unwrap();
     session.insert("a", 2).unwrap();
     session.save().await.unwrap();
-    assert_eq!(fake.sent(), ["Keep ", "Update(None) a=2"]);
+    session.insert("a", 3).unwrap();
+    session.save().await.unwrap();
+    assert_eq!(fake.sent(), ["Renew a=2", "Update(None) a=3"]);
+    assert_eq!(at_the_end(&session), (Outcome::Keep, String::new()));
+}
+
+#[tokio::test]
+async fn save_after_logout_and_login_begins_anew() {
+    let (session, fake) = Fake::holding(&[("a", "1")]).session().await;
+    session.destroy().unwrap();
+    session.set_user("ada").unwrap();
+    session.save().await.unwrap();
+    session.insert("b", 2).unwrap();
+    session.save().await.unwrap();
+    assert_eq!(fake.sent(), ["Replace ", "Update(None) b=2"]);
+}
+
+/// A record that is bound to this user.
+fn record_of(user: &str, entries: &[(&str, &str)]) -> Record {
+    let user = Pseudonym::of(user, None).unwrap();
+    let end = Timestamp::from_epoch_seconds(9_000);
+    let label = Some("phone".to_owned());
+    let binding = Binding::new(user, "handle".to_owned(), label, end);
+    record(entries).bound_to(Some(binding))
+}
+
+async fn session_of(user: &str, entries: &[(&str, &str)]) -> (Session, Arc<Fake>) {
+    let found = Some(record_of(user, entries));
+    let fake = Fake {
+        found,
+        ..Fake::default()
+    };
+    fake.session().await
+}
+
+#[tokio::test]
+async fn login_of_another_user_empties_the_session() {
+    let (session, _) = session_of("ada", &[("a", "1")]).await;
+    session.insert("before", 1).unwrap();
+    session.set_user("grace").unwrap();
+    assert!(session.is_empty());
+    session.insert("after", 2).unwrap();
+    assert_eq!(
+        at_the_end(&session),
+        (Outcome::Replace, "after=2".to_owned())
+    );
+
+    // Also where the first of them has logged in with this very request.
+    let (session, _) = Fake::holding(&[("a", "1")]).session().await;
+    session.set_user("ada").unwrap();
+    session.insert("before", 1).unwrap();
+    session.set_user("grace").unwrap();
+    assert!(session.is_empty());
+    assert_eq!(at_the_end(&session), (Outcome::Replace, String::new()));
+}
+
+#[tokio::test]
+async fn login_keeps_anonymous_data_and_a_users_own() {
+    let (session, _) = Fake::holding(&[("a", "1")]).session().await;
+    session.set_user("ada").unwrap();
+    assert_eq!(contents(&session), json!({ "a": 1 }));
     assert_eq!(at_the_end(&session), (Outcome::Renew, String::new()));
+
+    let (session, _) = session_of("ada", &[("a", "1")]).await;
+    session.set_user("ada").unwrap();
+    assert_eq!(contents(&session), json!({ "a": 1 }));
+    assert_eq!(at_the_end(&session), (Outcome::Keep, String::new()));
+}
+
+#[tokio::test]
+async fn login_that_failed_logs_nobody_out() {
+    let (session, _) = session_of("ada", &[("a", "1")]).await;
+    session.set_user("grace").unwrap();
+    let pending = session.take_pending(Scope::OnlyDestroy, NOW, &rules());
+    let pending = pending.unwrap();
+    assert_eq!(pending.outcome, Outcome::Keep);
+    pending.kept(None);
+}
+
+#[tokio::test]
+async fn login_of_nobody_fails_and_stops_no_logout() {
+    let (session, _) = session_of("ada", &[("a", "1")]).await;
+    let error = session.set_user("").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    session.destroy().unwrap();
+    assert_eq!(at_the_end(&session), (Outcome::Destroy, String::new()));
+}
+
+#[tokio::test]
+async fn label_is_a_change_and_no_new_id() {
+    let (session, _) = session_of("ada", &[]).await;
+    session.set_label("laptop").unwrap();
+    let pending = session.take_pending(Scope::Commit, NOW, &rules()).unwrap();
+    assert_eq!(pending.outcome, Outcome::Update(None));
+    assert_eq!(pending.new_label.as_deref(), Some("laptop"));
+    pending.failed(Error::new(ErrorKind::Unavailable, "only asked"));
+
+    let (session, _) = session_of("ada", &[]).await;
+    session.set_label("phone").unwrap();
+    assert_eq!(at_the_end(&session), (Outcome::Keep, String::new()));
+    let (session, _) = Fake::holding(&[]).session().await;
+    session.set_label("phone").unwrap();
+    assert_eq!(
+        at_the_end(&session),
+        (Outcome::Keep, String::new()),
+        "nobody's"
+    );
+}
+
+#[tokio::test]
+async fn take_once_depends_on_the_value() {
+    let fake = Fake::holding(&[("state", "\"x1\"")]).replying([Reply::After("state", "\"x2\"")]);
+    let (session, _) = fake.session().await;
+    let taken: Option<String> = session.take_once("state").unwrap();
+    assert_eq!(taken.as_deref(), Some("x1"));
+    assert_eq!(session.take_once::<String>("state").unwrap(), None);
+    let pending = session.take_pending(Scope::Commit, NOW, &rules()).unwrap();
+    assert_eq!(shown(&pending.changes), "state-");
+    let gone = pending.changes.apply(&data(&[])).unwrap_err();
+    assert_eq!(gone.kind(), ErrorKind::Conflict);
+    let other = pending
+        .changes
+        .apply(&data(&[("state", "\"x2\"")]))
+        .unwrap_err();
+    assert_eq!(other.kind(), ErrorKind::Conflict);
+    let after = pending.changes.apply(pending.record.data()).unwrap();
+    assert!(after.is_empty());
+    pending.failed(Error::new(ErrorKind::Unavailable, "only asked"));
+}
+
+#[tokio::test]
+async fn take_once_and_put_back_still_depends_on_it() {
+    let (session, _) = Fake::holding(&[("n", "1")]).session().await;
+    assert_eq!(session.take_once("n").unwrap(), Some(1));
+    session.insert("n", 1).unwrap();
+    let pending = session.take_pending(Scope::Commit, NOW, &rules()).unwrap();
+    assert_eq!(pending.outcome, Outcome::Update(None));
+    assert!(pending.changes.apply(&data(&[("n", "2")])).is_err());
+    pending.failed(Error::new(ErrorKind::Unavailable, "only asked"));
+}
+
+#[test]
+fn get_or_reset_removes_what_is_of_another_type() {
+    let session = Session::detached(json!({ "prefs": "old", "n": 1 }));
+    assert_eq!(session.get_or_reset::<Vec<u8>>("prefs").unwrap(), None);
+    assert!(!session.contains("prefs"));
+    assert_eq!(session.get_or_reset::<u8>("n").unwrap(), Some(1));
+    assert_eq!(session.get_or_reset::<u8>("absent").unwrap(), None);
+    let error = session.get_or_reset::<u8>("").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidKey);
+    session
+        .update("prefs", |prefs: &mut Vec<u8>| prefs.push(1))
+        .unwrap();
+    assert_eq!(session.get("prefs").unwrap(), Some(vec![1_u8]));
+}
+
+/// Its functions, and those that parse and serialize its values.
+#[tokio::test]
+async fn update_may_use_the_session() {
+    let (session, _) = Fake::holding(&[("n", "1")]).session().await;
+    let inside = session.clone();
+    session
+        .update("n", move |n: &mut i64| {
+            *n += inside.get::<i64>("n").unwrap().unwrap();
+            inside.insert("seen", *n).unwrap();
+            assert!(inside.contains("n"));
+        })
+        .unwrap();
+    assert_eq!(contents(&session), json!({ "n": 2, "seen": 2 }));
+}
+
+thread_local! {
+    static OPEN: std::cell::RefCell<Option<Session>> = const { std::cell::RefCell::new(None) };
+}
+
+/// A value that uses the session while it is parsed.
+struct Curious;
+
+impl<'de> serde::Deserialize<'de> for Curious {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer)?;
+        let session = OPEN.with_borrow(Clone::clone).unwrap();
+        session.insert("parsed", true).unwrap();
+        Ok(Self)
+    }
+}
+
+#[tokio::test]
+async fn get_and_take_parse_without_the_lock() {
+    let (session, _) = Fake::holding(&[("c", "1")]).session().await;
+    OPEN.set(Some(session.clone()));
+    assert!(session.get::<Curious>("c").unwrap().is_some());
+    assert!(session.take_once::<Curious>("c").unwrap().is_some());
+    assert_eq!(contents(&session), json!({ "parsed": true }));
+    OPEN.set(None);
+}
+
+/// What another request has written meanwhile is met by the function, but not under the lock.
+#[tokio::test]
+async fn update_runs_again_without_the_lock() {
+    let fake = Fake::holding(&[("n", "1")])
+        .replying([Reply::After("n", "10")])
+        .meanwhile(|session| {
+            let inside = session.clone();
+            let add = move |n: &mut i64| {
+                assert!(inside.contains("n"));
+                *n += 5;
+            };
+            session.update("n", add).unwrap();
+            assert_eq!(session.get("n").unwrap(), Some(7));
+        });
+    let (session, _) = fake.session().await;
+    session.update("n", |n: &mut i64| *n += 1).unwrap();
+    session.save().await.unwrap();
+    assert_eq!(session.get("n").unwrap(), Some(16));
+}
+
+#[test]
+fn update_that_always_changes_its_key_fails() {
+    let session = Session::detached(json!({ "n": 0 }));
+    let inside = session.clone();
+    let error = session
+        .update("n", move |_: &mut i64| {
+            inside.increment("n", 1).unwrap();
+        })
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+}
+
+#[test]
+fn failure_is_one_that_somebody_still_holds() {
+    let session = Session::detached(json!({ "text": "a" }));
+    let held = session.get::<u8>("text").unwrap_err();
+    let dealt_with = session.insert("", 1).unwrap_err();
+    assert_eq!(session.failure().unwrap().kind(), ErrorKind::InvalidKey);
+    drop(dealt_with);
+    let wrapped: Box<dyn std::error::Error + Send + Sync> = held.into();
+    assert_eq!(session.failure().unwrap().kind(), ErrorKind::Deserialize);
+    drop(wrapped);
+    assert!(session.failure().is_none());
 }
 
 #[tokio::test]
 async fn what_got_a_new_id_is_not_renewed_again() {
     let (session, fake) = Fake::default().session().await;
     session.insert("a", 1).unwrap();
-    session.renew();
+    session.renew().unwrap();
     session.save().await.unwrap();
     assert_eq!(fake.sent(), ["Create a=1"]);
     assert_eq!(at_the_end(&session), (Outcome::Keep, String::new()));
@@ -624,12 +877,12 @@ async fn what_got_a_new_id_is_not_renewed_again() {
 async fn after_a_logout_begins_a_new_session() {
     let (session, fake) = Fake::holding(&[("a", "1"), ("n", "5")]).session().await;
     session.insert("b", 2).unwrap();
-    session.destroy();
+    session.destroy().unwrap();
     assert!(session.is_empty() && !session.contains("a"));
     assert_eq!(session.get::<u8>("a").unwrap(), None);
     assert_eq!(session.increment("n", 1).unwrap(), 1);
     session.insert("a", 1).unwrap();
-    session.clear();
+    session.clear().unwrap();
     session.increment("n", 1).unwrap();
     session.save().await.unwrap();
     assert_eq!(fake.sent(), ["Replace n+1"]);
@@ -645,7 +898,7 @@ async fn a_replacement_that_failed_is_pending_as_one() {
         .replying([reply])
         .session()
         .await;
-    session.destroy();
+    session.destroy().unwrap();
     session.insert("b", 2).unwrap();
     session.save().await.unwrap_err();
     assert_eq!(contents(&session), json!({ "b": 2 }));
@@ -656,7 +909,7 @@ async fn a_replacement_that_failed_is_pending_as_one() {
 #[tokio::test]
 async fn a_logout_that_was_saved_is_done() {
     let (session, fake) = Fake::holding(&[("a", "1")]).session().await;
-    session.destroy();
+    session.destroy().unwrap();
     session.save().await.unwrap();
     assert_eq!(session.id(), None);
     assert!(session.is_new() && session.is_empty());
@@ -668,11 +921,14 @@ async fn a_logout_that_was_saved_is_done() {
 #[tokio::test]
 async fn a_renewal_and_a_logout_are_a_logout() {
     for order in [
-        [Session::renew as fn(&Session), Session::destroy],
+        [
+            Session::renew as fn(&Session) -> Result<(), Error>,
+            Session::destroy,
+        ],
         [Session::destroy, Session::renew],
     ] {
         let (session, _) = Fake::holding(&[("a", "1")]).session().await;
-        order.iter().for_each(|method| method(&session));
+        order.iter().for_each(|method| method(&session).unwrap());
         assert_eq!(at_the_end(&session), (Outcome::Destroy, String::new()));
     }
 }
@@ -681,14 +937,14 @@ async fn a_renewal_and_a_logout_are_a_logout() {
 async fn a_handler_that_failed_commits_its_logout_alone() {
     let (session, _) = Fake::holding(&[("a", "1")]).session().await;
     session.insert("a", 2).unwrap();
-    session.renew();
+    session.renew().unwrap();
     let pending = session.take_pending(Scope::OnlyDestroy, NOW, &rules());
     let pending = pending.unwrap();
     assert_eq!(pending.outcome, Outcome::Keep);
     pending.kept(None);
 
     let (session, _) = Fake::holding(&[("a", "1")]).session().await;
-    session.destroy();
+    session.destroy().unwrap();
     session.insert("a", 2).unwrap();
     let pending = session.take_pending(Scope::OnlyDestroy, NOW, &rules());
     let pending = pending.unwrap();
@@ -700,13 +956,13 @@ async fn a_handler_that_failed_commits_its_logout_alone() {
 #[tokio::test]
 async fn clearing_a_stored_session_stores_the_emptiness() {
     let (session, _) = Fake::holding(&[("a", "1")]).session().await;
-    session.clear();
+    session.clear().unwrap();
     let expected = (Outcome::Update(None), "clear".to_owned());
     assert_eq!(at_the_end(&session), expected);
 
     let (fresh, _) = Fake::default().session().await;
     fresh.insert("a", 1).unwrap();
-    fresh.clear();
+    fresh.clear().unwrap();
     assert_eq!(at_the_end(&fresh), (Outcome::Keep, String::new()));
 }
 
@@ -716,7 +972,7 @@ fn an_unread_session_is_written_without_a_look() {
     let unread = UnreadSession(session.clone());
     unread.insert("a", 1).unwrap();
     unread.increment("n", 2).unwrap();
-    unread.remove("absent");
+    unread.remove("absent").unwrap();
     assert_eq!(session.id(), None, "nobody knows whether it lives");
     let expected = (Outcome::Update(None), "a=1 absent- n+2".to_owned());
     assert_eq!(at_the_end(&session), expected);
@@ -725,7 +981,7 @@ fn an_unread_session_is_written_without_a_look() {
     let unread = UnreadSession(session.clone());
     let error = unread.insert("", 1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidKey);
-    unread.destroy();
+    unread.destroy().unwrap();
     assert_eq!(at_the_end(&session), (Outcome::Destroy, String::new()));
 }
 
@@ -735,7 +991,7 @@ async fn an_unread_session_that_is_read_after_all_keeps_its_changes() {
     let unread = UnreadSession(session.clone());
     unread.insert("a", 1).unwrap();
     unread.increment("n", 2).unwrap();
-    unread.remove("absent");
+    unread.remove("absent").unwrap();
     session.load().await.unwrap();
     assert_eq!(contents(&session), json!({ "a": 1, "n": 7 }));
     let expected = (Outcome::Update(None), "n+2".to_owned());
@@ -743,7 +999,7 @@ async fn an_unread_session_that_is_read_after_all_keeps_its_changes() {
 
     let (session, _) = Fake::holding(&[("a", "1")]).unread();
     let unread = UnreadSession(session.clone());
-    unread.destroy();
+    unread.destroy().unwrap();
     unread.insert("a", 1).unwrap();
     session.load().await.unwrap();
     assert_eq!(contents(&session), json!({ "a": 1 }));

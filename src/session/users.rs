@@ -9,43 +9,59 @@ use crate::user::SessionInfo;
 use crate::user::{self, Pseudonym, Revoked, UserSessions};
 
 impl Session {
-    /// Makes the session a user's, under a new id as of [`renew`](Self::renew): call it at the login.
+    /// Makes the session a user's, under a new id, as by [`renew`](Self::renew): call it at the login.
     /// From then on the user's sessions can be [listed](Self::user_sessions) and revoked, from here
-    /// or from [outside a request](crate::SessionLayer::revoke_user). That the session is the same
-    /// user's already changes nothing.
+    /// or from [outside a request](crate::SessionLayer::revoke_user).
+    ///
+    /// | The session was | It is | And the client has |
+    /// |---|---|---|
+    /// | nobody's | the user's, with its data | a new id |
+    /// | the same user's | unchanged | its id; a new one with [`renew`](Self::renew) |
+    /// | another user's | a new one of the user's, empty | a new id; the former session is deleted |
+    /// | any of these, but given a new id by another login meanwhile | a new one of the user's, with what this request puts | a new id |
+    ///
+    /// What this request did to another user's session before the call is dropped with it.
     ///
     /// `user` is whatever names the user for good, such as the primary key of their account. Stores
-    /// see a hash of it ([`user_key`](crate::SessionLayer::user_key)). An empty one is an error at
-    /// the end of the request, [`Misconfigured`](ErrorKind::Misconfigured), and nothing is written
-    /// then; the same where the store has no place for users.
+    /// see a hash of it ([`user_key`](crate::SessionLayer::user_key)).
     ///
-    /// It stands besides what [`insert`](Self::insert) puts under any key: handlers that ask who
-    /// the user is want a value of their own.
+    /// It stands beside what [`insert`](Self::insert) puts under any key: handlers that ask who
+    /// the user is want a value of their own, put after this call.
     ///
     /// ```
     /// use lambda_sessions::{Error, Session};
     ///
     /// fn logged_in(session: &Session, account: &str, device: &str) -> Result<(), Error> {
-    ///     session.set_user(account);
-    ///     session.set_label(device);
+    ///     session.set_user(account)?;
+    ///     session.set_label(device)?;
     ///     session.insert("account", account)
     /// }
     /// # logged_in(&Session::detached(()), "17", "Firefox on Linux").unwrap();
     /// ```
-    pub fn set_user(&self, user: &str) {
+    ///
+    /// # Errors
+    ///
+    /// [`Misconfigured`](ErrorKind::Misconfigured) for an empty `user`; nothing changes then. The
+    /// same, at the end of the request, where the store has no place for users.
+    pub fn set_user(&self, user: &str) -> Result<(), Error> {
         let pseudonym = self.0.backend.pseudonym(user);
-        self.change(|state| match pseudonym {
-            Ok(pseudonym) => state.user = Some(pseudonym),
-            Err(error) => state.invalid = Some(error),
-        });
+        self.try_change(|state| Ok(state.log_in(pseudonym?)))
+            .map(drop)
     }
 
-    /// What [`user_sessions`](Self::user_sessions) calls this login: a device, an address. It is
+    /// Sets what [`user_sessions`](Self::user_sessions) calls this login: a device, an address. It is
     /// kept with a session that is a [user's](Self::set_user), in clear, and shown to nobody but
-    /// who lists the user's sessions. What is longer than 512 bytes is cut. Like `set_user`, a
-    /// label that is new gives the session a new id.
-    pub fn set_label(&self, label: &str) {
-        self.change(|state| state.label = Some(user::label(label)));
+    /// who lists the user's sessions. What is longer than 512 bytes is cut. A session that is nobody's
+    /// has no label.
+    ///
+    /// # Errors
+    ///
+    /// Only those of every change, [above](Self#errors).
+    pub fn set_label(&self, label: &str) -> Result<(), Error> {
+        self.try_change(|state| {
+            state.label = Some(user::label(label));
+            Ok(())
+        })
     }
 
     /// The live sessions of the user that this one is [bound](Self::set_user) to, the last seen
@@ -82,6 +98,7 @@ impl Session {
     ///
     /// Those of a write. Some may be ended then, and it can be done again.
     pub async fn revoke_others(&self) -> Result<(), Error> {
+        self.try_change(|_| Ok(()))?;
         let (Some(user), handle) = self.whose() else {
             return Ok(());
         };
@@ -97,11 +114,9 @@ impl Session {
     ///
     /// As of [`revoke_others`](Self::revoke_others).
     pub async fn revoke(&self, handle: &str) -> Result<(), Error> {
+        self.try_change(|_| Ok(()))?;
         match self.whose() {
-            (_, Some(own)) if own == handle => {
-                self.destroy();
-                Ok(())
-            }
+            (_, Some(own)) if own == handle => self.destroy(),
             (Some(user), _) => {
                 let which = Revoked::Only(handle);
                 self.0.backend.revoke(self, &user, which).await
@@ -113,7 +128,7 @@ impl Session {
     /// The user that it is bound to, or is to be, and the handle of the login that is stored.
     fn whose(&self) -> (Option<Pseudonym>, Option<String>) {
         self.with(|state| {
-            let bound = state.record.binding().filter(|_| !state.destroy);
+            let bound = state.bound();
             let stored = bound.map(|binding| binding.user().clone());
             let user = state.user.clone().or(stored);
             // That of another user is none of this one's.

@@ -545,7 +545,7 @@ async fn a_renewal_moves_the_record_and_leaves_a_stub(store: &impl SessionStore)
     let last = now.plus(Duration::from_secs(STUB_SECONDS - 1));
     assert_eq!(
         ok(store.load(&old, Moment::at(last)).await).map(drop),
-        Found::Renewed,
+        Found::Renewed(now),
         "for 120 seconds"
     );
     let end = now.plus(Duration::from_secs(STUB_SECONDS));
@@ -588,7 +588,7 @@ async fn nothing_follows_a_stub(store: &impl SessionStore, leads_on: bool) {
     ok(store.renew(&old, &new, renewal).await);
     let (stub, seconds) = match leads_on {
         true => (Found::Moved(new.clone()), GRACE_SECONDS),
-        false => (Found::Renewed, STUB_SECONDS),
+        false => (Found::Renewed(NOW), STUB_SECONDS),
     };
 
     let changes = set(&[("a", "2")]);
@@ -784,7 +784,7 @@ async fn one_of_many_renewals_wins(store: &impl SessionStore) {
         .count();
     let late = found
         .iter()
-        .filter(|found| **found == Found::Renewed)
+        .filter(|found| **found == Found::Renewed(NOW))
         .count();
     assert_eq!((won, late), (1, 4), "{found:?}");
     let mut there = 0;

@@ -234,7 +234,7 @@ impl DynamoDbStore {
     /// What takes the place of a record that is logged out while an attempt to create it may still
     /// be on its way: for as long as DynamoDB would accept the attempt's signature.
     fn tombstone(&self, key: &StorageKey, at: Moment) -> Item {
-        let stub = Stub::new(at.now().plus(SIGNATURE_LIFETIME));
+        let stub = Stub::new(at.now(), at.now().plus(SIGNATURE_LIFETIME));
         self.layout.stub(key, &stub)
     }
 
@@ -276,7 +276,7 @@ impl DynamoDbStore {
     fn read_back(&self, item: &Item, now: Timestamp) -> Result<Found, Error> {
         match self.layout.read(item, now).map_err(|_| not_read_back())? {
             Found::Live(record) => Ok(Found::Live(record)),
-            Found::Moved(_) | Found::Renewed | Found::Absent => Err(not_read_back()),
+            Found::Moved(_) | Found::Renewed(_) | Found::Absent => Err(not_read_back()),
         }
     }
 }
@@ -330,7 +330,7 @@ impl SessionStore for DynamoDbStore {
             Sent::Written(_) => Ok(true),
             Sent::Refused(item) => match self.found(item.as_ref(), at.now())? {
                 Found::Live(record) => Ok(record.ttl() == ttl),
-                Found::Moved(_) | Found::Renewed | Found::Absent => Ok(false),
+                Found::Moved(_) | Found::Renewed(_) | Found::Absent => Ok(false),
             },
         }
     }

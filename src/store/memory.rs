@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::StorageKey;
-use crate::record::{Found, Record, Stored};
+use crate::record::{Found, Record, Stored, Stub};
 use crate::store::{Moment, Renewal, Replacement, SessionStore, Update};
 use crate::user::{Pseudonym, Revoked, UserSessions};
 
@@ -47,6 +47,46 @@ impl MemoryStore {
         self.len() == 0
     }
 
+    /// Changes a live record, where it is or, with what is left in its place, under another key.
+    ///
+    /// The change may run functions of the application, so it is made while the map is not locked,
+    /// and made again if another request was faster.
+    fn change(
+        &self,
+        key: &StorageKey,
+        at: Moment,
+        change: impl Fn(&Record) -> Result<Record, Error>,
+        to: impl FnOnce(&Record) -> Option<(StorageKey, Record, Stub)>,
+    ) -> Result<Found, Error> {
+        loop {
+            let before = match Stored::found(self.slots().get(key), at.now()) {
+                Found::Live(record) => record.clone(),
+                other => return Ok(other.map(Clone::clone)),
+            };
+            let after = change(&before)?;
+            let mut slots = self.slots();
+            let is_there = match Stored::found(slots.get(key), at.now()) {
+                Found::Live(record) => {
+                    (record.version(), record.ttl()) == (before.version(), before.ttl())
+                }
+                Found::Moved(_) | Found::Renewed(_) | Found::Absent => false,
+            };
+            if !is_there {
+                continue;
+            }
+            match to(&after) {
+                Some((key_after, record, stub)) => {
+                    slots.insert(key_after, Stored::Live(record));
+                    slots.insert(key.clone(), Stored::Renewed(stub));
+                }
+                None => {
+                    slots.insert(key.clone(), Stored::Live(after.clone()));
+                }
+            }
+            return Ok(Found::Live(after));
+        }
+    }
+
     /// One lock around each whole operation is what makes it atomic. No panic can come between
     /// two changes of the map, so a poisoned lock guards nothing broken.
     fn slots(&self) -> MutexGuard<'_, HashMap<StorageKey, Stored>> {
@@ -72,13 +112,7 @@ impl SessionStore for MemoryStore {
     }
 
     async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
-        let mut slots = self.slots();
-        let record = match Stored::found(slots.get(key), update.at.now()) {
-            Found::Live(record) => update.apply(record)?,
-            other => return Ok(other.map(Clone::clone)),
-        };
-        slots.insert(key.clone(), Stored::Live(record.clone()));
-        Ok(Found::Live(record))
+        self.change(key, update.at, |record| update.apply(record), |_| None)
     }
 
     async fn touch(&self, key: &StorageKey, ttl: Timestamp, at: Moment) -> Result<bool, Error> {
@@ -88,7 +122,7 @@ impl SessionStore for MemoryStore {
                 record.clone().with_ttl(ttl).modified_at(at.now())
             }
             Found::Live(record) => return Ok(record.ttl() == ttl),
-            Found::Moved(_) | Found::Renewed | Found::Absent => return Ok(false),
+            Found::Moved(_) | Found::Renewed(_) | Found::Absent => return Ok(false),
         };
         slots.insert(key.clone(), Stored::Live(record));
         Ok(true)
@@ -100,14 +134,8 @@ impl SessionStore for MemoryStore {
         to: &StorageKey,
         renewal: Renewal<'_>,
     ) -> Result<Found, Error> {
-        let mut slots = self.slots();
-        let record = match Stored::found(slots.get(from), renewal.at.now()) {
-            Found::Live(record) => renewal.apply(record)?,
-            other => return Ok(other.map(Clone::clone)),
-        };
-        slots.insert(to.clone(), Stored::Live(record.clone()));
-        slots.insert(from.clone(), Stored::Renewed(renewal.stub(to)));
-        Ok(Found::Live(record))
+        let moved = |record: &Record| Some((to.clone(), record.clone(), renewal.stub(to)));
+        self.change(from, renewal.at, |record| renewal.apply(record), moved)
     }
 
     async fn replace(
@@ -145,7 +173,7 @@ impl SessionStore for MemoryStore {
             .values()
             .filter_map(|slot| match Stored::found(Some(slot), at.now()) {
                 Found::Live(record) => Some(record),
-                Found::Moved(_) | Found::Renewed | Found::Absent => None,
+                Found::Moved(_) | Found::Renewed(_) | Found::Absent => None,
             });
         let sessions = live
             .filter(|record| is_of(record, user, Revoked::All))

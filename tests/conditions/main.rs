@@ -111,7 +111,7 @@ impl Clause {
 /// The same without the numbers of keys.
 fn general(text: &str) -> String {
     let mut general = text.to_owned();
-    for placeholder in ["#k", ":v", ":o", ":l", ":h"] {
+    for placeholder in ["#k", ":v", ":o", ":l", ":h", "#g", ":g"] {
         for n in 0..10 {
             general = general.replace(&format!("{placeholder}{n}"), placeholder);
         }

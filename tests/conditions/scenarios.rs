@@ -88,6 +88,9 @@ pub(crate) fn all() -> Vec<Scenario> {
             move |bench| Box::pin(grows_at_once(bench, list, grown)),
         ));
     }
+    all.push(Scenario::new("a value is taken once", |bench| {
+        Box::pin(taken_in_between(bench))
+    }));
     all.push(Scenario::new("a create that comes late", |bench| {
         Box::pin(late_create(bench))
     }));
@@ -146,7 +149,7 @@ impl Act {
         match self {
             Self::Set => session.insert("name", "ada")?,
             Self::SetIfUnchanged => {
-                session.if_unchanged();
+                session.if_unchanged()?;
                 session.insert("name", "ada")?;
             }
             Self::SetMany => {
@@ -158,14 +161,14 @@ impl Act {
             Self::CountNew => drop(session.increment("hits", 1)?),
             Self::Push => session.update("list", push)?,
             Self::PushNew => session.update("pages", push)?,
-            Self::Clear => session.clear(),
+            Self::Clear => session.clear()?,
             Self::Touch => {}
-            Self::Renew => session.renew(),
+            Self::Renew => session.renew()?,
             Self::Replace => {
-                session.destroy();
+                session.destroy()?;
                 session.insert("name", "ada")?;
             }
-            Self::Destroy => session.destroy(),
+            Self::Destroy => session.destroy()?,
         }
         Ok(())
     }
@@ -268,6 +271,8 @@ fn expected(act: Act, meanwhile: Meanwhile) -> (u64, Left) {
         (IsDeleted, Touch) => (200, Left::Nothing),
         (_, Touch) => (200, Left::Unchanged),
         (IsOfANewerFormat, _) => (503, Left::Unchanged),
+        // As one that is sent with a dead id.
+        (IsRenewed, Renew) => (200, Left::Unchanged),
         (IsRenewed, _) => (409, Left::Unchanged),
         (BecomesText(_), Destroy) => (200, Left::Unchanged),
         (BecomesText(_), Replace) => (200, Left::Both),
@@ -348,7 +353,7 @@ async fn late_attempt(bench: &Bench, act: Act, doubts: usize) -> Judged {
         let there = item["data"].as_m().unwrap().contains_key("other");
         equal("the other's", there, true)?;
         let again = |_: Request, session: Session| async move {
-            session.remove("other");
+            session.remove("other")?;
             session.insert("visits", 1)?;
             Ok("")
         };
@@ -438,8 +443,26 @@ async fn overtaken_end(bench: &Bench, end: Act, call: (&'static str, usize)) -> 
     equal("the renewal's stub", ttl, Some(before + 120))
 }
 
+async fn take_once(_: Request, session: Session) -> Result<String, Error> {
+    let list: Option<Vec<u32>> = session.take_once("list")?;
+    Ok(format!("{list:?}"))
+}
+
+/// Another request takes it between the read and the write of this one.
+async fn taken_in_between(bench: &Bench) -> Judged {
+    let mut ada = bench.guest(begin).await;
+    let (other, elsewhere) = (&ada.clone(), &bench.elsewhere());
+    let handler = |request: Request, session: Session| async move {
+        let taken = other.clone().visit(elsewhere, take_once).await;
+        assert_eq!(taken.body, "Some([1])");
+        take_once(request, session).await
+    };
+    let reply = ada.visit(&bench.sessions, handler).await;
+    equal("the status", reply.status, 409)
+}
+
 async fn renew(_: Request, session: Session) -> Result<String, Error> {
-    session.renew();
+    session.renew()?;
     Ok(String::new())
 }
 

@@ -145,15 +145,19 @@ impl Client {
                         return Ok(NOBODY);
                     }
                     match way {
-                        Way::Removal => session.remove(register),
+                        Way::Removal => session.remove(register)?,
                         _ => session.insert(register, value)?,
                     }
                     match way {
-                        Way::IfUnchanged => session.if_unchanged(),
-                        Way::Renewing => session.renew(),
+                        Way::IfUnchanged => session.if_unchanged()?,
+                        Way::Renewing => {
+                            session.renew()?;
+                            session.save().await?;
+                        }
                         _ => {}
                     }
-                    Ok("")
+                    // Another one was faster, so that this has begun a session of its own.
+                    Ok(if session.is_new() { NOBODY } else { "" })
                 };
                 visitor.visit(self.instance(), write).await
             }
@@ -235,7 +239,7 @@ impl Client {
     async fn destroy(&mut self, doomed: usize) {
         self.note(doomed, DEAD, Event::Write(self.client, 1));
         let destroy = |_: Request, session: Session| async move {
-            session.destroy();
+            session.destroy()?;
             Ok("")
         };
         let reply = self.visitor(doomed).visit(self.instance(), destroy).await;
@@ -256,7 +260,7 @@ impl Client {
         }
         self.note(who, DEAD, Event::Write(self.client, 1));
         let destroy = |_: Request, session: Session| async move {
-            session.destroy();
+            session.destroy()?;
             Ok("")
         };
         let ended = visitor.visit(self.instance(), destroy).await;

@@ -131,7 +131,7 @@ pub async fn peek(_: Request, session: Session) -> Result<String, Error> {
 }
 
 pub async fn logout(_: Request, session: Session) -> Result<String, Error> {
-    session.destroy();
+    session.destroy()?;
     Ok(String::new())
 }
 

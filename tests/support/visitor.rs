@@ -6,7 +6,7 @@ use std::future::Future;
 
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use lambda_http::request::LambdaRequest;
-use lambda_http::{Adapter, Body, Error, IntoResponse, Request, Service, service_fn};
+use lambda_http::{Adapter, Error, IntoResponse, Request, Service, service_fn};
 use lambda_sessions::{Session, SessionLayer, SessionStore};
 use serde_json::{Value, json};
 use tower::Layer;
@@ -116,7 +116,8 @@ impl Visitor {
     /// A request to any service, as API Gateway's HTTP API sends it.
     pub async fn send<T>(&mut self, service: T) -> Result<Reply, Error>
     where
-        T: Service<Request, Response = http::Response<Body>, Error = Error>,
+        T: Service<Request, Error = Error>,
+        T::Response: IntoResponse,
         T::Future: Send,
     {
         let request: LambdaRequest = serde_json::from_value(self.event("/")).unwrap();

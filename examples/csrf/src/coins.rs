@@ -8,7 +8,7 @@ use lambda_http::tower::ServiceBuilder;
 use lambda_http::{
     Body, Error, Request, RequestExt as _, RequestPayloadExt as _, Response, Service,
 };
-use lambda_sessions::{Key, SessionExt as _, SessionLayer, SessionStore};
+use lambda_sessions::{Key, SessionBody, SessionExt as _, SessionLayer, SessionStore};
 use serde::Deserialize;
 use tower_http::csrf::CsrfLayer;
 
@@ -18,7 +18,8 @@ const GIVEN: Key<i64> = Key::new("given");
 /// session nor DynamoDB.
 pub(crate) fn service<S: SessionStore + Clone>(
     sessions: SessionLayer<S>,
-) -> impl Service<Request, Response = Response<Body>, Error = Error, Future: Future + Send> {
+) -> impl Service<Request, Response = Response<SessionBody<Body>>, Error = Error, Future: Future + Send>
+{
     ServiceBuilder::new()
         .layer(CsrfLayer::new())
         .layer(sessions)

@@ -121,10 +121,11 @@ impl SessionStore for FileStore {
     async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
         let (key, changes, read) = (key.clone(), update.changes.clone(), update.read.cloned());
         let (ttl, if_unchanged, at) = (update.ttl, update.if_unchanged, update.at);
+        let label = update.label.map(str::to_owned);
         self.locked(move |files| {
             let mut update = Update::new(&changes, at);
             (update.read, update.ttl) = (read.as_ref(), ttl);
-            update.if_unchanged = if_unchanged;
+            (update.if_unchanged, update.label) = (if_unchanged, label.as_deref());
             let slot = files.read(&key)?;
             let record = match Stored::found(slot.as_ref(), at.now()) {
                 Found::Live(record) => update.apply(record)?,
@@ -218,7 +219,7 @@ impl SessionStore for FileStore {
 }
 
 fn is_stub(found: &Found<()>) -> bool {
-    matches!(found, Found::Moved(_) | Found::Renewed)
+    matches!(found, Found::Moved(_) | Found::Renewed(_))
 }
 
 /// Before the rename nothing has happened, and the rename itself happens or does not.
@@ -249,7 +250,7 @@ mod tests {
         let directory = std::env::temp_dir().join(name);
         let store = FileStore::new(&directory).unwrap();
         let login = |_: Request, session: Session| async move {
-            session.set_user("ada");
+            session.set_user("ada")?;
             session.insert("name", "ada")?;
             Ok::<_, Error>("welcome")
         };

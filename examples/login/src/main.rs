@@ -73,15 +73,15 @@ fn login(request: &Request, session: &Session) -> Result<Response<String>, Error
         return text(StatusCode::UNAUTHORIZED, "wrong user or password");
     }
     // Whoever knew the id before the login must not share what comes after it.
-    session.renew();
-    session.set_user(&credentials.user);
-    session.set_label(device(request));
+    session.renew()?; // also where the same user logs in again
+    session.set_user(&credentials.user)?;
+    session.set_label(device(request))?;
     session.insert(USER, &credentials.user)?;
     text(StatusCode::OK, &format!("welcome, {}", credentials.user))
 }
 
 fn logout(session: &Session) -> Result<Response<String>, Error> {
-    session.destroy();
+    session.destroy()?;
     text(StatusCode::OK, "goodbye")
 }
 

@@ -89,12 +89,12 @@ fn previous_cookie_counts_where_current_does_not() {
         // One that holds two does: they were planted, or the previous one may have been.
         (
             format!("sid={A}; sid=x; old={B}"),
-            Ids::Unusable,
+            Ids::several([id(A), id(B)]),
             Former::ALL,
         ),
         (
             format!("sid={A}; sid={B}; old={C}"),
-            Ids::several([id(A), id(B)]),
+            Ids::several([id(A), id(B), id(C)]),
             Former::ALL,
         ),
         (
@@ -156,7 +156,7 @@ fn same_name_is_told_apart_by_its_tag() {
         ),
         (
             format!("sid={A}{tag}; sid={B}{tag}; sid={C}"),
-            Ids::several([id(A), id(B)]),
+            Ids::several([id(A), id(B), id(C)]),
             Former::ALL,
         ),
     ];

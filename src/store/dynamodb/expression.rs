@@ -47,6 +47,8 @@ pub(crate) struct Stamp<'a> {
     /// The id of the write.
     pub(crate) write: &'a str,
     pub(crate) ttl: Option<Timestamp>,
+    /// The label of a user's session.
+    pub(crate) label: Option<&'a str>,
 }
 
 impl Layout {
@@ -67,15 +69,16 @@ impl Layout {
         if let Some(base) = base {
             expression.require_fence(self, item::fence(base));
         }
+        self.require_guards(&mut expression, changes);
         if changes.is_cleared() {
             let empty = Data::new();
             // After a clear all changes are sets, which nothing can make fail.
-            let data = changes.apply(&empty).unwrap_or(empty);
+            let data = changes.without_guards().apply(&empty).unwrap_or(empty);
             expression.set_data(&data);
             return Ok(Some(expression));
         }
         let mut removed = String::new();
-        let mut operators = OPERATORS_OF_A_STAMP;
+        let mut operators = OPERATORS_OF_A_STAMP + 2 * changes.guards().count();
         for (n, (key, change)) in changes.iter().enumerate() {
             let (path, name, value) = (format!("#data.#k{n}"), format!("#k{n}"), format!(":v{n}"));
             expression.names.insert(name, key.to_owned());
@@ -265,7 +268,21 @@ impl Layout {
             expression.name("#ttl", self.ttl);
             expression.value(":ttl", number(ttl));
         }
+        if let Some(label) = stamp.label {
+            expression.update.push_str(", #label = :label");
+            expression.name("#label", self.label);
+            expression.value(":label", AttributeValue::S(label.to_owned()));
+        }
         expression
+    }
+
+    /// The values that were taken once are there still.
+    fn require_guards(&self, expression: &mut Expression, changes: &Changes) {
+        for (n, (key, entry)) in changes.guards().enumerate() {
+            expression.require(&format!("#data.#g{n} = :g{n}"));
+            expression.name(&format!("#g{n}"), key);
+            expression.value(&format!(":g{n}"), item::encode(entry));
+        }
     }
 }
 

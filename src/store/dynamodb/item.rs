@@ -132,7 +132,8 @@ impl Layout {
         if matches!(item.get(self.renewed), Some(AttributeValue::Bool(true))) {
             return Ok(match item.get(self.next) {
                 Some(AttributeValue::S(next)) => Found::Moved(StorageKey::stored(next)),
-                _ => Found::Renewed,
+                // Of one that does not say since when, nobody knows that it is not new.
+                _ => Found::Renewed(self.modified_at(item).unwrap_or(Timestamp::latest())),
             });
         }
         let (Some(AttributeValue::M(data)), Some(ttl), Some(created)) =
@@ -236,6 +237,7 @@ impl Layout {
         let mut item = HashMap::from([
             (self.id.into(), AttributeValue::S(key.as_str().into())),
             (self.ttl.into(), AttributeValue::N(ttl)),
+            (self.modified.into(), modified(stub.since())),
             (self.renewed.into(), AttributeValue::Bool(true)),
         ]);
         if let Some(next) = stub.next() {

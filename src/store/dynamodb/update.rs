@@ -33,6 +33,7 @@ impl DynamoDbStore {
             now: update.at.now(),
             write: &write,
             ttl: update.ttl,
+            label: update.label,
         };
         loop {
             let of_base = Update {
@@ -41,9 +42,11 @@ impl DynamoDbStore {
             };
             let nothing = Data::new();
             let there = of_base.read.map_or(&nothing, Record::data);
-            item::check_room(update.changes, there)?;
-            let Some(mut expression) = self.layout.update(update.changes, of_base.read, stamp)?
-            else {
+            let expression = item::check_room(update.changes, there)
+                .and_then(|()| self.layout.update(update.changes, of_base.read, stamp))
+                // An attempt before this one may have happened.
+                .map_err(|error| doubt.about(error))?;
+            let Some(mut expression) = expression else {
                 return self
                     .update_whole(key, of_base, stamp, &mut doubt, &mut patience)
                     .await;
@@ -60,7 +63,12 @@ impl DynamoDbStore {
                 Sent::Refused(Some(item)) => item,
             };
             let there = match self.layout.read(&item, update.at.now())? {
-                Found::Live(record) => record,
+                Found::Live(record) => {
+                    let taken = update.changes.check_guards(record.data());
+                    // An attempt before this one may have been the one to take it.
+                    taken.map_err(|taken| doubt.about(taken))?;
+                    record
+                }
                 other => return Ok(other),
             };
             let refusal = self.layout.refusal(update.changes, &item);
@@ -100,8 +108,12 @@ impl DynamoDbStore {
             },
         };
         loop {
-            let data = update.changes.apply(base.data())?;
-            item::check_size(item::data_size(&data))?;
+            let data = update.changes.apply(base.data());
+            let data = data.and_then(|data| {
+                item::check_size(item::data_size(&data))?;
+                Ok(data)
+            });
+            let data = data.map_err(|error| doubt.about(error))?;
             let expression = self.layout.whole(&data, base.version(), stamp);
             let of_base = Update {
                 read: Some(&base),

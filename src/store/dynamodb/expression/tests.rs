@@ -21,6 +21,7 @@ fn stamp(ttl: Option<Timestamp>) -> Stamp<'static> {
     Stamp {
         now: NOW,
         write: "write-id",
+        label: None,
         ttl,
     }
 }

@@ -1,0 +1,90 @@
+//! The body of a response behind the tower layer: the inner service's, or that of the answer to a
+//! session's failure.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// The body of a response that has passed a [`SessionLayer`](crate::SessionLayer).
+    ///
+    /// It is the inner service's body, frame by frame, trailers included; any whose data can become
+    /// `Bytes` will do. If a
+    /// session failed it is the text of [`on_error`](crate::SessionLayer::on_error) instead.
+    #[derive(Debug)]
+    pub struct SessionBody<B> {
+        #[pin]
+        kind: Kind<B>,
+    }
+}
+
+pin_project! {
+    #[project = KindOfBody]
+    #[derive(Debug)]
+    enum Kind<B> {
+        Inner { #[pin] body: B },
+        Failure { text: Option<Bytes> },
+    }
+}
+
+impl<B> SessionBody<B> {
+    pub(crate) fn inner(body: B) -> Self {
+        Self {
+            kind: Kind::Inner { body },
+        }
+    }
+
+    pub(crate) fn failure(text: String) -> Self {
+        let text = Some(Bytes::from(text)).filter(|text| !text.is_empty());
+        Self {
+            kind: Kind::Failure { text },
+        }
+    }
+}
+
+/// As the inner service's, for layers outside that make an answer of their own.
+impl<B: Default> Default for SessionBody<B> {
+    fn default() -> Self {
+        Self::inner(B::default())
+    }
+}
+
+impl<B> Body for SessionBody<B>
+where
+    B: Body,
+    B::Data: Into<Bytes>,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        match self.project().kind.project() {
+            KindOfBody::Inner { body } => body
+                .poll_frame(cx)
+                .map_ok(|frame| frame.map_data(Into::into)),
+            KindOfBody::Failure { text } => Poll::Ready(text.take().map(|t| Ok(Frame::data(t)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Inner { body } => body.is_end_stream(),
+            Kind::Failure { text } => text.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Inner { body } => body.size_hint(),
+            Kind::Failure { text } => {
+                SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
+            }
+        }
+    }
+}
