@@ -523,7 +523,10 @@ impl Changes {
         }
         for (key, change) in later.same {
             match self.so_far(&key) {
-                Some(before) => {
+                // It is what these have put.
+                Some(Change::Set(_) | Change::Remove) => self.replaced.push(change),
+                // It is what these made of the value that was read, and not of any other.
+                Some(before @ (Change::Add(_) | Change::Apply(_))) => {
                     let folded = before.then_at_last(change);
                     self.put(None, &key, folded);
                 }

@@ -154,8 +154,7 @@ impl<S: SessionStore> Pipeline<S> {
         if let Err(error) = &written
             && scope == Scope::Commit
             && session.is_to_be_logged_out()
-            && !apply::is_outage(error)
-            && error.kind() != ErrorKind::OutcomeUnknown
+            && (session.was_not_loaded() || self.cannot_be_stored(error))
         {
             // What was to begin after a logout could not be stored. The logout is one all the same.
             if let Err(lost) = self.write(session, Scope::OnlyDestroy).await {
@@ -163,6 +162,15 @@ impl<S: SessionStore> Pipeline<S> {
             }
         }
         written
+    }
+
+    /// Whether nothing was sent, since it could not have been stored.
+    fn cannot_be_stored(&self, error: &Error) -> bool {
+        let invalid = matches!(
+            error.kind(),
+            ErrorKind::TooLarge | ErrorKind::Serialize | ErrorKind::Deserialize
+        );
+        invalid || !self.store.keeps_users()
     }
 
     /// What the client gets: the handler's answer with the session's headers, or the session's

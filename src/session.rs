@@ -779,6 +779,11 @@ impl Session {
         })
     }
 
+    /// Whether its last load failed.
+    pub(crate) fn was_not_loaded(&self) -> bool {
+        self.with(|state| state.not_loaded.is_some())
+    }
+
     /// Whether a logout was asked for and has not been written.
     pub(crate) fn is_to_be_logged_out(&self) -> bool {
         self.with(|state| state.ended == Ended::ByLogout)

@@ -680,6 +680,41 @@ async fn absent_item_is_read_until_one_was_returned() {
 
 // ---- late attempts
 
+/// What was found in place is not written again, on top of what others have written since.
+#[tokio::test]
+async fn value_in_place_is_not_written_again() {
+    let bench = Bench::new().await;
+    let mut ada = bench.guest(count).await;
+    let (elsewhere, other) = (bench.elsewhere(), ada.clone());
+    bench.proxy.answer(move |operation, before| {
+        let (elsewhere, other) = (elsewhere.clone(), other.clone());
+        let writes = move |key: &'static str, value: i64| {
+            Answer::Forward.after(move || {
+                let (elsewhere, mut other) = (elsewhere.clone(), other.clone());
+                let write = move |_: Request, session: Session| async move {
+                    session.insert(key, value)?;
+                    Ok::<_, Error>("")
+                };
+                async move { assert_eq!(other.visit(&elsewhere, write).await.status, 200) }
+            })
+        };
+        match (operation, before) {
+            ("UpdateItem", 0) => Answer::lost(),
+            ("UpdateItem", 1) => writes("other", 1),
+            ("UpdateItem", 2) => writes("visits", 8),
+            _ => Answer::Forward,
+        }
+    });
+    let write = |_: Request, session: Session| async move {
+        session.insert("visits", 7)?;
+        Ok::<_, Error>("")
+    };
+    assert_eq!(ada.visit(&bench.sessions, write).await.status, 200);
+    let items = bench.table.items().await;
+    assert_eq!(stored(&items, "visits"), number(8));
+    assert!(items[0].contains_key("fence"));
+}
+
 /// The values are there, so it may look as if it had happened; but the attempt is still on its way,
 /// and would overwrite what others write from then on.
 #[tokio::test]

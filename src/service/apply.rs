@@ -397,7 +397,7 @@ fn began_with_a_dead_id(pending: &Pending<'_>, since: Timestamp) -> bool {
 }
 
 /// Whether the store could not be reached, so that to ask it again for something else has no point.
-pub(super) fn is_outage(error: &Error) -> bool {
+fn is_outage(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Timeout

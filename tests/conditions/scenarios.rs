@@ -88,6 +88,9 @@ pub(crate) fn all() -> Vec<Scenario> {
             move |bench| Box::pin(grows_at_once(bench, list, grown)),
         ));
     }
+    all.push(Scenario::new("a value in place, logged out", |bench| {
+        Box::pin(in_place_and_logged_out(bench))
+    }));
     all.push(Scenario::new("a value is taken once", |bench| {
         Box::pin(taken_in_between(bench))
     }));
@@ -441,6 +444,38 @@ async fn overtaken_end(bench: &Bench, end: Act, call: (&'static str, usize)) -> 
     let stub = items.iter().find(|item| item.contains_key("renewed"));
     let ttl = stub.map(|stub| number(stub, "ttl"));
     equal("the renewal's stub", ttl, Some(before + 120))
+}
+
+/// A session is logged out after it was found to hold what a request was to write, and before the
+/// request has kept out its attempts that are still on their way.
+async fn in_place_and_logged_out(bench: &Bench) -> Judged {
+    let mut ada = bench.guest(begin).await;
+    let (other, elsewhere) = (ada.clone(), bench.elsewhere());
+    bench.proxy.answer(move |operation, before| {
+        let (other, elsewhere) = (other.clone(), elsewhere.clone());
+        let meanwhile = move |logs_out: bool| {
+            Answer::Forward.after(move || {
+                let (mut other, elsewhere) = (other.clone(), elsewhere.clone());
+                async move {
+                    match logs_out {
+                        true => drop(other.visit(&elsewhere, crate::support::logout).await),
+                        false => drop(other.visit(&elsewhere, set_other).await),
+                    }
+                }
+            })
+        };
+        match (operation, before) {
+            ("UpdateItem", 0) => Answer::lost(),
+            ("UpdateItem", 1) => meanwhile(false),
+            ("UpdateItem", 2) => meanwhile(true),
+            _ => Answer::Forward,
+        }
+    });
+    let handler =
+        |_: Request, session: Session| async move { Ok(Act::Set.perform(&session).map(|()| "")?) };
+    let reply = ada.visit(&bench.sessions, handler).await;
+    equal("the status", reply.status, 200)?;
+    equal("nothing is left", bench.table.items().await.len(), 0)
 }
 
 async fn take_once(_: Request, session: Session) -> Result<String, Error> {

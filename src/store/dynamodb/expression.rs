@@ -209,6 +209,20 @@ impl Layout {
         expression
     }
 
+    /// A higher fence and nothing else, where a record is.
+    pub(crate) fn raised_fence(&self) -> Expression {
+        let mut expression = Expression {
+            update: "SET #fence = if_not_exists(#fence, :zero) + :one".to_owned(),
+            condition: "attribute_exists(#data)".to_owned(),
+            ..Expression::default()
+        };
+        expression.name("#fence", self.fence);
+        expression.name("#data", self.data);
+        expression.value(":zero", number(0));
+        expression.value(":one", number(1));
+        expression
+    }
+
     /// For the stub that is put in the place of a record with a fence: nobody has renewed or
     /// destroyed it meanwhile, for what they leave has none.
     pub(crate) fn fenced_still(&self) -> Expression {

@@ -290,9 +290,14 @@ impl DynamoDbStore {
                             Ok(Sent::Written(item))
                         }
                         found if !doubt.is_there() => Ok(Sent::Refused(found)),
-                        found => self
-                            .resolve(found, update)
-                            .ok_or_else(|| doubt.about(unforeseen())),
+                        found => match self.resolve(found, update) {
+                            Some(Resolved::NotYet(item)) => Ok(Sent::Refused(Some(item))),
+                            Some(Resolved::InPlace(item)) => {
+                                self.fence_off(key, doubt, patience).await?;
+                                Ok(Sent::Written(item))
+                            }
+                            None => Err(doubt.about(unforeseen())),
+                        },
                     };
                 }
                 Attempt::Refused(_) => return Err(doubt.about(unforeseen())),
@@ -316,20 +321,38 @@ impl DynamoDbStore {
     ///
     /// - The version is one higher than what was read: that one write is the other's, so ours has
     ///   not happened yet, and is made again on top of it.
-    /// - All that was to be set is there, and what was to go is gone: writing that again changes
-    ///   nothing, whoever has done it. (Not where nobody else was to write, and not for what
-    ///   counts.) It is written again all the same: an attempt that is still on its way would
-    ///   overwrite what others write from now on, and only a write that raises the fence stops it.
-    fn resolve(&self, found: Option<Item>, update: Update<'_>) -> Option<Sent> {
+    /// - All that was to be set is there, and what was to go is gone: it is as if it had been
+    ///   written just now, whoever has done it. (Not where nobody else was to write, and not for
+    ///   what counts.) It must not be written again, since others may write in between.
+    fn resolve(&self, found: Option<Item>, update: Update<'_>) -> Option<Resolved> {
         let (item, read) = (found?, update.read?);
         let Ok(Found::Live(there)) = self.layout.read(&item, update.at.now()) else {
             return None;
         };
         if there.version() == read.version().saturating_add(1) {
-            return Some(Sent::Refused(Some(item)));
+            return Some(Resolved::NotYet(item));
         }
         let is_there = !update.if_unchanged && update.changes.are_in(there.data());
-        is_there.then_some(Sent::Refused(Some(item)))
+        is_there.then_some(Resolved::InPlace(item))
+    }
+
+    /// Keeps out attempts at an update that are still on their way: they would overwrite what others
+    /// write from now on. Where no record is any more, they find nothing to write to.
+    async fn fence_off(
+        &self,
+        key: &StorageKey,
+        doubt: &Doubt,
+        patience: &mut Patience,
+    ) -> Result<(), Error> {
+        let sending = |_: &Doubt, once: Builder| {
+            let raise = self.update_item(key, self.layout.raised_fence());
+            raise.customize().config_override(once).send()
+        };
+        let raised = self.until_answered(patience, sending).await;
+        match raised.map_err(|error| doubt.about(error))? {
+            (Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)), _) => Ok(()),
+            (Err(_), _) => Err(doubt.about(unforeseen())),
+        }
     }
 
     /// Sends two conditional writes, or one, and the rows of users in one transaction. Every
@@ -430,6 +453,14 @@ impl DynamoDbStore {
             .map_err(incomplete)?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
+}
+
+/// What is known of an update after a refusal.
+enum Resolved {
+    /// It has not happened.
+    NotYet(Item),
+    /// What it was to write is there.
+    InPlace(Item),
 }
 
 /// What became of an update.
