@@ -19,6 +19,8 @@ mod users;
 mod value;
 
 #[cfg(test)]
+mod sequence_tests;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;

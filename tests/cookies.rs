@@ -355,6 +355,10 @@ fn impossible_carrier_panics_when_built() {
         (sessions().previous_cookie(COOKIE), "previous cookie"),
         (sessions().previous_cookie("a b"), "token"),
         (
+            sessions().previous_cookie("old").previous_cookie("old"),
+            "misconfigured: the previous cookie `old` is named twice",
+        ),
+        (
             sessions().previous_cookie(PreviousCookie::new("__Host-x").path("/x")),
             "__Host-",
         ),

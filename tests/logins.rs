@@ -5,7 +5,7 @@
 mod support;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -218,6 +218,76 @@ async fn two_logins_from_one_page_both_succeed() {
     }
 }
 
+/// Another login gave the session a new id after this request had read it.
+#[tokio::test]
+async fn login_of_another_user_survives_a_renewal() {
+    let bench = Bench::with_users().await;
+    let ada = bench.guest(login).await;
+    let (other, elsewhere) = (&ada.clone(), &bench.elsewhere());
+    let handler = |_: Request, session: Session| async move {
+        let again = |request: Request, session: Session| async move {
+            session.renew()?;
+            login(request, session).await
+        };
+        let reply = other.clone().visit(elsewhere, again).await;
+        assert_eq!((reply.status, reply.cookies.len()), (200, 1));
+        session.renew()?;
+        session.set_user("grace")?;
+        session.insert("name", "grace")?;
+        Ok::<_, Error>(String::new())
+    };
+    let mut grace = ada.clone();
+    let reply = grace.visit(&bench.sessions, handler).await;
+    assert_eq!((reply.status, reply.cookies.len()), (200, 1));
+    assert_eq!(sees(&bench.sessions, &grace).await, "grace");
+    let listed = bench.sessions.user_sessions("grace").await.unwrap();
+    assert_eq!(listed.len(), 1);
+}
+
+/// A login that binds nobody and puts nothing before it saves: there is nothing to store yet, and
+/// what follows begins a new session.
+#[tokio::test]
+async fn saved_renewal_that_lost_its_race_begins_anew() {
+    let bench = Bench::new().await;
+    let ada = bench.guest(count).await;
+    let (other, elsewhere) = (&ada.clone(), &bench.elsewhere());
+    let handler = |request: Request, session: Session| async move {
+        let reply = other.clone().visit(elsewhere, plain_login).await;
+        assert_eq!((reply.status, reply.cookies.len()), (200, 1));
+        session.renew()?;
+        session.save().await?;
+        assert!(session.id().is_none() && session.is_new() && session.is_empty());
+        session.insert("name", "ada")?;
+        peek(request, session).await
+    };
+    let mut next = ada.clone();
+    let reply = next.visit(&bench.sessions, handler).await;
+    let told = (reply.status, reply.body.as_str(), reply.cookies.len());
+    assert_eq!(told, (200, "None", 1));
+    assert_eq!(sees(&bench.sessions, &next).await, "ada");
+}
+
+/// Who renews the id of a session that is nobody's logs in by it, and is not refused.
+#[tokio::test]
+async fn plain_login_by_the_id_before_succeeds() {
+    for bound in [false, true] {
+        let bench = Bench::with_users().await;
+        let sessions = bench.sessions.clone().renew_interval(minutes(15));
+        let mut ada = match bound {
+            false => bench.guest(count).await,
+            true => bench.guest(login).await,
+        };
+        let mut before = ada.clone();
+        bench.clock.advance(minutes(15));
+        assert_eq!(ada.visit(&sessions, peek).await.cookies.len(), 1);
+        let reply = before.visit(&sessions, plain_login).await;
+        let expected = if bound { (409, 0) } else { (200, 1) };
+        assert_eq!((reply.status, reply.cookies.len()), expected, "{bound}");
+        let name = sees(&sessions, &before).await;
+        assert_eq!(name, "ada", "of the login, or of the session that goes on");
+    }
+}
+
 /// A login with the id before a scheduled change, within the grace period.
 #[tokio::test]
 async fn login_by_the_id_before_keeps_the_session() {
@@ -302,6 +372,79 @@ async fn late_write_after_a_login_is_refused() {
         (200, 1),
         "and a logout"
     );
+}
+
+/// A request that was running when its session was given a new id, and that reads it only then.
+#[tokio::test]
+async fn late_read_after_a_login_allows_a_login_only() {
+    type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
+    let steps: [(&str, Step, u64); 5] = [
+        ("a read", |_| Ok(()), 200),
+        ("a write", |session| session.insert("a", 1), 409),
+        (
+            "a count",
+            |session| session.increment("n", 1).map(drop),
+            409,
+        ),
+        ("a logout", Session::destroy, 409),
+        ("a login", |session| session.set_user("ada"), 200),
+    ];
+    for (what, step, status) in steps {
+        let bench = Bench::with_users().await;
+        let client = bench.guest(count).await;
+        let new = Arc::new(Mutex::new(client.clone()));
+        let (elsewhere, clock) = (&bench.elsewhere(), &bench.clock);
+        let handler = |request: Request| {
+            let new = Arc::clone(&new);
+            async move {
+                clock.advance(Duration::from_secs(1));
+                let mut other = new.lock().unwrap().clone();
+                assert_eq!(other.visit(elsewhere, login).await.cookies.len(), 1);
+                *new.lock().unwrap() = other;
+                step(&request.session().await?)?;
+                Ok::<_, Error>("")
+            }
+        };
+        let mut late = client.clone();
+        let reply = late.visit_layered(&bench.sessions, handler).await;
+        let cookies = usize::from(what == "a login");
+        let told = (reply.status, reply.cookies.len());
+        assert_eq!(told, (status, cookies), "{what}");
+        // The session that has the new id goes on as it was.
+        let other = new.lock().unwrap().clone();
+        assert_eq!(sees(&bench.sessions, &other).await, "ada", "{what}");
+    }
+}
+
+/// A logout that something follows which cannot be stored.
+#[tokio::test]
+async fn logout_succeeds_if_what_follows_fails() {
+    type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
+    let steps: [(Step, ErrorKind); 2] = [
+        (
+            |session| session.insert("a", "x".repeat(70_000)),
+            ErrorKind::TooLarge,
+        ),
+        // There is no table of users.
+        (
+            |session| session.set_user("grace"),
+            ErrorKind::Misconfigured,
+        ),
+    ];
+    for (step, kind) in steps {
+        let bench = Bench::new().await;
+        let ada = bench.guest(plain_login).await;
+        let handler = |_: Request, session: Session| async move {
+            session.destroy()?;
+            step(&session)?;
+            Ok::<_, Error>(String::new())
+        };
+        let reply = ada.clone().visit(&bench.sessions, handler).await;
+        assert_eq!((reply.status, reply.cookies.len()), (503, 0), "{kind}");
+        assert_eq!(bench.kinds(), [kind]);
+        assert_eq!(sees(&bench.sessions, &ada).await, "nobody", "{kind}");
+        assert!(bench.table.items().await.is_empty(), "{kind}");
+    }
 }
 
 /// A logout that left a tombstone, since a write had been sent again.
@@ -463,6 +606,111 @@ async fn take_once_in_a_login_is_for_one_of_two() {
     assert_eq!(told, [200, 409]);
 }
 
+/// What the handler does after it has taken the value does not matter, unless it is a logout alone.
+#[tokio::test]
+async fn take_once_is_for_one_whatever_follows() {
+    type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
+    let renew: Step = |session| {
+        session.clear()?;
+        session.renew()
+    };
+    let steps: [(&str, Step, ErrorKind); 5] = [
+        ("nothing", |_| Ok(()), ErrorKind::Conflict),
+        ("a clear", Session::clear, ErrorKind::Conflict),
+        // The first one left no session under that id.
+        ("a clear and a renewal", renew, ErrorKind::Gone),
+        (
+            "a login of another user",
+            |session| session.set_user("grace"),
+            ErrorKind::Conflict,
+        ),
+        ("a logout", Session::destroy, ErrorKind::Conflict),
+    ];
+    for (what, step, kind) in steps {
+        let bench = Bench::with_users().await;
+        let begin = |request: Request, session: Session| async move {
+            session.insert("state", "x1")?;
+            login(request, session).await
+        };
+        let ada = bench.guest(begin).await;
+        let callback = |session: Session| async move {
+            let state: Option<String> = session.take_once("state")?;
+            assert_eq!(state.as_deref(), Some("x1"), "{what}");
+            step(&session)?;
+            session.insert("in", true)?;
+            Ok::<_, Error>(String::new())
+        };
+        let (other, elsewhere) = (&ada.clone(), &bench.elsewhere());
+        let slow = |_: Request, session: Session| async move {
+            let fast = |_: Request, session: Session| callback(session);
+            let reply = other.clone().visit(elsewhere, fast).await;
+            assert_eq!(reply.status, 200, "{what}");
+            callback(session).await
+        };
+        let reply = ada.clone().visit(&bench.sessions, slow).await;
+        assert_eq!((reply.status, reply.cookies.len()), (409, 0), "{what}");
+        assert_eq!(bench.kinds(), [kind], "{what}");
+    }
+}
+
+/// Also where the value that it returns was changed by the same request, and is not the stored one.
+#[tokio::test]
+async fn take_once_after_a_change_is_for_one() {
+    type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
+    let steps: [Step; 2] = [
+        |session| session.update("n", |n: &mut i64| *n *= 2),
+        |session| session.increment("n", 1).map(drop),
+    ];
+    for step in steps {
+        let bench = Bench::new().await;
+        let begin = |_: Request, session: Session| async move {
+            session.insert("n", 1)?;
+            Ok::<_, Error>(String::new())
+        };
+        let ada = bench.guest(begin).await;
+        let drain = |session: Session| async move {
+            step(&session)?;
+            assert_eq!(session.take_once("n")?, Some(2));
+            session.save().await?;
+            Ok::<_, Error>(String::new())
+        };
+        let (other, elsewhere) = (&ada.clone(), &bench.elsewhere());
+        let slow = |_: Request, session: Session| async move {
+            let fast = |_: Request, session: Session| drain(session);
+            assert_eq!(other.clone().visit(elsewhere, fast).await.status, 200);
+            drain(session).await
+        };
+        let reply = ada.clone().visit(&bench.sessions, slow).await;
+        assert_eq!((reply.status, reply.cookies.len()), (409, 0));
+        assert_eq!(bench.kinds(), [ErrorKind::Conflict]);
+    }
+}
+
+/// A session that begins after a logout does not need the value that was taken.
+#[tokio::test]
+async fn take_once_before_a_logout_stops_nothing() {
+    let bench = Bench::with_users().await;
+    let begin = |request: Request, session: Session| async move {
+        session.insert("state", "x1")?;
+        login(request, session).await
+    };
+    let ada = bench.guest(begin).await;
+    let handler = |_: Request, session: Session| async move {
+        session.take_once::<String>("state")?;
+        session.destroy()?;
+        session.increment("visits", i64::MAX)?;
+        session.insert("later", 1)?;
+        Ok::<_, Error>(String::new())
+    };
+    let mut next = ada.clone();
+    let reply = next.visit(&bench.sessions, handler).await;
+    assert_eq!((reply.status, reply.cookies.len()), (200, 1));
+    assert_eq!(sees(&bench.sessions, &ada).await, "nobody");
+    let keys =
+        |_: Request, session: Session| async move { Ok::<_, Error>(session.keys().join(" ")) };
+    assert_eq!(next.visit(&bench.sessions, keys).await.body, "later visits");
+}
+
 /// A value may be written again before its removal was acknowledged, and be there by then.
 #[tokio::test]
 async fn take_once_whose_acknowledgement_is_lost() {
@@ -500,4 +748,22 @@ async fn label_changes_no_id() {
     let listed = bench.sessions.user_sessions("ada").await.unwrap();
     assert_eq!(listed[0].label(), Some("laptop"));
     assert_eq!(ada.cookie(), Some(before.as_str()));
+}
+
+/// The label may be set before the login of another user, or after it.
+#[tokio::test]
+async fn label_before_a_login_is_the_logins() {
+    let bench = Bench::with_users().await;
+    let mut visitor = bench.guest(login).await;
+    for (user, label) in [("ada", "one"), ("grace", "two")] {
+        let handler = |_: Request, session: Session| async move {
+            session.set_label(label)?;
+            session.set_user(user)?;
+            Ok::<_, Error>(String::new())
+        };
+        assert_eq!(visitor.visit(&bench.sessions, handler).await.status, 200);
+        let listed = bench.sessions.user_sessions(user).await.unwrap();
+        let labels: Vec<_> = listed.iter().map(|session| session.label()).collect();
+        assert_eq!(labels, [Some(label)]);
+    }
 }

@@ -136,6 +136,129 @@ async fn handle_of_a_dropped_request_fails() {
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
 }
 
+/// A clone that was kept past its response ends no session of the user.
+#[tokio::test]
+async fn handle_kept_after_the_response_revokes_nobody() {
+    let bench = Bench::with_users().await;
+    let login = |_: Request, session: Session| async move {
+        session.set_user("ada")?;
+        Ok::<_, Error>(String::new())
+    };
+    bench.guest(login).await;
+    let mut ada = bench.guest(login).await;
+    let kept: Arc<Mutex<Option<Session>>> = Arc::default();
+    let keep = |_: Request, session: Session| {
+        let kept = Arc::clone(&kept);
+        async move {
+            *kept.lock().unwrap() = Some(session);
+            Ok::<_, Error>(String::new())
+        }
+    };
+    ada.visit(&bench.sessions, keep).await;
+    let session = kept.lock().unwrap().take().unwrap();
+    let listed = bench.sessions.user_sessions("ada").await.unwrap();
+    let handles: Vec<_> = listed.iter().map(|one| one.handle().to_owned()).collect();
+    bench.proxy.calls();
+    let error = session.revoke_others().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    for handle in handles {
+        let error = session.revoke(&handle).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    }
+    assert_eq!(bench.proxy.calls(), [""; 0]);
+    let listed = bench.sessions.user_sessions("ada").await.unwrap();
+    assert_eq!(listed.len(), 2);
+}
+
+/// A function of an update may hold a clone of its own session. It is let go of at the end, however
+/// the request ends.
+#[tokio::test]
+async fn update_that_holds_its_session_is_freed() {
+    for end in ["200", "500", "Err", "a save that fails", "dropped"] {
+        let bench = Bench::new().await;
+        let probe = Arc::new(());
+        let seen = Arc::downgrade(&probe);
+        let probe = Mutex::new(Some(probe));
+        let handler = |_: Request, session: Session| {
+            let (probe, own) = (probe.lock().unwrap().take(), session.clone());
+            async move {
+                session.update("n", move |n: &mut usize| {
+                    let _held = &probe;
+                    *n += own.keys().len() + 1;
+                })?;
+                let status = match end {
+                    "200" => 200,
+                    "500" => 500,
+                    "Err" => return Err("failed".into()),
+                    "dropped" => std::future::pending().await,
+                    _ => {
+                        session.insert("a", "x".repeat(70_000))?;
+                        session.save().await?;
+                        200
+                    }
+                };
+                let response = Response::builder().status(status);
+                Ok::<_, Error>(response.body(String::new())?)
+            }
+        };
+        let mut visitor = Visitor::new();
+        let visit = visitor.try_visit(&bench.sessions, handler);
+        let _ = tokio::time::timeout(Duration::from_millis(300), visit).await;
+        assert!(seen.upgrade().is_none(), "{end}");
+    }
+}
+
+/// It uses its session when it is dropped.
+struct UsesSession(Session);
+
+impl Drop for UsesSession {
+    fn drop(&mut self) {
+        let _ = self.0.keys();
+    }
+}
+
+/// Waits for it on a thread of its own: a lock that is taken twice would wait for ever.
+fn assert_ends(what: &str, run: impl FnOnce() + Send + 'static) {
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        run();
+        let _ = ended.send(());
+    });
+    let end = end.recv_timeout(Duration::from_secs(5));
+    assert!(end.is_ok(), "{what}");
+}
+
+/// What a function of an update holds may run code of the application when it is dropped.
+#[test]
+fn update_is_dropped_without_the_lock() {
+    type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
+    let steps: [(&str, Step); 7] = [
+        ("insert", |session| session.insert("n", 7)),
+        ("insert of what is stored", |session| session.insert("n", 1)),
+        ("remove", |session| session.remove("n")),
+        ("take", |session| session.take::<i64>("n").map(drop)),
+        ("take_once", |session| {
+            session.take_once::<i64>("n").map(drop)
+        }),
+        ("clear", Session::clear),
+        ("destroy", Session::destroy),
+    ];
+    for (what, step) in steps {
+        for adds in [1, 0] {
+            assert_ends(what, move || {
+                let session = Session::detached([("n", 1)]);
+                let held = UsesSession(session.clone());
+                let update = move |n: &mut i64| {
+                    let _held = &held;
+                    *n += adds;
+                };
+                session.update("n", update).unwrap();
+                step(&session).unwrap();
+            });
+        }
+    }
+}
+
 // ---- errors
 
 #[derive(Debug)]
@@ -195,6 +318,23 @@ async fn session_error_in_any_type_is_answered() {
     });
     assert!(matches!(answered.await, Err(AppError::Other)));
     assert!(bench.errors().is_empty());
+}
+
+/// Errors that the handler has dealt with do not push out the one that it returns.
+#[tokio::test]
+async fn session_error_is_answered_after_many_others() {
+    let bench = Bench::new().await;
+    let mut ada = bench.guest(count).await;
+    let handler = |_: Request, session: Session| async move {
+        let first = session.get::<String>("visits");
+        for _ in 0..100 {
+            session.insert("", 1).unwrap_err();
+        }
+        first?;
+        Ok::<_, Error>(String::new())
+    };
+    assert_refused(&ada.visit(&bench.sessions, handler).await, 503, "the first");
+    assert_eq!(bench.kinds(), [ErrorKind::Deserialize]);
 }
 
 /// A logout that failed is logged, and the handler's error is not lost for it.
@@ -279,6 +419,38 @@ async fn session_over_its_limit_is_not_bricked() {
     let reply = ada.visit(&sessions, peek).await;
     assert_eq!((reply.status, reply.cookies.len()), (200, 1), "a touch");
     assert_eq!(ada.visit(&sessions, logout).await.status, 200, "a logout");
+}
+
+/// A user can log in whatever an earlier page has stored, and still no login grows a session for ever.
+#[tokio::test]
+async fn login_grows_a_session_to_twice_its_limit() {
+    let bench = Bench::with_users().await;
+    let sessions = bench.sessions.clone().max_size(1_000);
+    let mut ada = bench.guest(count).await;
+    assert_eq!(ada.visit(&sessions, put("a", 900)).await.status, 200);
+    let login = |key: &'static str, bytes: usize| {
+        move |request: Request, session: Session| async move {
+            session.renew()?;
+            session.set_user("ada")?;
+            put(key, bytes)(request, session).await
+        }
+    };
+    let reply = ada.visit(&sessions, login("b", 1_000)).await;
+    assert_eq!((reply.status, reply.cookies.len()), (200, 1), "a login");
+    assert_refused(&ada.visit(&sessions, put("c", 10)).await, 503, "growth");
+    let reply = ada.visit(&sessions, login("c", 100)).await;
+    assert_refused(&reply, 503, "a login beyond twice the limit");
+    assert_eq!(bench.kinds(), [ErrorKind::TooLarge; 2]);
+    let reply = ada.visit(&sessions, login("c", 10)).await;
+    assert_eq!((reply.status, reply.cookies.len()), (200, 1), "a login");
+    let size = |_: Request, session: Session| async move {
+        let mut size = 0;
+        for key in ["a", "b", "c"] {
+            size += session.get::<String>(key)?.unwrap_or_default().len();
+        }
+        Ok::<_, Error>(size.to_string())
+    };
+    assert_eq!(ada.visit(&sessions, size).await.body, "1910");
 }
 
 /// A scheduled id change that fails leaves the touch, and the changes, that it was to take along.

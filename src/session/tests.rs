@@ -492,6 +492,7 @@ async fn a_save_gives_what_was_committed() {
     session.remove("a").unwrap();
     assert_eq!(session.get("n").unwrap(), Some(7));
     session.save().await.unwrap();
+    assert!(!session.is_new(), "it was there before");
     assert_eq!(contents(&session), json!({ "n": 102, "b": 2 }));
     assert_eq!(fake.sent(), ["Update(None) a- b=2 n+2"]);
     assert_eq!(at_the_end(&session), (Outcome::Keep, String::new()));
@@ -566,6 +567,101 @@ async fn a_logout_during_a_save_outlives_its_failure() {
     session.save().await.unwrap_err();
     assert!(session.is_empty());
     assert_eq!(at_the_end(&session), (Outcome::Destroy, String::new()));
+}
+
+/// A failure whose meaning is clear: nothing was written.
+const FAILS: Reply = Reply::Fail(ErrorKind::Unavailable);
+
+/// Two sums that have no sum of their own, but one with what is stored.
+#[tokio::test]
+async fn failed_save_keeps_sums_beyond_an_i64() {
+    let fake = Fake::holding(&[("n", "-5")]).replying([FAILS]);
+    let fake = fake.meanwhile(|session| {
+        assert_eq!(session.increment("n", 3).unwrap(), i64::MAX - 2);
+    });
+    let (session, fake) = fake.session().await;
+    session.increment("n", i64::MAX).unwrap();
+    session.save().await.unwrap_err();
+    assert_eq!(session.get("n").unwrap(), Some(i64::MAX - 2));
+    session.save().await.unwrap();
+    assert_eq!(session.get("n").unwrap(), Some(i64::MAX - 2));
+    assert_eq!(fake.sent().len(), 2);
+}
+
+/// A value that was put during a save is put, also if it is the one that the save would have made.
+#[tokio::test]
+async fn failed_save_keeps_a_value_put_during_it() {
+    let fake = Fake::holding(&[("n", "0")]).replying([FAILS, Reply::After("n", "10")]);
+    let fake = fake.meanwhile(|session| session.insert("n", 1).unwrap());
+    let (session, fake) = fake.session().await;
+    session.increment("n", 1).unwrap();
+    session.save().await.unwrap_err();
+    session.save().await.unwrap();
+    assert_eq!(session.get("n").unwrap(), Some(1));
+    assert_eq!(fake.sent(), ["Update(None) n+1", "Update(None) n=1"]);
+}
+
+#[tokio::test]
+async fn failed_save_of_a_logout_keeps_the_logout() {
+    let (session, fake) = session_of("ada", &[("a", "1")]).await;
+    fake.replies.lock().unwrap().push_back(FAILS);
+    *fake.meanwhile.lock().unwrap() = Some(Box::new(|session| {
+        session.set_user("grace").unwrap();
+        session.insert("b", 2).unwrap();
+    }));
+    session.destroy().unwrap();
+    session.save().await.unwrap_err();
+    assert_eq!(contents(&session), json!({ "b": 2 }));
+    // The handler fails: the login is none, and the logout is one.
+    let pending = session.take_pending(Scope::OnlyDestroy, NOW, &rules());
+    let pending = pending.unwrap();
+    assert_eq!(pending.outcome, Outcome::Destroy);
+    pending.failed(Error::new(ErrorKind::Unavailable, "only asked"));
+}
+
+/// What one user's request puts is never in the session of another user, whatever becomes of the
+/// save.
+#[tokio::test]
+async fn login_during_the_save_of_another_starts_empty() {
+    for reply in [None, Some(FAILS)] {
+        let fails = reply.is_some();
+        let fake = Fake::holding(&[("a", "1")]).replying(reply);
+        let fake = fake.meanwhile(|session| {
+            session.set_user("grace").unwrap();
+            assert!(session.is_empty());
+            assert_eq!(session.get::<String>("secret").unwrap(), None);
+            session.insert("b", 2).unwrap();
+        });
+        let (session, _) = fake.session().await;
+        session.set_user("ada").unwrap();
+        session.insert("secret", "ada's").unwrap();
+        assert_eq!(session.save().await.is_err(), fails);
+        assert_eq!(contents(&session), json!({ "b": 2 }));
+        let pending = session.take_pending(Scope::Commit, NOW, &rules()).unwrap();
+        assert_eq!(pending.outcome, Outcome::Replace);
+        assert_eq!(shown(&pending.changes.afresh()), "b=2");
+        let grace = Pseudonym::of("grace", None).unwrap();
+        assert_eq!(
+            pending.login.as_ref().map(|login| &login.user),
+            Some(&grace)
+        );
+        pending.failed(Error::new(ErrorKind::Unavailable, "only asked"));
+    }
+}
+
+/// A value that is put after a logout is put, also if the session that goes has it.
+#[tokio::test]
+async fn logout_during_a_save_drops_no_later_value() {
+    let fake = Fake::holding(&[("theme", "1")]).meanwhile(|session| {
+        session.destroy().unwrap();
+        session.insert("theme", 1).unwrap();
+    });
+    let (session, fake) = fake.session().await;
+    session.insert("a", 1).unwrap();
+    session.save().await.unwrap();
+    assert_eq!(contents(&session), json!({ "theme": 1 }));
+    session.save().await.unwrap();
+    assert_eq!(fake.sent(), ["Update(None) a=1", "Replace theme=1"]);
 }
 
 #[tokio::test]

@@ -340,6 +340,11 @@ fn impossible_previous_cookie_is_refused() {
     assert!(refusal(&of_domain, &[same]).contains("previous cookie `sid`"));
     assert!(Cookies::new(&of_domain, &["sid".into()]).is_ok());
 
+    // One that is named twice, which would be removed twice; not one of another path.
+    assert!(refusal(&sid(), &["old".into(), "old".into()]).contains("`old` is named twice"));
+    let elsewhere = PreviousCookie::new("old").path("/app");
+    assert!(Cookies::new(&sid(), &["old".into(), elsewhere]).is_ok());
+
     let many: Vec<_> = (0..9).map(|n| format!("old{n}").into()).collect();
     assert!(Cookies::new(&sid(), &many[..8]).is_ok());
     assert!(refusal(&sid(), &many).contains('8'));
