@@ -20,7 +20,7 @@ use crate::store::{Moment, Renewal, Replacement, SessionStore, Update};
 use crate::{MemoryStore, SessionLayer};
 
 /// How many sequences each test tries.
-const CASES: u32 = 2_000;
+const CASES: u32 = 1_500;
 
 const KEYS: [&str; 2] = ["a", "b"];
 
