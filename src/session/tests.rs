@@ -619,6 +619,56 @@ async fn failed_save_of_a_logout_keeps_the_logout() {
     pending.failed(Error::new(ErrorKind::Unavailable, "only asked"));
 }
 
+/// A value that was taken once before a save that failed is still to be taken once, whatever was done
+/// during the save. One that this request itself has put can have been taken by no other.
+#[tokio::test]
+async fn failed_save_keeps_what_was_taken_once() {
+    type Step = fn(&Session);
+    let steps: [(&str, Step, Step, &[&str]); 4] = [
+        (
+            "a logout",
+            |session| assert_eq!(session.take_once("n").unwrap(), Some(1)),
+            |session| session.destroy().unwrap(),
+            &["n=1"],
+        ),
+        (
+            "a login of another user",
+            |session| assert_eq!(session.take_once("n").unwrap(), Some(1)),
+            |session| session.set_user("grace").unwrap(),
+            &["n=1"],
+        ),
+        (
+            "a value that was counted up",
+            |session| assert_eq!(session.increment("n", 1).unwrap(), 2),
+            |session| assert_eq!(session.take_once("n").unwrap(), Some(2)),
+            &["n=1"],
+        ),
+        (
+            "a value that began after a logout",
+            |session| {
+                session.destroy().unwrap();
+                session.increment("n", 2).unwrap();
+            },
+            |session| assert_eq!(session.take_once("n").unwrap(), Some(2)),
+            &[],
+        ),
+    ];
+    for (what, before, during, taken) in steps {
+        let (session, fake) = session_of("ada", &[("n", "1")]).await;
+        fake.replies.lock().unwrap().push_back(FAILS);
+        *fake.meanwhile.lock().unwrap() = Some(Box::new(during));
+        session.insert("a", 1).unwrap();
+        before(&session);
+        session.save().await.unwrap_err();
+        session.insert("b", 2).unwrap();
+        let pending = session.take_pending(Scope::Commit, NOW, &rules()).unwrap();
+        let guards = pending.changes.guards();
+        let guards = guards.map(|(key, entry)| format!("{key}={}", entry.json().unwrap()));
+        assert_eq!(guards.collect::<Vec<_>>(), taken, "{what}");
+        pending.failed(Error::new(ErrorKind::Unavailable, "only asked"));
+    }
+}
+
 /// What one user's request puts is never in the session of another user, whatever becomes of the
 /// save.
 #[tokio::test]
