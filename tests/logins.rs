@@ -244,8 +244,8 @@ async fn login_of_another_user_survives_a_renewal() {
     assert_eq!(listed.len(), 1);
 }
 
-/// A login that binds nobody and puts nothing before it saves: there is nothing to store yet, and
-/// what follows begins a new session.
+/// The renewal is saved before anything was put, so there is nothing to store yet. The next change
+/// begins a new session.
 #[tokio::test]
 async fn saved_renewal_that_lost_its_race_begins_anew() {
     let bench = Bench::new().await;
@@ -267,7 +267,7 @@ async fn saved_renewal_that_lost_its_race_begins_anew() {
     assert_eq!(sees(&bench.sessions, &next).await, "ada");
 }
 
-/// Who renews the id of a session that is nobody's logs in by it, and is not refused.
+/// A renewal of a session that is bound to nobody counts as a login, and is not refused.
 #[tokio::test]
 async fn plain_login_by_the_id_before_succeeds() {
     for bound in [false, true] {
@@ -374,7 +374,7 @@ async fn late_write_after_a_login_is_refused() {
     );
 }
 
-/// A request that was running when its session was given a new id, and that reads it only then.
+/// The request was running when its session was given a new id, and reads it only afterwards.
 #[tokio::test]
 async fn late_read_after_a_login_allows_a_login_only() {
     type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
@@ -416,7 +416,7 @@ async fn late_read_after_a_login_allows_a_login_only() {
     }
 }
 
-/// A logout that something follows which cannot be stored.
+/// The changes after the logout cannot be stored. The logout is performed all the same.
 #[tokio::test]
 async fn logout_succeeds_if_what_follows_fails() {
     type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
@@ -606,7 +606,7 @@ async fn take_once_in_a_login_is_for_one_of_two() {
     assert_eq!(told, [200, 409]);
 }
 
-/// What the handler does after it has taken the value does not matter, unless it is a logout alone.
+/// The second request is refused, whatever it does after it has taken the value.
 #[tokio::test]
 async fn take_once_is_for_one_whatever_follows() {
     type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
@@ -653,7 +653,7 @@ async fn take_once_is_for_one_whatever_follows() {
     }
 }
 
-/// Also where the value that it returns was changed by the same request, and is not the stored one.
+/// The same request may have changed the value, so that it takes another one than is stored.
 #[tokio::test]
 async fn take_once_after_a_change_is_for_one() {
     type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;

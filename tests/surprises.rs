@@ -208,7 +208,7 @@ async fn update_that_holds_its_session_is_freed() {
     }
 }
 
-/// It uses its session when it is dropped.
+/// Uses its session when it is dropped.
 struct UsesSession(Session);
 
 impl Drop for UsesSession {
@@ -217,7 +217,7 @@ impl Drop for UsesSession {
     }
 }
 
-/// Waits for it on a thread of its own: a lock that is taken twice would wait for ever.
+/// Runs this on a thread of its own, since a lock that is taken twice waits for ever.
 fn assert_ends(what: &str, run: impl FnOnce() + Send + 'static) {
     let (ended, end) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -228,7 +228,7 @@ fn assert_ends(what: &str, run: impl FnOnce() + Send + 'static) {
     assert!(end.is_ok(), "{what}");
 }
 
-/// What a function of an update holds may run code of the application when it is dropped.
+/// A function of an update may hold values whose destructors use the session.
 #[test]
 fn update_is_dropped_without_the_lock() {
     type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
@@ -421,7 +421,7 @@ async fn session_over_its_limit_is_not_bricked() {
     assert_eq!(ada.visit(&sessions, logout).await.status, 200, "a logout");
 }
 
-/// A user can log in whatever an earlier page has stored, and still no login grows a session for ever.
+/// A user can log in if earlier pages have filled the session, but logins do not grow it for ever.
 #[tokio::test]
 async fn login_grows_a_session_to_twice_its_limit() {
     let bench = Bench::with_users().await;

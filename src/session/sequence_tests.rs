@@ -19,12 +19,12 @@ use crate::session::Session;
 use crate::store::{Moment, Renewal, Replacement, SessionStore, Update};
 use crate::{MemoryStore, SessionLayer};
 
-/// How many sequences each test tries.
+/// The number of sequences that each test tries.
 const CASES: u32 = 1_500;
 
 const KEYS: [&str; 2] = ["a", "b"];
 
-/// What the session should hold.
+/// The values that the session should hold.
 type Model = BTreeMap<&'static str, i64>;
 
 /// One change.
@@ -130,14 +130,14 @@ struct Part {
     during: Vec<Step>,
 }
 
-/// What becomes of a write.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Write {
     Succeeds = 1,
     Fails,
 }
 
-/// Which steps there are.
+/// A set of steps to choose from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kinds {
     /// Those that change values.

@@ -569,7 +569,7 @@ async fn a_logout_during_a_save_outlives_its_failure() {
     assert_eq!(at_the_end(&session), (Outcome::Destroy, String::new()));
 }
 
-/// A failure whose meaning is clear: nothing was written.
+/// A write fails, and it is known that nothing was written.
 const FAILS: Reply = Reply::Fail(ErrorKind::Unavailable);
 
 /// Two sums that have no sum of their own, but one with what is stored.
@@ -669,8 +669,8 @@ async fn failed_save_keeps_what_was_taken_once() {
     }
 }
 
-/// What one user's request puts is never in the session of another user, whatever becomes of the
-/// save.
+/// The values of one user are never in the session of another user, whether the save succeeds or
+/// fails.
 #[tokio::test]
 async fn login_during_the_save_of_another_starts_empty() {
     for reply in [None, Some(FAILS)] {
