@@ -153,8 +153,8 @@ impl<S: SessionStore> Pipeline<S> {
         let written = self.write(session, scope).await;
         if let Err(error) = &written
             && scope == Scope::Commit
-            && session.is_to_be_logged_out()
-            && (session.was_not_loaded() || self.cannot_be_stored(error))
+            && session.begins_anew_after_a_logout()
+            && (session.was_not_loaded() || was_refused(error))
         {
             // What was to begin after a logout could not be stored. The logout is one all the same.
             if let Err(lost) = self.write(session, Scope::OnlyDestroy).await {
@@ -162,15 +162,6 @@ impl<S: SessionStore> Pipeline<S> {
             }
         }
         written
-    }
-
-    /// Whether nothing was sent, since it could not have been stored.
-    fn cannot_be_stored(&self, error: &Error) -> bool {
-        let invalid = matches!(
-            error.kind(),
-            ErrorKind::TooLarge | ErrorKind::Serialize | ErrorKind::Deserialize
-        );
-        invalid || !self.store.keeps_users()
     }
 
     /// What the client gets: the handler's answer with the session's headers, or the session's
@@ -283,6 +274,25 @@ impl<S: SessionStore> Pipeline<S> {
     /// The clock is read anew each time: a handler may have taken long.
     fn moment(&self, session: &Session) -> Moment {
         Moment::at(self.settings.now()).until(session.deadline())
+    }
+}
+
+/// Whether nothing was written, and something else may be.
+fn was_refused(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::TooLarge
+        | ErrorKind::InvalidKey
+        | ErrorKind::Serialize
+        | ErrorKind::Deserialize
+        | ErrorKind::Misconfigured => true,
+        // The store has had its time, or has said what stands there, or may have written.
+        ErrorKind::Unavailable
+        | ErrorKind::Throttled
+        | ErrorKind::Timeout
+        | ErrorKind::OutcomeUnknown
+        | ErrorKind::Conflict
+        | ErrorKind::Gone
+        | ErrorKind::Corrupt => false,
     }
 }
 

@@ -786,9 +786,12 @@ impl Session {
         self.with(|state| state.not_loaded.is_some())
     }
 
-    /// Whether a logout was asked for and has not been written.
-    pub(crate) fn is_to_be_logged_out(&self) -> bool {
-        self.with(|state| state.ended == Ended::ByLogout)
+    /// Whether a logout was asked for, and something after it, and neither has been written.
+    pub(crate) fn begins_anew_after_a_logout(&self) -> bool {
+        self.with(|state| {
+            let begins = !state.changes.is_empty() || state.user.is_some();
+            state.ended == Ended::ByLogout && begins
+        })
     }
 
     /// Refuses every change from here on, and lets go of those that were not written: a function
