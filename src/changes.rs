@@ -150,6 +150,11 @@ impl Changes {
         !self.cleared && self.by_key.is_empty() && self.guards.is_empty()
     }
 
+    /// Whether they change nothing, though they may depend on values that were taken.
+    pub(crate) fn only_guard(&self) -> bool {
+        !self.cleared && self.by_key.is_empty()
+    }
+
     /// The change of each key, ordered by key. After a clear all are sets.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Change)> {
         self.by_key

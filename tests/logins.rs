@@ -378,7 +378,11 @@ async fn late_write_after_a_login_is_refused() {
 #[tokio::test]
 async fn late_read_after_a_login_allows_a_login_only() {
     type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
-    let steps: [(&str, Step, u64); 5] = [
+    let two: Step = |session| {
+        session.set_user("ada")?;
+        session.set_user("grace")
+    };
+    let steps: [(&str, Step, u64); 6] = [
         ("a read", |_| Ok(()), 200),
         ("a write", |session| session.insert("a", 1), 409),
         (
@@ -388,6 +392,7 @@ async fn late_read_after_a_login_allows_a_login_only() {
         ),
         ("a logout", Session::destroy, 409),
         ("a login", |session| session.set_user("ada"), 200),
+        ("a login, and another one", two, 200),
     ];
     for (what, step, status) in steps {
         let bench = Bench::with_users().await;
@@ -407,7 +412,7 @@ async fn late_read_after_a_login_allows_a_login_only() {
         };
         let mut late = client.clone();
         let reply = late.visit_layered(&bench.sessions, handler).await;
-        let cookies = usize::from(what == "a login");
+        let cookies = usize::from(what.starts_with("a login"));
         let told = (reply.status, reply.cookies.len());
         assert_eq!(told, (status, cookies), "{what}");
         // The session that has the new id goes on as it was.
@@ -683,6 +688,60 @@ async fn take_once_after_a_change_is_for_one() {
         let reply = ada.clone().visit(&bench.sessions, slow).await;
         assert_eq!((reply.status, reply.cookies.len()), (409, 0));
         assert_eq!(bench.kinds(), [ErrorKind::Conflict]);
+    }
+}
+
+/// A logout that nothing follows begins no session, and leaves no cookie.
+#[tokio::test]
+async fn take_once_and_a_logout_are_a_logout() {
+    for saves in [false, true] {
+        let bench = Bench::with_users().await;
+        let begin = |request: Request, session: Session| async move {
+            session.insert("state", "x1")?;
+            login(request, session).await
+        };
+        let mut ada = bench.guest(begin).await;
+        let handler = |_: Request, session: Session| async move {
+            session.take_once::<String>("state")?;
+            session.destroy()?;
+            if saves {
+                session.save().await?;
+            }
+            Ok::<_, Error>(String::new())
+        };
+        let reply = ada.visit(&bench.sessions, handler).await;
+        assert_eq!((reply.status, reply.cookies.len()), (200, 1), "{saves}");
+        assert_eq!(ada.cookie(), None, "{saves}");
+        assert!(bench.table.items().await.is_empty(), "{saves}");
+    }
+}
+
+/// The value is in the session that ends, and not in the one that begins.
+#[tokio::test]
+async fn take_once_before_an_end_can_be_saved() {
+    for logs_out in [false, true] {
+        let bench = Bench::with_users().await;
+        let begin = |request: Request, session: Session| async move {
+            session.insert("state", "x1")?;
+            login(request, session).await
+        };
+        let mut visitor = bench.guest(begin).await;
+        let handler = |_: Request, session: Session| async move {
+            session.take_once::<String>("state")?;
+            if logs_out {
+                session.destroy()?;
+            }
+            session.set_user("grace")?;
+            session.insert("name", "x".repeat(70_000))?;
+            let error = session.save().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::TooLarge, "nothing was taken");
+            session.insert("name", "grace")?;
+            session.save().await?;
+            Ok::<_, Error>(String::new())
+        };
+        let reply = visitor.visit(&bench.sessions, handler).await;
+        assert_eq!((reply.status, reply.cookies.len()), (200, 1));
+        assert_eq!(sees(&bench.sessions, &visitor).await, "grace");
     }
 }
 

@@ -225,9 +225,9 @@ impl<S: SessionStore> Pipeline<S> {
         };
         // A value that was taken once is taken first: the record that goes takes it along for whoever
         // replaces it, and a conflict must come before that.
-        self.claim(&home, pending, at).await?;
         let changes = pending.changes.without_guards();
         let (new, record) = self.fresh(&changes, pending, at.now())?;
+        self.claim(&home, pending, at).await?;
         let was_read = pending.origin != Origin::Unread;
         let replacement = Replacement {
             read: was_read.then_some(&pending.record),

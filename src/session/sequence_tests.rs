@@ -152,8 +152,6 @@ fn any_step(kinds: Kinds) -> impl Strategy<Value = Step> {
     let key = || prop::sample::select(&KEYS);
     let with_n = || (key(), -1_i64..2);
     let takes = u32::from(kinds != Kinds::Blind);
-    // A value that is taken once is for tests/logins.rs where the session ends.
-    let takes_once = u32::from(kinds == Kinds::Values);
     let ends = u32::from(kinds == Kinds::AndEnds);
     prop_oneof![
         4 => with_n().prop_map(|(key, n)| Step::Insert(key, n)),
@@ -162,7 +160,7 @@ fn any_step(kinds: Kinds) -> impl Strategy<Value = Step> {
         2 => with_n().prop_map(|(key, n)| Step::Double(key, n)),
         2 => with_n().prop_map(|(key, n)| Step::Raise(key, n)),
         takes => key().prop_map(Step::Take),
-        2 * takes_once => key().prop_map(Step::TakeOnce),
+        2 * takes => key().prop_map(Step::TakeOnce),
         2 => Just(Step::Clear),
         2 * ends => Just(Step::Renew),
         2 * ends => Just(Step::Destroy),

@@ -147,14 +147,21 @@ impl State {
         let is_login = binds || (self.renew && bound.is_none());
         // Whatever came in between, another user's data is never handed on.
         let is_anothers = bound.is_some() && self.user.is_some() && bound != self.user.as_ref();
+        let changes = match self.ended {
+            // A logout that nothing follows begins no session, whatever was taken before it.
+            Ended::ByLogout => !self.changes.only_guard(),
+            Ended::No | Ended::ByLogin => !self.changes.is_empty(),
+        };
+        // Where the id is dead, there is no session of another user left to end.
+        let is_dead = self.origin == Origin::Late && self.ended == Ended::ByLogin;
         Wish {
-            end: self.ended != Ended::No || is_anothers,
+            end: (self.ended != Ended::No && !is_dead) || is_anothers,
             id: match (is_login, self.renew) {
                 (true, _) => IdChange::LogIn,
                 (false, true) => IdChange::Renew,
                 (false, false) => IdChange::No,
             },
-            change: binds || !self.changes.is_empty() || self.new_label().is_some(),
+            change: binds || changes || self.new_label().is_some(),
         }
     }
 
@@ -191,7 +198,11 @@ impl State {
     /// The same, but shows what is being written as if it were: what is changed meanwhile is a
     /// change of that.
     pub(super) fn look_ahead(&mut self) -> Result<(Record, Changes), Error> {
-        let after = self.changes.apply(self.base_or_empty())?;
+        let after = match self.ended {
+            Ended::No => self.changes.apply(self.record.data())?,
+            // What was taken once was taken from the session that ends.
+            Ended::ByLogin | Ended::ByLogout => self.changes.without_guards().apply(&Data::new())?,
+        };
         let record = self.record.clone();
         self.record = record.clone().with_data(after);
         Ok((record, mem::take(&mut self.changes)))
