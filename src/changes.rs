@@ -446,17 +446,15 @@ impl Changes {
 
     /// Keeps what was found out about it, if the functions are the same still.
     pub(crate) fn foresee(&mut self, key: &str, apply: Apply) {
-        if let Some(Change::Apply(there)) = self.by_key.get_mut(key)
-            && there.steps.len() == apply.steps.len()
-            && there
-                .steps
-                .iter()
-                .zip(&apply.steps)
-                .all(|(a, b)| Arc::ptr_eq(a, b))
-        {
-            let before = std::mem::replace(there, apply);
-            self.replaced.push(Change::Apply(before));
-        }
+        let are_same = |there: &Apply| {
+            let mut pairs = there.steps.iter().zip(&apply.steps);
+            there.steps.len() == apply.steps.len() && pairs.all(|(a, b)| Arc::ptr_eq(a, b))
+        };
+        let replaced = match self.by_key.get_mut(key) {
+            Some(Change::Apply(there)) if are_same(there) => std::mem::replace(there, apply),
+            _ => apply,
+        };
+        self.replaced.push(Change::Apply(replaced));
     }
 
     /// What was done to a key before: a clear has removed it.
@@ -487,8 +485,8 @@ impl Changes {
     fn keep_same(&mut self, key: String, change: Change) {
         let both = match self.same.remove(&key) {
             Some(before) => {
-                let both = before.then_at_last(change);
-                self.replaced.push(before);
+                let both = before.then_at_last(change.clone());
+                self.replaced.extend([before, change]);
                 both
             }
             None => change,
@@ -524,6 +522,7 @@ impl Changes {
             later.guards = self.guards;
             later.replaced.append(&mut self.replaced);
             later.replaced.extend(self.by_key.into_values());
+            later.replaced.extend(self.same.into_values());
             return later;
         }
         for (key, change) in later.same {
@@ -532,7 +531,8 @@ impl Changes {
                 Some(Change::Set(_) | Change::Remove) => self.replaced.push(change),
                 // It is what these made of the value that was read, and not of any other.
                 Some(before @ (Change::Add(_) | Change::Apply(_))) => {
-                    let folded = before.then_at_last(change);
+                    let folded = before.then_at_last(change.clone());
+                    self.replaced.push(change);
                     self.put(None, &key, folded);
                 }
                 None => self.keep_same(key, change),
@@ -540,7 +540,11 @@ impl Changes {
         }
         for (key, change) in later.by_key {
             let folded = match self.so_far(&key) {
-                Some(before) => before.then_at_last(change),
+                Some(before) => {
+                    let folded = before.then_at_last(change.clone());
+                    self.replaced.push(change);
+                    folded
+                }
                 None => change,
             };
             self.put(None, &key, folded);

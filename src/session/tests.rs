@@ -669,6 +669,82 @@ async fn failed_save_keeps_what_was_taken_once() {
     }
 }
 
+/// Uses its session when it is dropped.
+struct UsesSession(Session);
+
+impl Drop for UsesSession {
+    fn drop(&mut self) {
+        let _ = self.0.keys();
+    }
+}
+
+/// A function that adds to a number, and uses its session when it is dropped.
+fn held(session: &Session, by: i64) -> impl Fn(&mut i64) + Send + Sync + 'static {
+    let held = UsesSession(session.clone());
+    move |n| {
+        let _held = &held;
+        *n += by;
+    }
+}
+
+/// Changes that are put together after a save has failed drop no function of an application while
+/// the session is locked.
+#[test]
+fn failed_save_drops_updates_without_the_lock() {
+    type Step = fn(&Session);
+    let steps: [(&str, Step, Step); 6] = [
+        (
+            "one that a logout drops",
+            |session| session.update("n", held(session, 1)).unwrap(),
+            |session| session.destroy().unwrap(),
+        ),
+        (
+            "an update of what the save sets",
+            |session| session.insert("n", 5).unwrap(),
+            |session| session.update("n", held(session, 1)).unwrap(),
+        ),
+        (
+            "one that changes nothing of it",
+            |session| session.insert("n", 5).unwrap(),
+            |session| session.update("n", held(session, 0)).unwrap(),
+        ),
+        (
+            "one that the save replaces",
+            |session| session.update("n", held(session, 1)).unwrap(),
+            |session| session.insert("n", 5).unwrap(),
+        ),
+        (
+            "one that a clear replaces",
+            |session| session.update("n", held(session, 1)).unwrap(),
+            |session| session.clear().unwrap(),
+        ),
+        (
+            "one that changes nothing, and a clear",
+            |session| session.update("n", held(session, 0)).unwrap(),
+            |session| session.clear().unwrap(),
+        ),
+    ];
+    for (what, before, during) in steps {
+        let (ended, end) = std::sync::mpsc::channel();
+        let run = async move {
+            let fake = Fake::holding(&[("n", "1")]).replying([FAILS]);
+            let (session, _) = fake.meanwhile(during).session().await;
+            session.insert("a", 1).unwrap();
+            before(&session);
+            session.save().await.unwrap_err();
+            session.close();
+            let _ = ended.send(());
+        };
+        std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            runtime.unwrap().block_on(run);
+        });
+        // A lock that is taken twice would wait for ever.
+        let end = end.recv_timeout(Duration::from_secs(5));
+        assert!(end.is_ok(), "{what}");
+    }
+}
+
 /// The values of one user are never in the session of another user, whether the save succeeds or
 /// fails.
 #[tokio::test]
