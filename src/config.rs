@@ -42,7 +42,7 @@ pub(crate) struct Settings {
     pub(crate) header: Option<String>,
     /// The newest first. `None` leaves ids unsigned.
     pub(crate) signing_keys: Option<Vec<SigningKey>>,
-    pub(crate) user_key: Option<SigningKey>,
+    pub(crate) user_hash_key: Option<SigningKey>,
     /// The application among several on a table.
     pub(crate) audience: Option<String>,
     pub(crate) expiry: Expiry,
@@ -58,7 +58,7 @@ impl Default for Settings {
             previous_cookies: Vec::new(),
             header: None,
             signing_keys: None,
-            user_key: None,
+            user_hash_key: None,
             audience: None,
             expiry: Expiry::default(),
             max_size: DEFAULT_MAX_SIZE,
@@ -114,7 +114,7 @@ impl Settings {
             text.split(',').map(|key| signing_key(key.trim())).collect()
         })?;
         let wanted = "a key of 32 bytes or more in base64";
-        settings.user_key =
+        settings.user_hash_key =
             variables.parsed("SESSION_USER_KEY", wanted, |text| signing_key(text.trim()))?;
         let wanted = "a name of 1 to 256 bytes";
         settings.audience = variables.text("SESSION_AUDIENCE", wanted, is_audience)?;
@@ -152,12 +152,12 @@ impl Settings {
     ///
     /// As [`Pseudonym::of`].
     pub(crate) fn pseudonym(&self, user: &str) -> Result<Pseudonym, Error> {
-        let of_audience = match (&self.audience, &self.user_key) {
+        let of_audience = match (&self.audience, &self.user_hash_key) {
             (None, _) => None,
             (Some(name), Some(key)) => Some(SigningKey::new(key.mac(name.as_bytes()))?),
             (Some(name), None) => Some(SigningKey::new(Sha256::digest(name))?),
         };
-        Pseudonym::of(user, of_audience.as_ref().or(self.user_key.as_ref()))
+        Pseudonym::of(user, of_audience.as_ref().or(self.user_hash_key.as_ref()))
     }
 }
 
@@ -168,7 +168,7 @@ impl fmt::Debug for Settings {
             .field("previous_cookies", &self.previous_cookies)
             .field("header", &self.header)
             .field("signing_keys", &self.signing_keys)
-            .field("user_key", &self.user_key)
+            .field("user_hash_key", &self.user_hash_key)
             .field("audience", &self.audience)
             .field("expiry", &self.expiry)
             .field("max_size", &self.max_size)

@@ -12,7 +12,7 @@ use http::request::Parts;
 use crate::error::Error;
 use crate::request::SessionExt as _;
 use crate::response::default_on_error;
-use crate::session::{Session, UnreadSession};
+use crate::session::{Session, WriteOnlySession};
 
 impl<S: Send + Sync> FromRequestParts<S> for Session {
     type Rejection = Error;
@@ -22,11 +22,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for UnreadSession {
+impl<S: Send + Sync> FromRequestParts<S> for WriteOnlySession {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        parts.unread_session()
+        parts.write_only_session()
     }
 }
 

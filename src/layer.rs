@@ -165,7 +165,7 @@ impl<S: SessionStore> SessionLayer<S> {
     ///
     /// The previous cookie keeps its weaknesses as long as it is accepted: other hosts below its
     /// domain can plant one. Remove the setting when its sessions have ended. It has no effect together
-    /// with [`header`](Self::header).
+    /// with [`header`](Self::id_header).
     ///
     /// ```
     /// use lambda_sessions::{MemoryStore, PreviousCookie, SessionLayer};
@@ -196,12 +196,12 @@ impl<S: SessionStore> SessionLayer<S> {
     /// ```
     /// use lambda_sessions::{MemoryStore, SessionLayer};
     ///
-    /// let sessions = SessionLayer::new(MemoryStore::new()).header("Authorization");
+    /// let sessions = SessionLayer::new(MemoryStore::new()).id_header("Authorization");
     /// # let _ = sessions;
     /// ```
     ///
     /// [RFC 6750]: https://www.rfc-editor.org/rfc/rfc6750#section-2.1
-    pub fn header(self, name: impl Into<String>) -> Self {
+    pub fn id_header(self, name: impl Into<String>) -> Self {
         self.set(|settings| settings.header = Some(name.into()))
     }
 
@@ -238,20 +238,20 @@ impl<S: SessionStore> SessionLayer<S> {
         self.set(|settings| settings.signing_keys = Some(keys.into_iter().collect()))
     }
 
-    /// Default: none. Keys the hash by which the store knows a [user](Session::set_user):
+    /// Default: none. Keys the hash by which the store knows a [user](Session::log_in):
     /// HMAC-SHA256 instead of SHA-256. Without a key whoever has the table can try all ids that
     /// there may be, such as a list of mail addresses or all small numbers; with one, only who has
     /// the key too.
     ///
     /// With another key all sessions are nobody's: they live on, but can be neither listed nor
     /// revoked by their user's id.
-    pub fn user_key(self, key: SigningKey) -> Self {
-        self.set(|settings| settings.user_key = Some(key))
+    pub fn user_hash_key(self, key: SigningKey) -> Self {
+        self.set(|settings| settings.user_hash_key = Some(key))
     }
 
     /// Sets the name of the application, for a table that several applications use. The default is
     /// none. Sessions are found by the application that began them and by no other, and so are the
-    /// sessions of a [user](Session::set_user): the name is hashed with the id, at no further call.
+    /// sessions of a [user](Session::log_in): the name is hashed with the id, at no further call.
     ///
     /// Without it two functions on one table accept each other's cookies. With another name all
     /// sessions from before are unknown.
@@ -297,14 +297,14 @@ impl<S: SessionStore> SessionLayer<S> {
     ///
     /// The requests that a page sends at once do not hurt each other: for 60 seconds the id before
     /// still leads to the session, for reads and for writes, but it is not renewed, and not given to
-    /// the client again. After a [`renew`](Session::renew), which is for logins, it never does.
+    /// the client again. After a [`cycle_id`](Session::cycle_id), which is for logins, it never does.
     /// Whole seconds; one at least. A renewal is one `TransactWriteItems`.
     ///
     /// A client that never gets the response with its new id, since its connection broke, has to log
     /// in again after those 60 seconds: an interval of hours costs fewer of them than one of minutes.
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#renewal-timeout
-    pub fn renew_interval(self, interval: Duration) -> Self {
+    pub fn cycle_id_after(self, interval: Duration) -> Self {
         self.set(|settings| settings.expiry.renew = Some(interval))
     }
 
@@ -356,7 +356,7 @@ impl<S: SessionStore> SessionLayer<S> {
         self.set(|settings| settings.on_error = Arc::new(answer))
     }
 
-    /// The live sessions that are [bound](Session::set_user) to a user, the last seen first: for an
+    /// The live sessions that are [bound](Session::log_in) to a user, the last seen first: for an
     /// administrator's page, or a job.
     ///
     /// # Errors
@@ -371,7 +371,7 @@ impl<S: SessionStore> SessionLayer<S> {
         Ok(sessions.in_order(None))
     }
 
-    /// Ends all sessions that are [bound](Session::set_user) to a user: after a password was reset,
+    /// Ends all sessions that are [bound](Session::log_in) to a user: after a password was reset,
     /// an account was closed or a device was stolen ([ASVS 7.4][asvs]).
     ///
     /// Every session whose login was acknowledged before this began is dead for every read that

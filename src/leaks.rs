@@ -54,7 +54,7 @@ fn provoke(kind: ErrorKind, stage: &Stage) -> Provoking<'_> {
         ErrorKind::Timeout => Box::pin(stage.read_meets(Answer::Hang)),
         ErrorKind::OutcomeUnknown => Box::pin(stage.write_is_lost()),
         ErrorKind::Conflict => Box::pin(stage.meanwhile(write_elsewhere, |session| {
-            session.if_unchanged()?;
+            session.require_unchanged()?;
             session.insert(KEY, format!("{VALUE} again"))
         })),
         ErrorKind::Gone => Box::pin(stage.meanwhile(log_out_elsewhere, |session| {
@@ -123,7 +123,7 @@ impl Stage {
         let sessions = SessionLayer::new(store)
             .clock(bench.clock.reader())
             .signing_keys([key.clone()])
-            .user_key(key)
+            .user_hash_key(key)
             .on_error(move |error| {
                 seen.lock().unwrap().push(error.clone());
                 crate::response::default_on_error(error)
@@ -240,7 +240,7 @@ impl Stage {
 }
 
 async fn fill(_: Request, session: Session) -> Result<String, HandlerError> {
-    session.set_user(USER)?;
+    session.log_in(USER)?;
     session.set_label(LABEL)?;
     session.insert(KEY, VALUE)?;
     session.insert("number", NUMBER)?;
@@ -344,12 +344,12 @@ async fn no_public_type_shows_a_secret() {
         async move {
             session.update(KEY, |value: &mut String| value.push_str(VALUE))?;
             session.insert("other", VALUE)?;
-            session.set_user(USER)?;
+            session.log_in(USER)?;
             session.set_label("secret-label of another kind")?;
             let id = session.id();
             let key = id.as_ref().map(|id| id.storage_key());
             let sessions = session.user_sessions().await?;
-            let unread = request.unread_session()?;
+            let unread = request.write_only_session()?;
             let text = format!("{session:?} {id:?} {key:?} {sessions:?} {unread:?} {session:#?}");
             written.lock().unwrap().push_str(&text);
             Ok::<_, HandlerError>(String::new())
@@ -426,7 +426,7 @@ async fn no_public_type_shows_a_secret() {
 #[test]
 fn no_panic_tells_a_secret() {
     let key = SigningKey::new(SIGNING_KEY).unwrap();
-    let sessions = SessionLayer::new(MemoryStore::new()).user_key(key.clone());
+    let sessions = SessionLayer::new(MemoryStore::new()).user_hash_key(key.clone());
     let wrong = [
         sessions.clone().signing_keys([]),
         sessions

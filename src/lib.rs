@@ -49,13 +49,13 @@
 //! What was changed is written key by key: two requests that change different keys of one session
 //! both survive. [`increment`](Session::increment) is added up by DynamoDB, so that concurrent ones
 //! all count, and [`update`](Session::update) is a function of the value as it is by then. For rules
-//! that span keys there is [`if_unchanged`](Session::if_unchanged). A value equal to what is there is no change, and costs no write.
+//! that span keys there is [`require_unchanged`](Session::require_unchanged). A value equal to what is there is no change, and costs no write.
 //!
 //! # Login and logout
 //!
-//! A whole login. [`set_user`](Session::set_user) gives the session a new id and kills the old
+//! A whole login. [`log_in`](Session::log_in) gives the session a new id and kills the old
 //! one, so that nobody who knew it before is logged in along with the user; where sessions have no
-//! users, [`renew`](Session::renew) does. [`destroy`](Session::destroy) is the logout.
+//! users, [`cycle_id`](Session::cycle_id) does. [`destroy`](Session::destroy) is the logout.
 //!
 //! ```
 //! use lambda_http::http::{Method, StatusCode};
@@ -68,7 +68,7 @@
 //!     let answer = match (request.method(), request.uri().path()) {
 //!         (&Method::POST, "/login") => match check_password(request.body()) {
 //!             Some(user) => {
-//!                 session.set_user(&user)?; // first of all: a new id, against session fixation
+//!                 session.log_in(&user)?; // first of all: a new id, against session fixation
 //!                 session.insert(USER, &user)?;
 //!                 (StatusCode::OK, format!("welcome, {user}\n"))
 //!             }
@@ -113,7 +113,7 @@
 //!
 //! # Users
 //!
-//! A session that [`set_user`](Session::set_user) has made a user's is one of the user's sessions:
+//! A session that [`log_in`](Session::log_in) has made a user's is one of the user's sessions:
 //! [`user_sessions`](Session::user_sessions) lists them ("your devices"),
 //! [`revoke_others`](Session::revoke_others) ends all others ("log out everywhere else"),
 //! [`revoke`](Session::revoke) one of them, and [`SessionLayer::revoke_user`] all, from outside a
@@ -135,7 +135,7 @@
 //! ```
 //!
 //! In DynamoDB that takes a [second table](DynamoDbStore::users_table), which is asked for nothing
-//! until the first session is bound. The tables hold a [pseudonym](SessionLayer::user_key) of the user.
+//! until the first session is bound. The tables hold a [pseudonym](SessionLayer::user_hash_key) of the user.
 //!
 //! # When it is written
 //!
@@ -172,13 +172,13 @@
 //! | reads | `GetItem` |
 //! | reads when a [touch](SessionLayer::touch_interval) is due | `GetItem`, `UpdateItem` |
 //! | reads and changes any number of keys | `GetItem`, `UpdateItem` |
-//! | only writes (with the layer: [`unread_session`](SessionExt::unread_session)) | `UpdateItem`; a `GetItem` before it when nothing was heard of DynamoDB for 10 seconds |
+//! | only writes (with the layer: [`write_only_session`](SessionExt::write_only_session)) | `UpdateItem`; a `GetItem` before it when nothing was heard of DynamoDB for 10 seconds |
 //! | starts a session | `PutItem` |
 //! | renews the id | `GetItem`, `TransactWriteItems` |
 //! | destroys it and starts anew | `GetItem`, `TransactWriteItems` |
 //! | logs out | `GetItem`, `DeleteItem` |
-//! | finds its id [too old](SessionLayer::renew_interval) | `GetItem`, `TransactWriteItems` |
-//! | begins, or renews, a session of a [user](Session::set_user) | `TransactWriteItems` for the write |
+//! | finds its id [too old](SessionLayer::cycle_id_after) | `GetItem`, `TransactWriteItems` |
+//! | begins, or renews, a session of a [user](Session::log_in) | `TransactWriteItems` for the write |
 //! | logs out of one | `GetItem`, `DeleteItem`, `DeleteItem` |
 //! | lists a user's sessions | `Query`, and `BatchGetItem` for each 100 |
 //! | revokes them | `Query`, 2 `DeleteItem` for each, `Query` |
@@ -275,7 +275,7 @@
 //!
 //! | Name | Description | Default? |
 //! |---|---|---|
-//! | `axum` | [`Session`] and [`UnreadSession`] as extractors, [`Error`] as a response | no |
+//! | `axum` | [`Session`] and [`WriteOnlySession`] as extractors, [`Error`] as a response | no |
 #![cfg_attr(
     feature = "conformance",
     doc = "| `conformance` | [the suite](crate::conformance) that every [`SessionStore`] passes | no |"
@@ -352,7 +352,7 @@ pub use crate::key::{AsKey, Key, Takes};
 pub use crate::layer::SessionLayer;
 pub use crate::record::{Data, Entry, Found, Opaque, Record, Stored, Stub};
 pub use crate::request::SessionExt;
-pub use crate::session::{Session, UnreadSession};
+pub use crate::session::{Session, WriteOnlySession};
 pub use crate::signing::SigningKey;
 #[cfg(feature = "conformance")]
 pub use crate::store::conformance;

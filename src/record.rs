@@ -159,7 +159,7 @@ impl Record {
     }
 
     /// When its id was given out, if that is not when it began, and is kept: for the
-    /// [scheduled renewal](crate::SessionLayer::renew_interval).
+    /// [scheduled renewal](crate::SessionLayer::cycle_id_after).
     #[must_use]
     pub fn issued(&self) -> Option<Timestamp> {
         self.issued

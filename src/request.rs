@@ -8,7 +8,7 @@ use http::{Extensions, Request, request::Parts};
 
 use crate::error::{Error, ErrorKind};
 use crate::layer::SessionLayer;
-use crate::session::{Session, UnreadSession};
+use crate::session::{Session, WriteOnlySession};
 
 /// The session of a request, for handlers that are not given it as an argument.
 ///
@@ -71,7 +71,7 @@ pub trait SessionExt {
     /// use lambda_sessions::SessionExt as _;
     ///
     /// async fn seen(request: Request) -> Result<&'static str, Error> {
-    ///     request.unread_session()?.increment("hits", 1)?;
+    ///     request.write_only_session()?.increment("hits", 1)?;
     ///     Ok("")
     /// }
     /// ```
@@ -79,7 +79,7 @@ pub trait SessionExt {
     /// # Errors
     ///
     /// [`Misconfigured`](ErrorKind::Misconfigured) where no layer was applied.
-    fn unread_session(&self) -> Result<UnreadSession, Error>;
+    fn write_only_session(&self) -> Result<WriteOnlySession, Error>;
 }
 
 impl<B> SessionExt for Request<B> {
@@ -94,8 +94,8 @@ impl<B> SessionExt for Request<B> {
         load(self.extensions(), Some(layer.id()))
     }
 
-    fn unread_session(&self) -> Result<UnreadSession, Error> {
-        of(self.extensions(), None).map(UnreadSession)
+    fn write_only_session(&self) -> Result<WriteOnlySession, Error> {
+        of(self.extensions(), None).map(WriteOnlySession)
     }
 }
 
@@ -111,8 +111,8 @@ impl SessionExt for Parts {
         load(&self.extensions, Some(layer.id()))
     }
 
-    fn unread_session(&self) -> Result<UnreadSession, Error> {
-        of(&self.extensions, None).map(UnreadSession)
+    fn write_only_session(&self) -> Result<WriteOnlySession, Error> {
+        of(&self.extensions, None).map(WriteOnlySession)
     }
 }
 

@@ -142,7 +142,7 @@ struct State {
     changes: Changes,
     ended: Ended,
     renew: bool,
-    if_unchanged: bool,
+    require_unchanged: bool,
     /// The user who has logged in, whether it is bound to that one already or not.
     user: Option<Pseudonym>,
     /// The user whose login is being written.
@@ -517,16 +517,16 @@ impl Session {
     /// # Errors
     ///
     /// Only those of every change, [above](Self#errors).
-    pub fn if_unchanged(&self) -> Result<(), Error> {
+    pub fn require_unchanged(&self) -> Result<(), Error> {
         self.try_change(|state| {
-            state.if_unchanged = true;
+            state.require_unchanged = true;
             Ok(())
         })
     }
 
     /// Gives the session a new id at the end of the request, with the same data. The old one is dead
     /// at once. Call it at every change of privilege: it is the defence against
-    /// [session fixation][owasp]. [`set_user`](Self::set_user) implies it.
+    /// [session fixation][owasp]. [`log_in`](Self::log_in) implies it.
     ///
     /// A request that read the session before, and changes it after, is answered with 409. One that
     /// comes with the old id later reads an empty session, and may begin a new one. Nothing that is
@@ -537,7 +537,7 @@ impl Session {
     /// Only those of every change, [above](Self#errors).
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#renew-the-session-id-after-any-privilege-level-change
-    pub fn renew(&self) -> Result<(), Error> {
+    pub fn cycle_id(&self) -> Result<(), Error> {
         self.try_change(|state| {
             state.renew = true;
             Ok(())
@@ -563,7 +563,7 @@ impl Session {
     /// Writes now what would be written at the end, for a side effect that must not happen unless
     /// the session is stored. After it, [`get`](Self::get) gives what was committed.
     ///
-    /// A pending [`renew`](Self::renew) or [`set_user`](Self::set_user) is performed: from here on
+    /// A pending [`cycle_id`](Self::cycle_id) or [`log_in`](Self::log_in) is performed: from here on
     /// [`id`](Self::id) is the new one, and the old one is dead. The client learns of it by the
     /// response. If the handler then returns `Err`, or the end of the request fails, the client has to
     /// begin anew.
@@ -640,9 +640,9 @@ impl fmt::Debug for Session {
 ///
 /// It leaves the expiry as it is: a client that does nothing else is idle.
 #[derive(Clone, Debug)]
-pub struct UnreadSession(pub(crate) Session);
+pub struct WriteOnlySession(pub(crate) Session);
 
-impl UnreadSession {
+impl WriteOnlySession {
     /// Puts a value under a key.
     ///
     /// # Errors
@@ -714,7 +714,7 @@ impl Session {
                 changes: Changes::default(),
                 ended: Ended::No,
                 renew: false,
-                if_unchanged: false,
+                require_unchanged: false,
                 user: None,
                 user_on_the_way: None,
                 label: None,

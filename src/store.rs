@@ -225,7 +225,7 @@ pub struct Update<'a> {
     pub read: Option<&'a Record>,
     /// Whether it fails with [`Conflict`](crate::ErrorKind::Conflict) if somebody wrote since that
     /// read.
-    pub if_unchanged: bool,
+    pub require_unchanged: bool,
     /// The moment.
     pub at: Moment,
 }
@@ -239,7 +239,7 @@ impl<'a> Update<'a> {
             ttl: None,
             label: None,
             read: None,
-            if_unchanged: false,
+            require_unchanged: false,
             at,
         }
     }
@@ -251,7 +251,7 @@ impl<'a> Update<'a> {
     /// [`Conflict`](crate::ErrorKind::Conflict) if it had to be unchanged and is not. As of
     /// [`Changes::apply`].
     pub fn apply(&self, record: &Record) -> Result<Record, Error> {
-        let read = self.read.filter(|_| self.if_unchanged);
+        let read = self.read.filter(|_| self.require_unchanged);
         if read.is_some_and(|read| read.version() != record.version()) {
             let reason = "another request wrote the session in between";
             return Err(Error::new(ErrorKind::Conflict, reason));
@@ -311,7 +311,7 @@ pub struct Renewal<'a> {
     pub dated: bool,
     /// Whether it fails with [`Conflict`](crate::ErrorKind::Conflict) if somebody wrote since that
     /// read.
-    pub if_unchanged: bool,
+    pub require_unchanged: bool,
     /// The moment.
     pub at: Moment,
 }
@@ -327,7 +327,7 @@ impl<'a> Renewal<'a> {
             binding: read.binding(),
             leads_on: false,
             dated: false,
-            if_unchanged: false,
+            require_unchanged: false,
             at,
         }
     }
@@ -341,7 +341,7 @@ impl<'a> Renewal<'a> {
         let update = Update {
             ttl: Some(self.ttl),
             read: Some(self.read),
-            if_unchanged: self.if_unchanged,
+            require_unchanged: self.require_unchanged,
             ..Update::new(self.changes, self.at)
         };
         let record = update.apply(record)?.bound_to(self.binding.cloned());

@@ -11,7 +11,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use lambda_sessions::{
     DynamoDbStore, Error, ErrorKind, MemoryStore, Session, SessionExt as _, SessionLayer,
-    UnreadSession,
+    WriteOnlySession,
 };
 use support::{Answer, Proxy, Table};
 use tower::ServiceExt as _;
@@ -20,7 +20,7 @@ async fn count(session: Session) -> Result<String, Error> {
     Ok(session.increment("visits", 1)?.to_string())
 }
 
-async fn hit(session: UnreadSession) -> Result<(), Error> {
+async fn hit(session: WriteOnlySession) -> Result<(), Error> {
     session.increment("visits", 1)
 }
 

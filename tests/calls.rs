@@ -89,7 +89,7 @@ async fn without_a_cookie_reading_none() {
             assert_eq!(session.get::<u32>("n")?, None);
             session.remove("n")?;
             session.clear()?;
-            session.renew()?;
+            session.cycle_id()?;
             Ok(())
         };
         assert_eq!(
@@ -215,7 +215,7 @@ async fn only_writing_one_write() {
     let bench = Bench::new().await;
     let mut visitor = bench.guest(begin).await;
     let write = |request: Request| async move {
-        let session = request.unread_session()?;
+        let session = request.write_only_session()?;
         session.insert("a", 2)?;
         session.remove("b")?;
         session.increment("n", 1)?;
@@ -226,7 +226,7 @@ async fn only_writing_one_write() {
         ["UpdateItem"]
     );
     let logout = |request: Request| async move {
-        request.unread_session()?.destroy()?;
+        request.write_only_session()?.destroy()?;
         Ok(())
     };
     assert_eq!(
@@ -243,7 +243,7 @@ async fn starting_a_session_one_write() {
         let mut visitor = Visitor::new();
         let start = |session: Session| async move {
             session.insert("a", 1)?;
-            session.renew()?;
+            session.cycle_id()?;
             Ok(())
         };
         assert_eq!(
@@ -252,7 +252,7 @@ async fn starting_a_session_one_write() {
             "{way:?}"
         );
     }
-    let start = |request: Request| async move { Ok(request.unread_session()?.insert("a", 1)?) };
+    let start = |request: Request| async move { Ok(request.write_only_session()?.insert("a", 1)?) };
     assert_eq!(
         calls_unread(&bench, &mut Visitor::new(), start).await,
         ["PutItem"]
@@ -265,7 +265,7 @@ async fn renewing_a_read_and_one_transaction() {
     for way in WAYS {
         let mut visitor = bench.guest(begin).await;
         let login = |session: Session| async move {
-            session.renew()?;
+            session.cycle_id()?;
             session.insert("user", "ada")?;
             Ok(())
         };
@@ -297,7 +297,7 @@ async fn logging_out_one_deletion_and_the_read() {
         let logout = |session: Session| async move {
             session.insert("a", 2)?;
             session.destroy()?;
-            session.renew()?;
+            session.cycle_id()?;
             Ok(())
         };
         let calls = calls_of(&bench, way, &mut visitor, logout).await;
@@ -311,7 +311,7 @@ async fn logging_out_one_deletion_and_the_read() {
 async fn of_users() {
     let bench = Bench::with_users().await;
     let login = |session: Session| async move {
-        session.set_user("ada")?;
+        session.log_in("ada")?;
         session.set_label("phone")?;
         session.insert("user", "ada")?;
         Ok(())
@@ -327,7 +327,7 @@ async fn of_users() {
         let calls = calls_of(&bench, way, &mut visitor, login).await;
         assert_eq!(calls, ["GetItem"], "{way:?}: it is hers already");
         let renew = |session: Session| async move {
-            session.renew()?;
+            session.cycle_id()?;
             Ok(())
         };
         let calls = calls_of(&bench, way, &mut visitor, renew).await;
@@ -357,7 +357,7 @@ async fn of_users() {
 async fn revoking_two_deletions_for_each_session_and_two_queries() {
     let bench = Bench::with_users().await;
     let login = |session: Session| async move {
-        session.set_user("ada")?;
+        session.log_in("ada")?;
         Ok(())
     };
     for sessions in [0, 1, 3] {
@@ -376,7 +376,7 @@ async fn revoking_two_deletions_for_each_session_and_two_queries() {
 #[tokio::test]
 async fn renewing_on_schedule_a_read_and_one_transaction() {
     let mut bench = Bench::new().await;
-    bench.sessions = bench.sessions.clone().renew_interval(minutes(15));
+    bench.sessions = bench.sessions.clone().cycle_id_after(minutes(15));
     for way in WAYS {
         let mut visitor = bench.guest(begin).await;
         let before = visitor.clone();
@@ -411,7 +411,7 @@ async fn saving_in_between_costs_a_write_of_its_own_and_the_end_none() {
             "{way:?}"
         );
         let save = |session: Session| async move {
-            session.renew()?;
+            session.cycle_id()?;
             session.increment("a", 1)?;
             session.save().await?;
             assert_eq!(session.get("a")?, Some(2));

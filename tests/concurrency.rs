@@ -117,7 +117,7 @@ async fn if_unchanged_lets_one_of_two_win() {
             let allowed = !session.contains(other);
             both_have_read.wait().await;
             if allowed {
-                session.if_unchanged()?;
+                session.require_unchanged()?;
                 session.insert(from, true)?;
             }
             Ok("")
@@ -141,7 +141,7 @@ async fn if_unchanged_lets_one_of_two_win() {
 async fn if_unchanged_holds_whatever_is_written() {
     let bench = Bench::new().await;
     for large in [false, true] {
-        for if_unchanged in [false, true] {
+        for require_unchanged in [false, true] {
             let mut ada = bench.guest(begin).await;
             let (elsewhere, other) = (bench.elsewhere(), ada.clone());
             let change = |_: Request, session: Session| {
@@ -156,24 +156,28 @@ async fn if_unchanged_holds_whatever_is_written() {
                         true => {
                             (0..1_000).try_for_each(|n| session.insert(format!("key {n}"), n))?
                         }
-                        false => session.renew()?,
+                        false => session.cycle_id()?,
                     }
                     session.insert("ours", true)?;
-                    if if_unchanged {
-                        session.if_unchanged()?;
+                    if require_unchanged {
+                        session.require_unchanged()?;
                     }
                     Ok("")
                 }
             };
             let reply = ada.visit(&bench.sessions, change).await;
-            let status = if if_unchanged { 409 } else { 200 };
+            let status = if require_unchanged { 409 } else { 200 };
             assert_eq!(reply.status, status, "large: {large}");
             let there = |_: Request, session: Session| async move {
                 let (theirs, ours) = (session.contains("theirs"), session.contains("ours"));
                 Ok(format!("{theirs} {ours}"))
             };
             let there = ada.visit(&bench.sessions, there).await.body;
-            assert_eq!(there, format!("true {}", !if_unchanged), "large: {large}");
+            assert_eq!(
+                there,
+                format!("true {}", !require_unchanged),
+                "large: {large}"
+            );
         }
     }
 }
@@ -228,7 +232,7 @@ fn write(kind: &str, session: &Session) -> Result<(), Error> {
         "set" => session.insert("a", 1)?,
         "increment" => drop(session.increment("n", 1)?),
         "update" => session.update("list", |list: &mut Vec<u32>| list.push(1))?,
-        "renew" => session.renew()?,
+        "renew" => session.cycle_id()?,
         _ => {}
     }
     Ok(())
@@ -249,7 +253,7 @@ where
         "unread" => {
             let unread = move |request: Request| async move {
                 during().await;
-                request.unread_session()?.remove("n")?;
+                request.write_only_session()?.remove("n")?;
                 Ok("")
             };
             ada.visit_layered(sessions, unread).await

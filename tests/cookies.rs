@@ -38,7 +38,7 @@ async fn function() {
 }
 
 async fn login(_: Request, session: Session) -> Result<String, Error> {
-    session.renew()?;
+    session.cycle_id()?;
     session.insert("name", "ada")?;
     Ok(String::new())
 }
@@ -306,7 +306,7 @@ async fn login_of_two_values_ends_both_sessions() {
         let both = lines.each_ref().map(String::as_str);
         let handler = |request: Request, session: Session| async move {
             if !plain {
-                session.set_user("ada")?;
+                session.log_in("ada")?;
             }
             login(request, session).await
         };
@@ -343,7 +343,7 @@ async fn header_reads_no_previous_cookie() {
     let before = bench.sessions.clone().cookie_name("sid");
     let mut browser = Browser::logged_in(&before).await;
     let sessions = bench.sessions.clone().previous_cookie("sid");
-    let sessions = sessions.header("X-SessionId");
+    let sessions = sessions.id_header("X-SessionId");
     let reply = browser.visit(&sessions, who).await;
     assert_eq!((reply.body.as_str(), reply.cookies.len()), ("nobody", 0));
 }
@@ -362,10 +362,10 @@ fn impossible_carrier_panics_when_built() {
             sessions().previous_cookie(PreviousCookie::new("__Host-x").path("/x")),
             "__Host-",
         ),
-        (sessions().header("Vary"), "Vary"),
-        (sessions().header("X-Amzn-Trace-Id"), "X-Amzn-Trace-Id"),
-        (sessions().header("Sec-Token"), "Sec-Token"),
-        (sessions().header("Location"), "Location"),
+        (sessions().id_header("Vary"), "Vary"),
+        (sessions().id_header("X-Amzn-Trace-Id"), "X-Amzn-Trace-Id"),
+        (sessions().id_header("Sec-Token"), "Sec-Token"),
+        (sessions().id_header("Location"), "Location"),
     ];
     for (sessions, reason) in cases {
         let built = catch_unwind(AssertUnwindSafe(|| drop(sessions.wrap(count))));
@@ -638,7 +638,7 @@ async fn run_sees_every_cookie_line() {
 #[tokio::test]
 async fn bearer_token_carries_the_id() {
     let bench = Bench::new().await;
-    let sessions = bench.sessions.clone().header("Authorization");
+    let sessions = bench.sessions.clone().id_header("Authorization");
     let mut visitor = Visitor::new();
     let reply = visitor.visit(&sessions, count).await;
     let id = reply.header("x-sessionid").unwrap().to_owned();
@@ -677,7 +677,7 @@ async fn bearer_token_carries_the_id() {
 #[tokio::test]
 async fn bearer_token_is_read_in_every_event() {
     let bench = Bench::new().await;
-    let sessions = bench.sessions.clone().header("authorization");
+    let sessions = bench.sessions.clone().id_header("authorization");
     let reply = Visitor::new().visit(&sessions, count).await;
     let token = format!("Bearer {}", reply.header("x-sessionid").unwrap());
     for shape in SHAPES {

@@ -34,7 +34,7 @@ enum Way {
 /// What a handler does with it.
 async fn act(what: &str, session: Session) -> Result<String, Error> {
     match what {
-        "renew" => session.renew()?,
+        "renew" => session.cycle_id()?,
         "replace" => {
             session.destroy()?;
             session.insert("visits", 1)?;

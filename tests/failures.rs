@@ -66,7 +66,7 @@ async fn an_increment_of_what_is_no_number_is_refused_by_the_store() {
     ada.visit(&bench.sessions, name).await;
     let before = bench.table.item().await;
     let increment = |request: Request| async move {
-        let session = request.unread_session()?;
+        let session = request.write_only_session()?;
         session.increment("visits", 1)?;
         session.increment("name", 1)?;
         Ok("")
@@ -290,7 +290,7 @@ async fn an_endpoint_that_is_not_there_is_unavailable() {
         "a create",
     );
     let unread = |request: Request| async move {
-        Ok(request.unread_session()?.insert("a", 1).map(|()| "")?)
+        Ok(request.write_only_session()?.insert("a", 1).map(|()| "")?)
     };
     assert_refused(
         &known.visit_layered(&sessions, unread).await,
@@ -348,7 +348,7 @@ async fn a_save_that_is_refused_sends_no_success_and_no_cookie() {
             _ => Answer::error(status, name),
         });
         let renew = |_: Request, session: Session| async move {
-            session.renew()?;
+            session.cycle_id()?;
             Ok("")
         };
         let replace = |_: Request, session: Session| async move {
@@ -391,7 +391,7 @@ async fn without_a_layer_there_is_no_session_and_it_says_so() {
         request.session().await.unwrap_err().kind(),
         ErrorKind::Misconfigured
     );
-    let error = request.unread_session().unwrap_err();
+    let error = request.write_only_session().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert!(error.to_string().contains("SessionLayer"), "{error}");
 }
@@ -408,7 +408,7 @@ async fn after_a_failed_load_nothing_is_written_but_a_logout() {
         _ => Answer::Forward,
     });
     let write = |request: Request| async move {
-        request.unread_session()?.insert("visits", 777)?;
+        request.write_only_session()?.insert("visits", 777)?;
         assert!(request.session().await.is_err());
         Ok("fine")
     };
@@ -416,7 +416,7 @@ async fn after_a_failed_load_nothing_is_written_but_a_logout() {
     assert_eq!(bench.table.item().await, before);
     let logout = |request: Request| async move {
         assert!(request.session().await.is_err());
-        request.unread_session()?.destroy()?;
+        request.write_only_session()?.destroy()?;
         Ok("")
     };
     assert_eq!(ada.visit_layered(&hasty, logout).await.status, 200);

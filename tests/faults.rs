@@ -196,7 +196,7 @@ impl Row {
             .operation_timeout(Duration::from_secs(4));
         let sessions = SessionLayer::new(store).clock(clock.reader());
         let sessions = match self.step {
-            Step::Rotate => sessions.renew_interval(minutes(15)),
+            Step::Rotate => sessions.cycle_id_after(minutes(15)),
             _ => sessions,
         };
         let mut ada = Visitor::new();
@@ -271,7 +271,7 @@ impl Row {
             Step::Load | Step::Create | Step::Update => ada.visit(sessions, count).await,
             Step::Unread => {
                 let unread = |request: Request| async move {
-                    request.unread_session()?.increment("visits", 1)?;
+                    request.write_only_session()?.increment("visits", 1)?;
                     Ok("")
                 };
                 ada.visit_layered(sessions, unread).await
@@ -279,14 +279,14 @@ impl Row {
             Step::Touch | Step::Rotate => ada.visit(sessions, |_, _| async { Ok("") }).await,
             Step::Login => {
                 let login = |_: Request, session: Session| async move {
-                    session.set_user("ada")?;
+                    session.log_in("ada")?;
                     Ok("")
                 };
                 ada.visit(sessions, login).await
             }
             Step::Renew => {
                 let renew = |_: Request, session: Session| async move {
-                    session.renew()?;
+                    session.cycle_id()?;
                     Ok("")
                 };
                 ada.visit(sessions, renew).await

@@ -31,7 +31,7 @@ async fn function() {
                 session.increment("visits", 1)?.to_string()
             }
             "/unread" => {
-                request.unread_session()?.increment("visits", 1)?;
+                request.write_only_session()?.increment("visits", 1)?;
                 String::new()
             }
             // As an application may that uses the same client.

@@ -29,7 +29,7 @@ async fn peek(_: Request, session: Session) -> Result<String, Error> {
 }
 
 async fn login(_: Request, session: Session) -> Result<&'static str, Error> {
-    session.renew()?;
+    session.cycle_id()?;
     session.insert("user", "ada")?;
     Ok("")
 }
@@ -243,7 +243,7 @@ async fn a_failing_handler_commits_nothing_but_a_logout() {
 
     let server_error = |_: Request, session: Session| async move {
         session.increment("visits", 1)?;
-        session.renew()?;
+        session.cycle_id()?;
         Ok(Response::builder().status(503).body(Body::Empty)?)
     };
     let reply = ada.visit(&sessions, server_error).await;
@@ -527,7 +527,7 @@ async fn a_write_without_a_read() {
     let before = table.item().await;
     clock.advance(minutes(90));
     let write = |request: Request| async move {
-        let session = request.unread_session()?;
+        let session = request.write_only_session()?;
         session.insert("a", 1)?;
         session.increment("visits", 1)?;
         Ok("")
@@ -547,7 +547,7 @@ async fn a_write_without_a_read() {
 
     // The write is there for whoever reads after all.
     let write_then_read = |request: Request| async move {
-        request.unread_session()?.increment("visits", 1)?;
+        request.write_only_session()?.increment("visits", 1)?;
         Ok(format!(
             "{:?}",
             request.session().await?.get::<i64>("visits")?
@@ -563,7 +563,7 @@ async fn a_write_without_a_read() {
     clock.advance(days(15));
     let old = ada.clone();
     let remove = |request: Request| async move {
-        request.unread_session()?.remove("a")?;
+        request.write_only_session()?.remove("a")?;
         Ok("")
     };
     let reply = ada.visit_layered(&sessions, remove).await;
@@ -578,7 +578,7 @@ async fn a_write_without_a_read() {
     let reply = renewed.visit_layered(&sessions, write).await;
     assert_eq!((reply.status, reply.cookies.len()), (409, 0));
     let logout = |request: Request| async move {
-        request.unread_session()?.destroy()?;
+        request.write_only_session()?.destroy()?;
         Ok("")
     };
     assert_eq!(renewed.visit_layered(&sessions, logout).await.status, 409);
@@ -687,7 +687,7 @@ async fn the_handlers_own_cookies_and_headers_stay() {
 #[tokio::test]
 async fn a_header_carries_the_id_and_a_cookie_does_not() {
     let (sessions, table, _) = sessions().await;
-    let sessions = sessions.header("X-SessionId");
+    let sessions = sessions.id_header("X-SessionId");
     let mut ada = Visitor::new();
     let reply = ada.visit(&sessions, count).await;
     let id = reply.header("x-sessionid").unwrap().to_owned();
@@ -757,7 +757,7 @@ fn impossible_settings_panic_with_the_reason_when_the_service_is_built() {
         (sessions().cookie_name("a b"), "token"),
         (sessions().cookie_path("app"), "path"),
         (sessions().cookie_domain("a;b"), "domain"),
-        (sessions().header("a header"), "a header"),
+        (sessions().id_header("a header"), "a header"),
         (sessions().idle_timeout(Duration::ZERO), "idle timeout"),
         (sessions().lifetime(Duration::from_millis(999)), "lifetime"),
     ];

@@ -17,14 +17,14 @@ use support::{Answer, Bench, Visitor, count, logout, minutes, peek};
 use tokio::sync::Barrier;
 
 async fn login(_: Request, session: Session) -> Result<String, Error> {
-    session.set_user("ada")?;
+    session.log_in("ada")?;
     session.insert("name", "ada")?;
     Ok(String::new())
 }
 
 /// One that binds the session to nobody.
 async fn plain_login(_: Request, session: Session) -> Result<String, Error> {
-    session.renew()?;
+    session.cycle_id()?;
     session.insert("name", "ada")?;
     Ok(String::new())
 }
@@ -62,8 +62,8 @@ async fn save_in_a_login_leaves_the_old_id_dead() {
         let attacker = bench.guest(count).await;
         let (planted, sessions) = (&attacker, &bench.sessions);
         let handler = |_: Request, session: Session| async move {
-            session.renew()?;
-            session.set_user("ada")?;
+            session.cycle_id()?;
+            session.log_in("ada")?;
             session.insert("name", "ada")?;
             session.save().await?;
             assert_eq!(sees(sessions, planted).await, "nobody", "{end:?}");
@@ -105,7 +105,7 @@ async fn save_after_logout_and_login_is_bound() {
     let mut ada = bench.guest(count).await;
     let handler = |_: Request, session: Session| async move {
         session.destroy()?;
-        session.set_user("ada")?;
+        session.log_in("ada")?;
         session.save().await?;
         session.insert("name", "ada")?;
         Ok::<_, Error>(String::new())
@@ -123,7 +123,7 @@ async fn login_of_another_user_starts_empty() {
     let before = visitor.clone();
     let grace = |_: Request, session: Session| async move {
         session.insert("before", 1)?;
-        session.set_user("grace")?;
+        session.log_in("grace")?;
         session.insert("after", 2)?;
         Ok::<_, Error>(session.keys().join(" "))
     };
@@ -147,7 +147,7 @@ async fn login_of_another_user_that_fails_is_none() {
     let bench = Bench::with_users().await;
     let mut ada = bench.guest(login).await;
     let fails = |_: Request, session: Session| async move {
-        session.set_user("grace")?;
+        session.log_in("grace")?;
         Err::<String, Error>("the second factor was wrong".into())
     };
     ada.try_visit(&bench.sessions, fails).await.unwrap_err();
@@ -160,7 +160,7 @@ async fn logout_after_an_invalid_login_logs_out() {
     let mut ada = bench.guest(login).await;
     let copy = ada.clone();
     let handler = |_: Request, session: Session| async move {
-        let error = session.set_user("").unwrap_err();
+        let error = session.log_in("").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Misconfigured);
         session.destroy()?;
         Ok::<_, Error>(String::new())
@@ -226,13 +226,13 @@ async fn login_of_another_user_survives_a_renewal() {
     let (other, elsewhere) = (&ada.clone(), &bench.elsewhere());
     let handler = |_: Request, session: Session| async move {
         let again = |request: Request, session: Session| async move {
-            session.renew()?;
+            session.cycle_id()?;
             login(request, session).await
         };
         let reply = other.clone().visit(elsewhere, again).await;
         assert_eq!((reply.status, reply.cookies.len()), (200, 1));
-        session.renew()?;
-        session.set_user("grace")?;
+        session.cycle_id()?;
+        session.log_in("grace")?;
         session.insert("name", "grace")?;
         Ok::<_, Error>(String::new())
     };
@@ -254,7 +254,7 @@ async fn saved_renewal_that_lost_its_race_begins_anew() {
     let handler = |request: Request, session: Session| async move {
         let reply = other.clone().visit(elsewhere, plain_login).await;
         assert_eq!((reply.status, reply.cookies.len()), (200, 1));
-        session.renew()?;
+        session.cycle_id()?;
         session.save().await?;
         assert!(session.id().is_none() && session.is_new() && session.is_empty());
         session.insert("name", "ada")?;
@@ -272,7 +272,7 @@ async fn saved_renewal_that_lost_its_race_begins_anew() {
 async fn plain_login_by_the_id_before_succeeds() {
     for bound in [false, true] {
         let bench = Bench::with_users().await;
-        let sessions = bench.sessions.clone().renew_interval(minutes(15));
+        let sessions = bench.sessions.clone().cycle_id_after(minutes(15));
         let mut ada = match bound {
             false => bench.guest(count).await,
             true => bench.guest(login).await,
@@ -292,7 +292,7 @@ async fn plain_login_by_the_id_before_succeeds() {
 #[tokio::test]
 async fn login_by_the_id_before_keeps_the_session() {
     let bench = Bench::with_users().await;
-    let sessions = bench.sessions.clone().renew_interval(minutes(15));
+    let sessions = bench.sessions.clone().cycle_id_after(minutes(15));
     let mut ada = bench.guest(count).await;
     bench.clock.advance(minutes(15));
     let mut before = ada.clone();
@@ -346,7 +346,7 @@ async fn late_write_after_a_login_is_refused() {
     assert_eq!(bench.kinds(), [ErrorKind::Gone]);
 
     let unread = |request: Request| async move {
-        request.unread_session()?.increment("visits", 1)?;
+        request.write_only_session()?.increment("visits", 1)?;
         Ok::<_, Error>("")
     };
     let reply = client.clone().visit_layered(&bench.sessions, unread).await;
@@ -363,7 +363,7 @@ async fn late_write_after_a_login_is_refused() {
         "a second later"
     );
     let out = |request: Request| async move {
-        request.unread_session()?.destroy()?;
+        request.write_only_session()?.destroy()?;
         Ok::<_, Error>("")
     };
     let reply = client.clone().visit_layered(&bench.sessions, out).await;
@@ -379,8 +379,8 @@ async fn late_write_after_a_login_is_refused() {
 async fn late_read_after_a_login_allows_a_login_only() {
     type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
     let two: Step = |session| {
-        session.set_user("ada")?;
-        session.set_user("grace")
+        session.log_in("ada")?;
+        session.log_in("grace")
     };
     let steps: [(&str, Step, u64); 6] = [
         ("a read", |_| Ok(()), 200),
@@ -391,7 +391,7 @@ async fn late_read_after_a_login_allows_a_login_only() {
             409,
         ),
         ("a logout", Session::destroy, 409),
-        ("a login", |session| session.set_user("ada"), 200),
+        ("a login", |session| session.log_in("ada"), 200),
         ("a login, and another one", two, 200),
     ];
     for (what, step, status) in steps {
@@ -431,10 +431,7 @@ async fn logout_succeeds_if_what_follows_fails() {
             ErrorKind::TooLarge,
         ),
         // There is no table of users.
-        (
-            |session| session.set_user("grace"),
-            ErrorKind::Misconfigured,
-        ),
+        (|session| session.log_in("grace"), ErrorKind::Misconfigured),
     ];
     for (step, kind) in steps {
         let bench = Bench::new().await;
@@ -489,7 +486,7 @@ async fn signed_anew_is_only_an_id_that_is_alive() {
         let bench = Bench::with_users().await;
         let old = bench.sessions.clone().signing_keys(keys(&[1]));
         let new = bench.sessions.clone().signing_keys(keys(&[2, 1]));
-        let rotating = new.clone().renew_interval(minutes(15));
+        let rotating = new.clone().cycle_id_after(minutes(15));
         let mut ada = Visitor::new();
         ada.visit(&old, count).await;
         bench.clock.advance(minutes(15));
@@ -617,7 +614,7 @@ async fn take_once_is_for_one_whatever_follows() {
     type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
     let renew: Step = |session| {
         session.clear()?;
-        session.renew()
+        session.cycle_id()
     };
     let steps: [(&str, Step, ErrorKind); 5] = [
         ("nothing", |_| Ok(()), ErrorKind::Conflict),
@@ -626,7 +623,7 @@ async fn take_once_is_for_one_whatever_follows() {
         ("a clear and a renewal", renew, ErrorKind::Gone),
         (
             "a login of another user",
-            |session| session.set_user("grace"),
+            |session| session.log_in("grace"),
             ErrorKind::Conflict,
         ),
         ("a logout", Session::destroy, ErrorKind::Conflict),
@@ -731,7 +728,7 @@ async fn take_once_before_an_end_can_be_saved() {
             if logs_out {
                 session.destroy()?;
             }
-            session.set_user("grace")?;
+            session.log_in("grace")?;
             session.insert("name", "x".repeat(70_000))?;
             let error = session.save().await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::TooLarge, "nothing was taken");
@@ -817,7 +814,7 @@ async fn label_before_a_login_is_the_logins() {
     for (user, label) in [("ada", "one"), ("grace", "two")] {
         let handler = |_: Request, session: Session| async move {
             session.set_label(label)?;
-            session.set_user(user)?;
+            session.log_in(user)?;
             Ok::<_, Error>(String::new())
         };
         assert_eq!(visitor.visit(&bench.sessions, handler).await.status, 200);

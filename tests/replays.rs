@@ -37,7 +37,7 @@ async fn a_write_whose_acknowledgement_is_lost_counts_once() {
     bench.proxy.answer(lose_the_first);
     let unread = |request: Request| async move {
         Ok(request
-            .unread_session()?
+            .write_only_session()?
             .increment("visits", 1)
             .map(|()| "")?)
     };
@@ -47,7 +47,7 @@ async fn a_write_whose_acknowledgement_is_lost_counts_once() {
 
     bench.proxy.answer(lose_the_first);
     let login = |_: Request, session: Session| async move {
-        session.renew()?;
+        session.cycle_id()?;
         session.increment("visits", 1)?;
         Ok("")
     };
@@ -112,7 +112,7 @@ impl Between {
                             session.insert("other", 2)?;
                         }
                         Other::LogsOut => session.destroy()?,
-                        Other::Renews => session.renew()?,
+                        Other::Renews => session.cycle_id()?,
                     }
                     Ok("")
                 };
@@ -206,7 +206,7 @@ async fn if_unchanged_is_not_taken_in_by_its_own_value() {
         let mut ada = bench.guest(count).await;
         Between { happened, other }.stage(&bench, &ada, ("UpdateItem", 1));
         let act = |_: Request, session: Session| async move {
-            session.if_unchanged()?;
+            session.require_unchanged()?;
             session.insert("visits", 7)?;
             Ok("")
         };
@@ -250,7 +250,7 @@ async fn an_update_in_doubt_is_made_again_of_what_is_there() {
 #[tokio::test]
 async fn a_write_without_a_read_is_recognized_or_unknown() {
     let unread = |request: Request| async move {
-        let session = request.unread_session()?;
+        let session = request.write_only_session()?;
         session.increment("visits", 1)?;
         session.insert("seen", true)?;
         Ok("")
@@ -356,7 +356,7 @@ async fn lost_and_then_throttled(step: &str, times: usize) -> (Bench, Visitor, R
     let act = |_: Request, session: Session| async move {
         match step {
             "create" | "update" => drop(session.increment("visits", 1)?),
-            "renew" => session.renew()?,
+            "renew" => session.cycle_id()?,
             "replace" => {
                 session.destroy()?;
                 session.insert("visits", 1)?;
@@ -461,7 +461,7 @@ async fn a_logout_that_leaves_a_stub_counts_once_and_knows_its_own() {
                     let (elsewhere, mut other) = (elsewhere.clone(), other.clone());
                     async move {
                         let renew = |_: Request, session: Session| async move {
-                            session.renew()?;
+                            session.cycle_id()?;
                             Ok("")
                         };
                         assert_eq!(other.visit(&elsewhere, renew).await.status, 200);
@@ -502,7 +502,7 @@ async fn a_transaction_whose_token_was_forgotten_counts_once() {
             });
     };
     let renew = |_: Request, session: Session| async move {
-        session.renew()?;
+        session.cycle_id()?;
         session.increment("visits", 1)?;
         Ok("")
     };
@@ -512,7 +512,7 @@ async fn a_transaction_whose_token_was_forgotten_counts_once() {
         Ok("")
     };
     let begin_as_user = |_: Request, session: Session| async move {
-        session.set_user("ada")?;
+        session.log_in("ada")?;
         session.insert("visits", 1)?;
         Ok("")
     };

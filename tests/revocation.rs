@@ -51,7 +51,7 @@ struct World {
 }
 
 async fn login(_: Request, session: Session) -> Result<String, Error> {
-    session.set_user("ada")?;
+    session.log_in("ada")?;
     session.insert("name", "ada")?;
     Ok(String::new())
 }
@@ -70,7 +70,7 @@ async fn write(_: Request, session: Session) -> Result<String, Error> {
 }
 
 async fn renew(_: Request, session: Session) -> Result<String, Error> {
-    session.renew()?;
+    session.cycle_id()?;
     who_of(&session)
 }
 
@@ -106,7 +106,7 @@ impl World {
         });
         let sessions = bench.sessions.clone();
         Self {
-            sessions: sessions.renew_interval(Duration::from_secs(2)),
+            sessions: sessions.cycle_id_after(Duration::from_secs(2)),
             direct: bench.elsewhere(),
             bench,
             logins: Mutex::default(),
@@ -376,7 +376,7 @@ async fn the_row_of_a_renewed_session_stays_as_long_as_its_stub() {
             let rotating = bench
                 .sessions
                 .clone()
-                .renew_interval(Duration::from_secs(60));
+                .cycle_id_after(Duration::from_secs(60));
             ada.visit(&rotating, who).await;
         } else {
             renew_it().await;
@@ -401,7 +401,7 @@ async fn a_revocation_does_not_follow_a_session_to_another_user() {
     let bench = Bench::with_users().await;
     let (mut ada, _) = racing(&bench).await;
     let grace = async |_: Request, session: Session| -> Result<String, Error> {
-        session.set_user("grace")?;
+        session.log_in("grace")?;
         session.insert("name", "grace")?;
         Ok(String::new())
     };

@@ -19,7 +19,7 @@ const COOKIE: &str = "__Host-sid";
 
 /// A login as it should be: a user, and a label.
 async fn login(_: Request, session: Session) -> Result<String, Error> {
-    session.set_user("ada")?;
+    session.log_in("ada")?;
     session.set_label("Firefox on Linux")?;
     session.insert("name", "ada")?;
     Ok(String::new())
@@ -31,7 +31,7 @@ async fn who(_: Request, session: Session) -> Result<String, Error> {
 }
 
 async fn renew(_: Request, session: Session) -> Result<String, Error> {
-    session.renew()?;
+    session.cycle_id()?;
     Ok(String::new())
 }
 
@@ -142,10 +142,10 @@ async fn no_session_outlives_its_lifetime() {
     let again = async |_: Request, session: Session| -> Result<String, Error> {
         session.clear()?;
         session.insert("name", "ada")?;
-        session.renew()?;
+        session.cycle_id()?;
         Ok(String::new())
     };
-    // Touches, renewals, `clear` and another `set_user`: none of them makes it younger.
+    // Touches, renewals, `clear` and another `log_in`: none of them makes it younger.
     bench.clock.advance(days(1));
     assert_eq!(ada.visit(&sessions, who).await.body, "ada");
     bench.clock.advance(days(1));
@@ -283,7 +283,7 @@ async fn visit(bench: &Bench, shape: Shape, cookies: &[&str]) -> Reply {
 #[tokio::test]
 async fn parallel_requests_survive_a_scheduled_rotation() {
     let bench = Bench::with_users().await;
-    let sessions = bench.sessions.clone().renew_interval(minutes(15));
+    let sessions = bench.sessions.clone().cycle_id_after(minutes(15));
     let mut ada = logged_in_to(&sessions).await;
     bench.clock.advance(minutes(15) - Duration::from_secs(1));
     let reply = ada.visit(&sessions, who).await;
@@ -352,7 +352,7 @@ async fn a_rotation_whose_acknowledgement_is_lost_is_looked_for() {
     let mut bench = Bench::with_users().await;
     let store = bench.table.store_at(&bench.proxy.endpoint);
     bench.use_store(store.operation_timeout(Duration::from_millis(300)));
-    let sessions = bench.sessions.clone().renew_interval(minutes(15));
+    let sessions = bench.sessions.clone().cycle_id_after(minutes(15));
     for happened in [true, false] {
         let mut ada = logged_in_to(&sessions).await;
         bench.clock.advance(minutes(15));
@@ -376,7 +376,7 @@ async fn a_rotation_whose_acknowledgement_is_lost_is_looked_for() {
 #[tokio::test]
 async fn a_logout_by_the_id_before_a_rotation_ends_the_session() {
     let bench = Bench::new().await;
-    let sessions = bench.sessions.clone().renew_interval(minutes(15));
+    let sessions = bench.sessions.clone().cycle_id_after(minutes(15));
     for act in ["logout", "begin anew"] {
         let mut ada = bench.guest(count).await;
         bench.clock.advance(minutes(15));
@@ -397,7 +397,7 @@ async fn a_logout_by_the_id_before_a_rotation_ends_the_session() {
 #[tokio::test]
 async fn after_an_explicit_renewal_nothing_leads_on() {
     let bench = Bench::with_users().await;
-    let sessions = bench.sessions.clone().renew_interval(minutes(15));
+    let sessions = bench.sessions.clone().cycle_id_after(minutes(15));
     let mut ada = logged_in_to(&sessions).await;
     // Also where a renewal on schedule would be due.
     bench.clock.advance(minutes(15));
@@ -527,7 +527,7 @@ async fn revoke_user_ends_every_session_of_the_user() {
     }
     visitors[0].visit(&bench.sessions, renew).await;
     let stranger = async |_: Request, session: Session| -> Result<String, Error> {
-        session.set_user("grace")?;
+        session.log_in("grace")?;
         session.insert("name", "grace")?;
         Ok(String::new())
     };
@@ -550,7 +550,7 @@ async fn revoke_user_ends_every_session_of_the_user() {
 #[tokio::test]
 async fn revoke_others_leaves_this_one() {
     let bench = Bench::with_users().await;
-    let sessions = bench.sessions.clone().renew_interval(minutes(15));
+    let sessions = bench.sessions.clone().cycle_id_after(minutes(15));
     let mut here = logged_in_to(&sessions).await;
     let there = logged_in_to(&sessions).await;
     assert_eq!(here.visit(&sessions, revoke_others).await.status, 200);
@@ -580,7 +580,7 @@ async fn a_user_sees_and_ends_single_sessions() {
     let bench = Bench::with_users().await;
     let on = |label: &'static str| {
         async move |_: Request, session: Session| -> Result<String, Error> {
-            session.set_user("ada")?;
+            session.log_in("ada")?;
             session.set_label(label)?;
             session.insert("name", "ada")?;
             Ok(String::new())
@@ -661,7 +661,7 @@ async fn the_tables_hold_a_pseudonym_and_never_the_users_id() {
     let lifetime: u64 = row["ttl"].as_n().unwrap().parse().unwrap();
     assert_eq!(lifetime - bench.clock.seconds(), 90 * 24 * 60 * 60);
 
-    let keyed = bench.sessions.clone().user_key(key(7));
+    let keyed = bench.sessions.clone().user_hash_key(key(7));
     let mut ada = logged_in_to(&keyed).await;
     assert_eq!(keyed.user_sessions("ada").await.unwrap().len(), 1);
     assert_eq!(bench.sessions.user_sessions("ada").await.unwrap().len(), 1);
@@ -697,7 +697,7 @@ async fn without_the_users_table_a_login_is_misconfigured_and_nothing_is_stored(
 async fn an_empty_user_is_refused_and_nothing_is_stored() {
     let bench = Bench::with_users().await;
     let nobody = async |_: Request, session: Session| -> Result<String, Error> {
-        session.set_user("")?;
+        session.log_in("")?;
         session.insert("name", "nobody in particular")?;
         Ok(String::new())
     };
@@ -744,7 +744,7 @@ async fn save_performs_a_login() {
     let mut ada = bench.guest(count).await;
     let before = ada.clone();
     let saves = async |_: Request, session: Session| -> Result<String, Error> {
-        session.set_user("ada")?;
+        session.log_in("ada")?;
         session.insert("name", "ada")?;
         session.save().await?;
         let listed = session.user_sessions().await?;
@@ -759,7 +759,7 @@ async fn save_performs_a_login() {
     assert_eq!((reply.body.as_str(), reply.cookies.len()), ("2", 1));
     // And nothing at all is written where the handler fails.
     let fails = async |_: Request, session: Session| -> Result<String, Error> {
-        session.set_user("grace")?;
+        session.log_in("grace")?;
         Err("failed".into())
     };
     let mut bob = bench.guest(count).await;

@@ -69,7 +69,7 @@ async fn visit(sessions: &SessionLayer, visitor: &mut Visitor) -> String {
         session.increment("visits", 1)?;
         session.save().await?;
         if !session.is_new() {
-            session.renew()?;
+            session.cycle_id()?;
         }
         Ok::<_, Error>("")
     };

@@ -48,7 +48,7 @@ async fn nobody_is_logged_out_by_a_stale_read() {
     assert_eq!(bench.proxy.calls(), ["GetItem", "GetItem"]);
 
     let login = |_: Request, session: Session| async move {
-        session.renew()?;
+        session.cycle_id()?;
         Ok("")
     };
     assert_eq!(ada.visit(&bench.sessions, login).await.status, 200);
@@ -78,7 +78,7 @@ async fn what_is_written_after_a_stale_read_loses_nothing() {
         assert_eq!(ada.visit(&bench.sessions, act).await.status, 200);
     }
     let renew = |_: Request, session: Session| async move {
-        session.renew()?;
+        session.cycle_id()?;
         session.update("pages", |pages: &mut Vec<u32>| pages.push(2))?;
         Ok("")
     };
@@ -91,7 +91,7 @@ async fn what_is_written_after_a_stale_read_loses_nothing() {
     assert_eq!(body, "Some(4) Some([1, 1, 2])");
 
     let only_if_unchanged = |_: Request, session: Session| async move {
-        session.if_unchanged()?;
+        session.require_unchanged()?;
         session.insert("name", "grace")?;
         Ok("")
     };
@@ -123,7 +123,7 @@ async fn a_stale_read_resurrects_nothing() {
         (
             "a renewal",
             |session| {
-                session.renew()?;
+                session.cycle_id()?;
                 Ok(())
             },
             409,

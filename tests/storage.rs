@@ -117,7 +117,7 @@ async fn what_each_write_leaves() {
 
     let old = touched["id"].clone();
     ada.visit(&sessions, |_, session: Session| async move {
-        session.renew()?;
+        session.cycle_id()?;
         Ok("")
     })
     .await;
@@ -193,7 +193,7 @@ async fn an_item_of_a_foreign_shape_is_absent_and_left_alone() {
         assert_eq!(ada.visit(&sessions, write).await.status, 200, "{shape}");
         assert_ne!(ada.cookie(), old.cookie(), "{shape}: its id is not adopted");
         let unread = |request: Request| async move {
-            request.unread_session()?.insert("a", 1)?;
+            request.write_only_session()?.insert("a", 1)?;
             Ok("")
         };
         assert_eq!(
@@ -213,7 +213,7 @@ async fn an_item_of_a_foreign_shape_is_absent_and_left_alone() {
                 }
                 _ => {
                     let destroy = |request: Request| async move {
-                        request.unread_session()?.destroy()?;
+                        request.write_only_session()?.destroy()?;
                         Ok("")
                     };
                     old.visit_layered(&sessions, destroy).await
@@ -248,12 +248,12 @@ async fn an_item_of_a_newer_format_is_corrupt_and_left_alone() {
         let reply = ada.visit(&sessions, never).await;
         assert_eq!((reply.status, reply.cookies.len()), (503, 0), "{format:?}");
         let unread = |request: Request| async move {
-            request.unread_session()?.insert("a", 1)?;
+            request.write_only_session()?.insert("a", 1)?;
             Ok("")
         };
         assert_eq!(ada.visit_layered(&sessions, unread).await.status, 503);
         let logout = |request: Request| async move {
-            request.unread_session()?.destroy()?;
+            request.write_only_session()?.destroy()?;
             Ok("")
         };
         assert_eq!(ada.visit_layered(&sessions, logout).await.status, 503);
@@ -326,7 +326,7 @@ async fn unknown_attributes_and_unreadable_entries_are_kept() {
     };
     ada.visit(&sessions, many).await;
     let renew = |_: Request, session: Session| async move {
-        session.renew()?;
+        session.cycle_id()?;
         Ok("")
     };
     ada.visit(&sessions, renew).await;
@@ -367,7 +367,7 @@ fn every_value_comes_back_through_dynamodb() {
                             session.insert(key, value)?;
                         }
                         if renew {
-                            session.renew()?;
+                            session.cycle_id()?;
                         }
                         Ok("")
                     };

@@ -491,7 +491,7 @@ async fn number_of_another_program_is_updated_once() {
         let read: f64 = ada.visit(&bench.sessions, look).await.body.parse().unwrap();
         // What is not changed keeps its form, also under another id.
         let renew = |_: Request, session: Session| async move {
-            session.renew()?;
+            session.cycle_id()?;
             Ok("")
         };
         assert_eq!(ada.visit(&bench.sessions, renew).await.status, 200);
@@ -520,7 +520,7 @@ async fn malformed_version_fails_at_once() {
         Ok("")
     };
     let renew = |_: Request, session: Session| async move {
-        session.renew()?;
+        session.cycle_id()?;
         Ok("")
     };
     for renews in [false, true] {
@@ -559,7 +559,7 @@ fn withhold_items(proxy: &Proxy) {
 }
 
 async fn renew(_: Request, session: Session) -> Result<String, Error> {
-    session.renew()?;
+    session.cycle_id()?;
     Ok(String::new())
 }
 
@@ -568,7 +568,7 @@ async fn withheld_item_fails_a_logout_that_lost() {
     let bench = Bench::new().await;
     withhold_items(&bench.proxy);
     let logout_unread = |request: Request| async move {
-        request.unread_session()?.destroy()?;
+        request.write_only_session()?.destroy()?;
         Ok("")
     };
     let anew = |_: Request, session: Session| async move {
@@ -645,7 +645,7 @@ async fn absent_item_is_read_until_one_was_returned() {
     let write_stale = async || {
         let mut stale = Visitor::with_cookie("__Host-sid", &"A".repeat(43));
         let write = |request: Request| async move {
-            request.unread_session()?.insert("a", 1)?;
+            request.write_only_session()?.insert("a", 1)?;
             Ok("")
         };
         let reply = stale.visit_layered(&bench.sessions, write).await;
@@ -658,7 +658,7 @@ async fn absent_item_is_read_until_one_was_returned() {
     let mut late = ada.clone();
     assert_eq!(ada.visit(&bench.sessions, renew).await.status, 200);
     let write = |request: Request| async move {
-        request.unread_session()?.insert("a", 1)?;
+        request.write_only_session()?.insert("a", 1)?;
         Ok("")
     };
     assert_eq!(late.visit_layered(&bench.sessions, write).await.status, 409);
@@ -668,7 +668,7 @@ async fn absent_item_is_read_until_one_was_returned() {
     let fresh = Bench::new().await;
     let mut stale = Visitor::with_cookie("__Host-sid", &"A".repeat(43));
     let logout = |request: Request| async move {
-        request.unread_session()?.destroy()?;
+        request.write_only_session()?.destroy()?;
         Ok("")
     };
     assert_eq!(
@@ -784,7 +784,7 @@ async fn fill(_: Request, session: Session) -> Result<String, Error> {
 // ---- users
 
 async fn login(_: Request, session: Session) -> Result<String, Error> {
-    session.set_user("ada")?;
+    session.log_in("ada")?;
     session.set_label("a phone")?;
     session.insert("name", "ada")?;
     Ok(String::new())
@@ -879,7 +879,7 @@ async fn replaced_session_takes_its_row_with_it() {
     let mut ada = logged_in(&bench).await;
     let again = |_: Request, session: Session| async move {
         session.destroy()?;
-        session.set_user("ada")?;
+        session.log_in("ada")?;
         session.insert("name", "ada")?;
         Ok("")
     };

@@ -106,7 +106,7 @@ async fn handle_first_used_after_the_response_fails() {
     };
     ada.clone().visit_layered(&bench.sessions, keep).await;
     let request = kept.lock().unwrap().take().unwrap();
-    let unread = request.unread_session().unwrap();
+    let unread = request.write_only_session().unwrap();
     let error = unread.increment("visits", 1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     let error = request.session().await.unwrap_err();
@@ -141,7 +141,7 @@ async fn handle_of_a_dropped_request_fails() {
 async fn handle_kept_after_the_response_revokes_nobody() {
     let bench = Bench::with_users().await;
     let login = |_: Request, session: Session| async move {
-        session.set_user("ada")?;
+        session.log_in("ada")?;
         Ok::<_, Error>(String::new())
     };
     bench.guest(login).await;
@@ -405,13 +405,13 @@ async fn session_over_its_limit_is_not_bricked() {
     assert_eq!(bench.kinds(), [ErrorKind::TooLarge]);
     assert_eq!(ada.visit(&sessions, put("a", 39_999)).await.status, 200);
     let login = |_: Request, session: Session| async move {
-        session.set_user("ada")?;
+        session.log_in("ada")?;
         session.insert("name", "ada")?;
         Ok::<_, Error>(String::new())
     };
     let reply = ada.visit(&sessions, login).await;
     assert_eq!((reply.status, reply.cookies.len()), (200, 1), "a login");
-    let rotating = sessions.clone().renew_interval(minutes(15));
+    let rotating = sessions.clone().cycle_id_after(minutes(15));
     bench.clock.advance(minutes(61));
     let reply = ada.visit(&rotating, count).await;
     assert_eq!((reply.status, reply.cookies.len()), (200, 1), "a rotation");
@@ -430,8 +430,8 @@ async fn login_grows_a_session_to_twice_its_limit() {
     assert_eq!(ada.visit(&sessions, put("a", 900)).await.status, 200);
     let login = |key: &'static str, bytes: usize| {
         move |request: Request, session: Session| async move {
-            session.renew()?;
-            session.set_user("ada")?;
+            session.cycle_id()?;
+            session.log_in("ada")?;
             put(key, bytes)(request, session).await
         }
     };
@@ -457,9 +457,9 @@ async fn login_grows_a_session_to_twice_its_limit() {
 #[tokio::test]
 async fn failed_rotation_falls_back() {
     let bench = Bench::with_users().await;
-    let rotating = bench.sessions.clone().renew_interval(minutes(15));
+    let rotating = bench.sessions.clone().cycle_id_after(minutes(15));
     let login = |_: Request, session: Session| async move {
-        session.set_user("ada")?;
+        session.log_in("ada")?;
         Ok::<_, Error>(String::new())
     };
     let mut ada = Visitor::new();
@@ -485,7 +485,9 @@ async fn write_only_save_is_checked_by_its_own_size() {
     let mut ada = bench.guest(count).await;
     let put = |key: &'static str, bytes: usize| {
         move |request: Request| async move {
-            request.unread_session()?.insert(key, "x".repeat(bytes))?;
+            request
+                .write_only_session()?
+                .insert(key, "x".repeat(bytes))?;
             Ok::<_, Error>("")
         }
     };
@@ -605,7 +607,7 @@ async fn audiences_do_not_share_sessions() {
     let bench = Bench::with_users().await;
     let (shop, blog) = (audience(&bench, "shop"), audience(&bench, "blog"));
     let login = |_: Request, session: Session| async move {
-        session.set_user("ada")?;
+        session.log_in("ada")?;
         session.increment("visits", 1)?;
         Ok::<_, Error>(String::new())
     };
@@ -615,7 +617,7 @@ async fn audiences_do_not_share_sessions() {
     for other in [&blog, &bench.sessions] {
         assert_eq!(ada.clone().visit(other, peek).await.body, "None");
         let unread = |request: Request| async move {
-            request.unread_session()?.increment("visits", 1)?;
+            request.write_only_session()?.increment("visits", 1)?;
             Ok::<_, Error>("")
         };
         let reply = ada.clone().visit_layered(other, unread).await;

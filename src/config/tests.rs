@@ -59,7 +59,7 @@ fn defaults_where_nothing_is_set() {
         previous_cookies,
         header,
         signing_keys,
-        user_key,
+        user_hash_key,
         audience,
         expiry,
         max_size,
@@ -74,7 +74,7 @@ fn defaults_where_nothing_is_set() {
     assert!(!cookie.partitioned && !cookie.browser_session);
     assert!(previous_cookies.is_empty());
     assert_eq!(header, None);
-    assert!(signing_keys.is_none() && user_key.is_none());
+    assert!(signing_keys.is_none() && user_hash_key.is_none());
     assert_eq!(expiry.idle, Duration::from_secs(1_209_600));
     assert_eq!(expiry.lifetime, Duration::from_secs(90 * 86_400));
     assert_eq!(expiry.touch, None);
@@ -131,7 +131,9 @@ fn keys_are_base64_of_any_kind_with_commas_in_between() {
         );
         assert!(text.is_empty() || text == "," || !error.to_string().contains(text));
     }
-    let key = settings(&[("SESSION_USER_KEY", &url)]).unwrap().user_key;
+    let key = settings(&[("SESSION_USER_KEY", &url)])
+        .unwrap()
+        .user_hash_key;
     assert_eq!(mac(&key.unwrap()), expected);
     for text in ["", "secret", &short, &format!("{KEY},{KEY}")] {
         let error = refusal("SESSION_USER_KEY", text.into());
@@ -164,7 +166,7 @@ fn each_variable_sets_its_setting() {
         ("SESSION_SIGNING_KEYS", KEY, |s| {
             s.signing_keys.as_ref().is_some_and(|keys| keys.len() == 1)
         }),
-        ("SESSION_USER_KEY", KEY, |s| s.user_key.is_some()),
+        ("SESSION_USER_KEY", KEY, |s| s.user_hash_key.is_some()),
         ("SESSION_AUDIENCE", "shop", |s| {
             s.audience.as_deref() == Some("shop")
         }),

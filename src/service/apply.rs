@@ -90,7 +90,7 @@ impl<S: SessionStore> Pipeline<S> {
             ttl,
             label: pending.new_label.as_deref(),
             read: was_read.then_some(&pending.record),
-            if_unchanged: pending.if_unchanged,
+            require_unchanged: pending.require_unchanged,
             ..Update::new(&pending.changes, at)
         };
         for _ in 0..MOST_STEPS {
@@ -210,7 +210,7 @@ impl<S: SessionStore> Pipeline<S> {
         let binding = self.binding(pending, pending.record.binding(), created)?;
         let renewal = Renewal {
             binding: binding.as_ref(),
-            if_unchanged: pending.if_unchanged,
+            require_unchanged: pending.require_unchanged,
             leads_on: on_schedule,
             dated: rules.renew.is_some(),
             ..Renewal::new(&pending.record, &pending.changes, ttl, at)
@@ -386,7 +386,7 @@ enum Growth {
 /// if it is a login: by a user, or of a session that is nobody's.
 fn begins_afresh(pending: &Pending<'_>) -> bool {
     let is_nobodys = pending.record.binding().is_none();
-    !pending.if_unchanged && (pending.login.is_some() || is_nobodys)
+    !pending.require_unchanged && (pending.login.is_some() || is_nobodys)
 }
 
 /// Whether a request that did not read its session began after its id had died, so that it is no

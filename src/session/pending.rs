@@ -56,7 +56,7 @@ impl Session {
                 home: state.home(),
                 record,
                 changes,
-                if_unchanged: state.if_unchanged,
+                require_unchanged: state.require_unchanged,
                 began: state.began,
                 login,
                 new_label,
@@ -109,7 +109,7 @@ pub(crate) struct Pending<'a> {
     /// What was read.
     pub(crate) record: Record,
     pub(crate) changes: Changes,
-    pub(crate) if_unchanged: bool,
+    pub(crate) require_unchanged: bool,
     /// When the request began.
     pub(crate) began: Timestamp,
     /// The user who has logged in.

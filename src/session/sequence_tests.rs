@@ -99,7 +99,7 @@ impl Step {
                 session.clear()?;
                 model.clear();
             }
-            Self::Renew => session.renew()?,
+            Self::Renew => session.cycle_id()?,
             Self::Destroy => {
                 session.destroy()?;
                 model.clear();
@@ -378,8 +378,10 @@ async fn run_afresh(stored: Model, steps: &[Step]) {
             gate: gate.clone(),
             cookie: cookie.clone(),
         };
-        other.visit(|session| async move { session.renew() }).await;
-        session.set_user("ada")?;
+        other
+            .visit(|session| async move { session.cycle_id() })
+            .await;
+        session.log_in("ada")?;
         let mut model = Model::new();
         for step in steps {
             step.apply(&session, &mut model)?;

@@ -291,7 +291,7 @@ fn remove_of_an_invalid_key_fails() {
     for invalid in ["", &"k".repeat(65_536)] {
         let error = session.remove(invalid).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidKey);
-        let unread = UnreadSession(session.clone());
+        let unread = WriteOnlySession(session.clone());
         assert_eq!(
             unread.remove(invalid).unwrap_err().kind(),
             ErrorKind::InvalidKey
@@ -411,7 +411,7 @@ fn debug_tells_nothing() {
     let session = Session::detached(json!({ "secret-key": "secret-value" }));
     session.insert("secret-new", "secret-too").unwrap();
     let presented = Session::new(Ids::One(id("A")).into(), Arc::new(Fake::default()));
-    let unread = UnreadSession(presented.clone());
+    let unread = WriteOnlySession(presented.clone());
     let told = format!("{session:?} {session:#?} {presented:?} {unread:?}");
     assert!(!told.contains("secret"), "{told}");
     assert!(!told.contains(id("A").expose()), "{told}");
@@ -459,18 +459,18 @@ async fn late_change_of_any_kind_is_refused() {
             session.take::<u8>("a").unwrap_err(),
             session.increment("a", 1).unwrap_err(),
             session.save().await.unwrap_err(),
-            UnreadSession(session.clone())
+            WriteOnlySession(session.clone())
                 .increment("a", 1)
                 .unwrap_err(),
-            UnreadSession(session.clone()).remove("a").unwrap_err(),
-            UnreadSession(session.clone()).destroy().unwrap_err(),
+            WriteOnlySession(session.clone()).remove("a").unwrap_err(),
+            WriteOnlySession(session.clone()).destroy().unwrap_err(),
             session.remove("a").unwrap_err(),
             session.clear().unwrap_err(),
             session.take_once::<u8>("a").unwrap_err(),
             session.update("a", |a: &mut u8| *a += 1).unwrap_err(),
-            session.renew().unwrap_err(),
-            session.if_unchanged().unwrap_err(),
-            session.set_user("ada").unwrap_err(),
+            session.cycle_id().unwrap_err(),
+            session.require_unchanged().unwrap_err(),
+            session.log_in("ada").unwrap_err(),
             session.set_label("phone").unwrap_err(),
             session.destroy().unwrap_err(),
         ] {
@@ -514,7 +514,7 @@ async fn after_a_save_that_failed_the_changes_are_pending() {
         let (session, fake) = fake.session().await;
         session.increment("n", 1).unwrap();
         session.insert("a", 1).unwrap();
-        session.renew().unwrap();
+        session.cycle_id().unwrap();
         let error = session.save().await.unwrap_err();
         assert_eq!(error.kind(), kind);
         assert_eq!(session.failure().unwrap().kind(), kind);
@@ -606,7 +606,7 @@ async fn failed_save_of_a_logout_keeps_the_logout() {
     let (session, fake) = session_of("ada", &[("a", "1")]).await;
     fake.replies.lock().unwrap().push_back(FAILS);
     *fake.meanwhile.lock().unwrap() = Some(Box::new(|session| {
-        session.set_user("grace").unwrap();
+        session.log_in("grace").unwrap();
         session.insert("b", 2).unwrap();
     }));
     session.destroy().unwrap();
@@ -634,7 +634,7 @@ async fn failed_save_keeps_what_was_taken_once() {
         (
             "a login of another user",
             |session| assert_eq!(session.take_once("n").unwrap(), Some(1)),
-            |session| session.set_user("grace").unwrap(),
+            |session| session.log_in("grace").unwrap(),
             &["n=1"],
         ),
         (
@@ -753,13 +753,13 @@ async fn login_during_the_save_of_another_starts_empty() {
         let fails = reply.is_some();
         let fake = Fake::holding(&[("a", "1")]).replying(reply);
         let fake = fake.meanwhile(|session| {
-            session.set_user("grace").unwrap();
+            session.log_in("grace").unwrap();
             assert!(session.is_empty());
             assert_eq!(session.get::<String>("secret").unwrap(), None);
             session.insert("b", 2).unwrap();
         });
         let (session, _) = fake.session().await;
-        session.set_user("ada").unwrap();
+        session.log_in("ada").unwrap();
         session.insert("secret", "ada's").unwrap();
         assert_eq!(session.save().await.is_err(), fails);
         assert_eq!(contents(&session), json!({ "b": 2 }));
@@ -840,7 +840,7 @@ async fn a_save_that_was_never_begun_seals_nothing() {
 #[tokio::test]
 async fn save_performs_a_pending_renewal() {
     let (session, fake) = Fake::holding(&[("a", "1")]).session().await;
-    session.renew().unwrap();
+    session.cycle_id().unwrap();
     session.insert("a", 2).unwrap();
     session.save().await.unwrap();
     session.insert("a", 3).unwrap();
@@ -853,7 +853,7 @@ async fn save_performs_a_pending_renewal() {
 async fn save_after_logout_and_login_begins_anew() {
     let (session, fake) = Fake::holding(&[("a", "1")]).session().await;
     session.destroy().unwrap();
-    session.set_user("ada").unwrap();
+    session.log_in("ada").unwrap();
     session.save().await.unwrap();
     session.insert("b", 2).unwrap();
     session.save().await.unwrap();
@@ -882,7 +882,7 @@ async fn session_of(user: &str, entries: &[(&str, &str)]) -> (Session, Arc<Fake>
 async fn login_of_another_user_empties_the_session() {
     let (session, _) = session_of("ada", &[("a", "1")]).await;
     session.insert("before", 1).unwrap();
-    session.set_user("grace").unwrap();
+    session.log_in("grace").unwrap();
     assert!(session.is_empty());
     session.insert("after", 2).unwrap();
     assert_eq!(
@@ -892,9 +892,9 @@ async fn login_of_another_user_empties_the_session() {
 
     // Also where the first of them has logged in with this very request.
     let (session, _) = Fake::holding(&[("a", "1")]).session().await;
-    session.set_user("ada").unwrap();
+    session.log_in("ada").unwrap();
     session.insert("before", 1).unwrap();
-    session.set_user("grace").unwrap();
+    session.log_in("grace").unwrap();
     assert!(session.is_empty());
     assert_eq!(at_the_end(&session), (Outcome::Replace, String::new()));
 }
@@ -902,12 +902,12 @@ async fn login_of_another_user_empties_the_session() {
 #[tokio::test]
 async fn login_keeps_anonymous_data_and_a_users_own() {
     let (session, _) = Fake::holding(&[("a", "1")]).session().await;
-    session.set_user("ada").unwrap();
+    session.log_in("ada").unwrap();
     assert_eq!(contents(&session), json!({ "a": 1 }));
     assert_eq!(at_the_end(&session), (Outcome::Renew, String::new()));
 
     let (session, _) = session_of("ada", &[("a", "1")]).await;
-    session.set_user("ada").unwrap();
+    session.log_in("ada").unwrap();
     assert_eq!(contents(&session), json!({ "a": 1 }));
     assert_eq!(at_the_end(&session), (Outcome::Keep, String::new()));
 }
@@ -915,7 +915,7 @@ async fn login_keeps_anonymous_data_and_a_users_own() {
 #[tokio::test]
 async fn login_that_failed_logs_nobody_out() {
     let (session, _) = session_of("ada", &[("a", "1")]).await;
-    session.set_user("grace").unwrap();
+    session.log_in("grace").unwrap();
     let pending = session.take_pending(Scope::OnlyDestroy, NOW, &rules());
     let pending = pending.unwrap();
     assert_eq!(pending.outcome, Outcome::Keep);
@@ -925,7 +925,7 @@ async fn login_that_failed_logs_nobody_out() {
 #[tokio::test]
 async fn login_of_nobody_fails_and_stops_no_logout() {
     let (session, _) = session_of("ada", &[("a", "1")]).await;
-    let error = session.set_user("").unwrap_err();
+    let error = session.log_in("").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     session.destroy().unwrap();
     assert_eq!(at_the_end(&session), (Outcome::Destroy, String::new()));
@@ -1089,7 +1089,7 @@ fn failure_is_one_that_somebody_still_holds() {
 async fn what_got_a_new_id_is_not_renewed_again() {
     let (session, fake) = Fake::default().session().await;
     session.insert("a", 1).unwrap();
-    session.renew().unwrap();
+    session.cycle_id().unwrap();
     session.save().await.unwrap();
     assert_eq!(fake.sent(), ["Create a=1"]);
     assert_eq!(at_the_end(&session), (Outcome::Keep, String::new()));
@@ -1144,10 +1144,10 @@ async fn a_logout_that_was_saved_is_done() {
 async fn a_renewal_and_a_logout_are_a_logout() {
     for order in [
         [
-            Session::renew as fn(&Session) -> Result<(), Error>,
+            Session::cycle_id as fn(&Session) -> Result<(), Error>,
             Session::destroy,
         ],
-        [Session::destroy, Session::renew],
+        [Session::destroy, Session::cycle_id],
     ] {
         let (session, _) = Fake::holding(&[("a", "1")]).session().await;
         order.iter().for_each(|method| method(&session).unwrap());
@@ -1159,7 +1159,7 @@ async fn a_renewal_and_a_logout_are_a_logout() {
 async fn a_handler_that_failed_commits_its_logout_alone() {
     let (session, _) = Fake::holding(&[("a", "1")]).session().await;
     session.insert("a", 2).unwrap();
-    session.renew().unwrap();
+    session.cycle_id().unwrap();
     let pending = session.take_pending(Scope::OnlyDestroy, NOW, &rules());
     let pending = pending.unwrap();
     assert_eq!(pending.outcome, Outcome::Keep);
@@ -1191,7 +1191,7 @@ async fn clearing_a_stored_session_stores_the_emptiness() {
 #[test]
 fn an_unread_session_is_written_without_a_look() {
     let (session, _) = Fake::holding(&[("a", "1"), ("n", "5")]).unread();
-    let unread = UnreadSession(session.clone());
+    let unread = WriteOnlySession(session.clone());
     unread.insert("a", 1).unwrap();
     unread.increment("n", 2).unwrap();
     unread.remove("absent").unwrap();
@@ -1200,7 +1200,7 @@ fn an_unread_session_is_written_without_a_look() {
     assert_eq!(at_the_end(&session), expected);
 
     let (session, _) = Fake::holding(&[]).unread();
-    let unread = UnreadSession(session.clone());
+    let unread = WriteOnlySession(session.clone());
     let error = unread.insert("", 1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidKey);
     unread.destroy().unwrap();
@@ -1210,7 +1210,7 @@ fn an_unread_session_is_written_without_a_look() {
 #[tokio::test]
 async fn an_unread_session_that_is_read_after_all_keeps_its_changes() {
     let (session, _) = Fake::holding(&[("a", "1"), ("n", "5")]).unread();
-    let unread = UnreadSession(session.clone());
+    let unread = WriteOnlySession(session.clone());
     unread.insert("a", 1).unwrap();
     unread.increment("n", 2).unwrap();
     unread.remove("absent").unwrap();
@@ -1220,7 +1220,7 @@ async fn an_unread_session_that_is_read_after_all_keeps_its_changes() {
     assert_eq!(at_the_end(&session), expected);
 
     let (session, _) = Fake::holding(&[("a", "1")]).unread();
-    let unread = UnreadSession(session.clone());
+    let unread = WriteOnlySession(session.clone());
     unread.destroy().unwrap();
     unread.insert("a", 1).unwrap();
     session.load().await.unwrap();

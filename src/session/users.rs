@@ -9,21 +9,21 @@ use crate::user::SessionInfo;
 use crate::user::{self, Pseudonym, Revoked, UserSessions};
 
 impl Session {
-    /// Makes the session a user's, under a new id, as by [`renew`](Self::renew): call it at the login.
+    /// Makes the session a user's, under a new id, as by [`cycle_id`](Self::cycle_id): call it at the login.
     /// From then on the user's sessions can be [listed](Self::user_sessions) and revoked, from here
     /// or from [outside a request](crate::SessionLayer::revoke_user).
     ///
     /// | The session was | It is | And the client has |
     /// |---|---|---|
     /// | nobody's | the user's, with its data | a new id |
-    /// | the same user's | unchanged | its id; a new one with [`renew`](Self::renew) |
+    /// | the same user's | unchanged | its id; a new one with [`cycle_id`](Self::cycle_id) |
     /// | another user's | a new one of the user's, empty | a new id; the former session is deleted |
     /// | any of these, but given a new id by another login meanwhile | a new one of the user's, with what this request puts | a new id |
     ///
     /// What this request did to another user's session before the call is dropped with it.
     ///
     /// `user` is whatever names the user for good, such as the primary key of their account. Stores
-    /// see a hash of it ([`user_key`](crate::SessionLayer::user_key)).
+    /// see a hash of it ([`user_hash_key`](crate::SessionLayer::user_hash_key)).
     ///
     /// It stands beside what [`insert`](Self::insert) puts under any key: handlers that ask who
     /// the user is want a value of their own, put after this call.
@@ -32,7 +32,7 @@ impl Session {
     /// use lambda_sessions::{Error, Session};
     ///
     /// fn logged_in(session: &Session, account: &str, device: &str) -> Result<(), Error> {
-    ///     session.set_user(account)?;
+    ///     session.log_in(account)?;
     ///     session.set_label(device)?;
     ///     session.insert("account", account)
     /// }
@@ -43,14 +43,14 @@ impl Session {
     ///
     /// [`Misconfigured`](ErrorKind::Misconfigured) for an empty `user`; nothing changes then. The
     /// same, at the end of the request, where the store has no place for users.
-    pub fn set_user(&self, user: &str) -> Result<(), Error> {
+    pub fn log_in(&self, user: &str) -> Result<(), Error> {
         let pseudonym = self.0.backend.pseudonym(user);
         self.try_change(|state| Ok(state.log_in(pseudonym?)))
             .map(drop)
     }
 
     /// Sets what [`user_sessions`](Self::user_sessions) calls this login: a device, an address. It is
-    /// kept with a session that is a [user's](Self::set_user), in clear, and shown to nobody but
+    /// kept with a session that is a [user's](Self::log_in), in clear, and shown to nobody but
     /// who lists the user's sessions. What is longer than 512 bytes is cut. A session that is nobody's
     /// has no label.
     ///
@@ -64,7 +64,7 @@ impl Session {
         })
     }
 
-    /// The live sessions of the user that this one is [bound](Self::set_user) to, the last seen
+    /// The live sessions of the user that this one is [bound](Self::log_in) to, the last seen
     /// first: "your devices". None if it is bound to nobody. One that this request has just bound
     /// is not among them until it is stored.
     ///
@@ -84,7 +84,7 @@ impl Session {
         Ok(sessions.in_order(handle.as_deref()))
     }
 
-    /// Ends all other sessions of the user that this one is [bound](Self::set_user) to: "log out
+    /// Ends all other sessions of the user that this one is [bound](Self::log_in) to: "log out
     /// everywhere else", and what should follow a change of password. It happens now, not at the end
     /// of the request, and whatever becomes of that. It ends nothing if the session is bound to
     /// nobody.
@@ -108,7 +108,7 @@ impl Session {
     }
 
     /// Ends the session with this [handle](SessionInfo::handle), if it is one of the user that this
-    /// one is [bound](Self::set_user) to. Its own handle is a [logout](Self::destroy).
+    /// one is [bound](Self::log_in) to. Its own handle is a [logout](Self::destroy).
     ///
     /// # Errors
     ///

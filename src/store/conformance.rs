@@ -392,7 +392,7 @@ async fn what_must_be_unchanged_is_not_written_over(store: &impl SessionStore) {
     let changes = set(&[("ours", "1")]);
     let fresh = Update {
         read: Some(&stale),
-        if_unchanged: true,
+        require_unchanged: true,
         ..Update::new(&changes, AT)
     };
     expect_live(ok(store.update(&key, fresh).await));
@@ -401,7 +401,7 @@ async fn what_must_be_unchanged_is_not_written_over(store: &impl SessionStore) {
     let before = live(store, &key).await;
     assert_eq!(kind(store.update(&key, fresh).await), ErrorKind::Conflict);
     let renewal = Renewal {
-        if_unchanged: true,
+        require_unchanged: true,
         ..Renewal::new(&stale, &changes, TTL, AT)
     };
     assert_eq!(

@@ -112,7 +112,7 @@ impl DynamoDbStore {
     }
 
     /// Default: the session table's name and `-users`. The table that the sessions of
-    /// [users](crate::Session::set_user) are listed in, with a partition key `user` and a sort key
+    /// [users](crate::Session::log_in) are listed in, with a partition key `user` and a sort key
     /// `session`, both strings, and TTL on `ttl`. It is not asked for anything, and need not exist,
     /// until a session is bound to a user.
     ///
@@ -374,7 +374,7 @@ impl SessionStore for DynamoDbStore {
             if item::is_unchanged(&of_base, &base) {
                 return Err(refused_for_nothing());
             }
-            if renewal.if_unchanged || !patience.after_a_race().await {
+            if renewal.require_unchanged || !patience.after_a_race().await {
                 return Err(written_in_between());
             }
         }

@@ -152,7 +152,7 @@ impl Act {
         match self {
             Self::Set => session.insert("name", "ada")?,
             Self::SetIfUnchanged => {
-                session.if_unchanged()?;
+                session.require_unchanged()?;
                 session.insert("name", "ada")?;
             }
             Self::SetMany => {
@@ -166,7 +166,7 @@ impl Act {
             Self::PushNew => session.update("pages", push)?,
             Self::Clear => session.clear()?,
             Self::Touch => {}
-            Self::Renew => session.renew()?,
+            Self::Renew => session.cycle_id()?,
             Self::Replace => {
                 session.destroy()?;
                 session.insert("name", "ada")?;
@@ -497,7 +497,7 @@ async fn taken_in_between(bench: &Bench) -> Judged {
 }
 
 async fn renew(_: Request, session: Session) -> Result<String, Error> {
-    session.renew()?;
+    session.cycle_id()?;
     Ok(String::new())
 }
 
@@ -574,7 +574,7 @@ async fn a_text_is_not_counted(bench: &Bench) -> Judged {
     let mut ada = bench.guest(begin).await;
     let before = bench.table.item().await;
     let count = |request: Request| async move {
-        request.unread_session()?.increment("list", 1)?;
+        request.write_only_session()?.increment("list", 1)?;
         Ok("")
     };
     let reply = ada.visit_layered(&bench.sessions, count).await;

@@ -134,7 +134,7 @@ impl Client {
         let reply = match way {
             Way::Unread => {
                 let write = |request: Request| async move {
-                    request.unread_session()?.insert(register, value)?;
+                    request.write_only_session()?.insert(register, value)?;
                     Ok("")
                 };
                 visitor.visit_layered(self.instance(), write).await
@@ -149,9 +149,9 @@ impl Client {
                         _ => session.insert(register, value)?,
                     }
                     match way {
-                        Way::IfUnchanged => session.if_unchanged()?,
+                        Way::IfUnchanged => session.require_unchanged()?,
                         Way::Renewing => {
-                            session.renew()?;
+                            session.cycle_id()?;
                             session.save().await?;
                         }
                         _ => {}
@@ -210,7 +210,7 @@ impl Client {
 
     async fn count_unread(&mut self, session: usize) {
         let count = |request: Request| async move {
-            request.unread_session()?.increment("n", 1)?;
+            request.write_only_session()?.increment("n", 1)?;
             Ok("")
         };
         let mut visitor = self.visitor(session);

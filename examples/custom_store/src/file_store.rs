@@ -120,12 +120,12 @@ impl SessionStore for FileStore {
 
     async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
         let (key, changes, read) = (key.clone(), update.changes.clone(), update.read.cloned());
-        let (ttl, if_unchanged, at) = (update.ttl, update.if_unchanged, update.at);
+        let (ttl, require_unchanged, at) = (update.ttl, update.require_unchanged, update.at);
         let label = update.label.map(str::to_owned);
         self.locked(move |files| {
             let mut update = Update::new(&changes, at);
             (update.read, update.ttl) = (read.as_ref(), ttl);
-            (update.if_unchanged, update.label) = (if_unchanged, label.as_deref());
+            (update.require_unchanged, update.label) = (require_unchanged, label.as_deref());
             let slot = files.read(&key)?;
             let record = match Stored::found(slot.as_ref(), at.now()) {
                 Found::Live(record) => update.apply(record)?,
@@ -160,11 +160,11 @@ impl SessionStore for FileStore {
     ) -> Result<Found, Error> {
         let (from, to) = (from.clone(), to.clone());
         let (read, changes) = (renewal.read.clone(), renewal.changes.clone());
-        let (ttl, if_unchanged, at) = (renewal.ttl, renewal.if_unchanged, renewal.at);
+        let (ttl, require_unchanged, at) = (renewal.ttl, renewal.require_unchanged, renewal.at);
         let (leads_on, dated) = (renewal.leads_on, renewal.dated);
         self.locked(move |files| {
             let mut renewal = Renewal::new(&read, &changes, ttl, at);
-            renewal.if_unchanged = if_unchanged;
+            renewal.require_unchanged = require_unchanged;
             (renewal.leads_on, renewal.dated) = (leads_on, dated);
             let slot = files.read(&from)?;
             let record = match Stored::found(slot.as_ref(), at.now()) {
@@ -250,7 +250,7 @@ mod tests {
         let directory = std::env::temp_dir().join(name);
         let store = FileStore::new(&directory).unwrap();
         let login = |_: Request, session: Session| async move {
-            session.set_user("ada")?;
+            session.log_in("ada")?;
             session.insert("name", "ada")?;
             Ok::<_, Error>("welcome")
         };

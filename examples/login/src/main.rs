@@ -73,8 +73,8 @@ fn login(request: &Request, session: &Session) -> Result<Response<String>, Error
         return text(StatusCode::UNAUTHORIZED, "wrong user or password");
     }
     // Whoever knew the id before the login must not share what comes after it.
-    session.renew()?; // also where the same user logs in again
-    session.set_user(&credentials.user)?;
+    session.cycle_id()?; // also where the same user logs in again
+    session.log_in(&credentials.user)?;
     session.set_label(device(request))?;
     session.insert(USER, &credentials.user)?;
     text(StatusCode::OK, &format!("welcome, {}", credentials.user))

@@ -332,7 +332,7 @@ impl DynamoDbStore {
         if there.version() == read.version().saturating_add(1) {
             return Some(Resolved::NotYet(item));
         }
-        let is_there = !update.if_unchanged && update.changes.are_in(there.data());
+        let is_there = !update.require_unchanged && update.changes.are_in(there.data());
         is_there.then_some(Resolved::InPlace(item))
     }
 

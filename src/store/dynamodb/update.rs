@@ -51,7 +51,7 @@ impl DynamoDbStore {
                     .update_whole(key, of_base, stamp, &mut doubt, &mut patience)
                     .await;
             };
-            if let (true, Some(read)) = (update.if_unchanged, update.read) {
+            if let (true, Some(read)) = (update.require_unchanged, update.read) {
                 expression.require_version(&self.layout, read.version());
             }
             let sent = self
@@ -77,7 +77,7 @@ impl DynamoDbStore {
             if is_race && base.is_some_and(|base| item::is_unchanged(base, &there)) {
                 return Err(doubt.about(refused_for_nothing()));
             }
-            if update.if_unchanged {
+            if update.require_unchanged {
                 return Err(refusal);
             }
             latest = Some(there);
@@ -134,7 +134,7 @@ impl DynamoDbStore {
                 return Err(doubt.about(refused_for_nothing()));
             }
             base = newer;
-            if update.if_unchanged {
+            if update.require_unchanged {
                 return Err(written_in_between());
             }
             if !patience.after_a_race().await {
