@@ -452,6 +452,28 @@ impl<S: SessionStore> SessionLayer<S> {
         })
     }
 
+    /// Checks the settings, and returns the layer if they can work. [`wrap`](Self::wrap) and
+    /// [`layer`](Layer::layer) of a layer that was checked do not panic.
+    ///
+    /// ```
+    /// use lambda_sessions::{ErrorKind, MemoryStore, SameSite, SessionLayer};
+    ///
+    /// let sessions = SessionLayer::new(MemoryStore::new()).same_site(SameSite::Strict).build()?;
+    /// # let _ = sessions;
+    /// let embedded = SessionLayer::new(MemoryStore::new()).same_site(SameSite::None).secure(false);
+    /// assert_eq!(embedded.build().unwrap_err().kind(), ErrorKind::Misconfigured);
+    /// # Ok::<_, lambda_sessions::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Misconfigured`](crate::ErrorKind::Misconfigured) with the reason: a cookie that browsers would
+    /// refuse, a header that cannot carry an id, a timeout of under a second.
+    pub fn build(self) -> Result<Self, Error> {
+        self.settings.validate()?;
+        Ok(self)
+    }
+
     fn pipeline(&self) -> Arc<Pipeline<S>>
     where
         S: Clone,

@@ -402,7 +402,21 @@ impl Session {
         self.with(|state| state.changes.keys(state.base_or_empty()))
     }
 
-    /// Whether it holds nothing. An empty session that was never stored is never stored.
+    /// Returns how many values the session holds.
+    ///
+    /// ```
+    /// use lambda_sessions::Session;
+    ///
+    /// let session = Session::detached([("cart", 3), ("visits", 1)]);
+    /// assert_eq!(session.len(), 2);
+    /// ```
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys().len()
+    }
+
+    /// Returns whether the session holds nothing. An empty session that was never stored is never
+    /// stored.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys().is_empty()

@@ -141,8 +141,7 @@ impl State {
 
     fn wish(&self) -> Wish {
         let bound = self.bound().map(Binding::user);
-        let logs_in = |user: &Pseudonym| self.renew || bound != Some(user);
-        let binds = self.user.as_ref().is_some_and(logs_in);
+        let binds = self.user.is_some();
         // Of a session that is nobody's, only a login has a reason to ask for a new id.
         let is_login = binds || (self.renew && bound.is_none());
         // Whatever came in between, another user's data is never handed on.

@@ -909,7 +909,7 @@ async fn login_keeps_anonymous_data_and_a_users_own() {
     let (session, _) = session_of("ada", &[("a", "1")]).await;
     session.log_in("ada").unwrap();
     assert_eq!(contents(&session), json!({ "a": 1 }));
-    assert_eq!(at_the_end(&session), (Outcome::Keep, String::new()));
+    assert_eq!(at_the_end(&session), (Outcome::Renew, String::new()));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ impl Session {
     /// | The session was | It is | And the client has |
     /// |---|---|---|
     /// | nobody's | the user's, with its data | a new id |
-    /// | the same user's | unchanged | its id; a new one with [`cycle_id`](Self::cycle_id) |
+    /// | the same user's | the user's, with its data | a new id |
     /// | another user's | a new one of the user's, empty | a new id; the former session is deleted |
     /// | any of these, but given a new id by another login meanwhile | a new one of the user's, with what this request puts | a new id |
     ///
