@@ -362,7 +362,11 @@ pub use crate::store::{Moment, Renewal, Replacement, SessionStore, Update};
 pub use crate::tower::{SessionFuture, SessionService};
 pub use crate::user::{Binding, Pseudonym, Revoked, SessionInfo, UserSessions};
 
-/// The README's programs compile.
+/// Compiles the programs of the README and of the pages under `docs`.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-pub struct Readme;
+#[doc = include_str!("../docs/guide.md")]
+#[doc = include_str!("../docs/configuration.md")]
+#[doc = include_str!("../docs/errors.md")]
+#[doc = include_str!("../docs/deploy.md")]
+pub struct Documents;
