@@ -452,8 +452,7 @@ impl<S: SessionStore> SessionLayer<S> {
     /// Cycles the id automatically once it is older than this interval ([OWASP][owasp]).
     ///
     /// By default, an id changes only when a handler cycles it. The id is cycled at the end of a
-    /// request that has read the session and succeeded. The previous id of a session is then
-    /// useless to someone who stole it.
+    /// request that has read the session and succeeded. A stolen id is useless after that.
     ///
     /// Parallel requests of one page do not disturb each other. During a grace period of 60
     /// seconds, the previous id still leads to the session, for reads and for writes. It is not
@@ -518,8 +517,9 @@ impl<S: SessionStore> SessionLayer<S> {
 
     /// Sets the response that a client gets when its session fails.
     ///
-    /// The default is 503 if the store cannot be reached, 409 if another request changed the
-    /// session, and 500 otherwise. A 503 has `Retry-After: 1` if a retry may help. All of them have
+    /// The default is 503 if the store fails or is misconfigured, 409 if another request changed
+    /// the session, and 500 otherwise. [`ErrorKind`](crate::ErrorKind) lists the status of each
+    /// kind. A 503 has `Retry-After: 1` if a retry may help. All of these responses have
     /// `Cache-Control: no-store`.
     ///
     /// This response is sent if a load or a save fails. It is also sent if a handler returns an
