@@ -298,7 +298,7 @@ pub enum Found<T = Record> {
     /// A tombstone of an id that was invalidated at this time. A request that was already running
     /// at that time writes nothing.
     Renewed(Timestamp),
-    /// Nothing, an expired item, or an item that is not a session of this library.
+    /// No item, an expired item, or an item that is not a session of this library.
     Absent,
 }
 

@@ -134,7 +134,7 @@ impl Entry {
         }
     }
 
-    /// Returns the size of the JSON text in bytes, or 0 if there is none.
+    /// Returns the size of the JSON text in bytes. An entry without a text has the size 0.
     #[must_use]
     pub fn size(&self) -> usize {
         self.json().map_or(0, str::len)
