@@ -2,8 +2,8 @@
 //!
 //! 1. Changes are folded into one per key, in the order in which they were made: a removal followed
 //!    by an increment becomes a set.
-//! 2. A change without an effect is dropped. Examples are an equal value, the removal of an absent
-//!    key, an increment of a stored number by zero, and clearing an empty session.
+//! 2. A change without an effect does not count. Examples are an equal value, the removal of an
+//!    absent key, an increment of a stored number by zero, and clearing an empty session.
 //! 3. An increment stays an increment up to the store, so that concurrent ones add up. An update
 //!    stays a function of the stored value, which may be newer than the value that was read. Each
 //!    becomes a set only if its result is known, which is after a set, a removal or a clear.
@@ -508,7 +508,7 @@ impl Changes {
         self.cleared = !base.is_empty();
     }
 
-    /// Drops the changes that have no effect on `base`, once it was read.
+    /// Sets aside the changes that have no effect on `base`, once it was read.
     pub(crate) fn settle_on(&mut self, base: &Data) {
         let cleared = self.cleared;
         let is_none =

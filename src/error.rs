@@ -3,7 +3,7 @@
 //! 1. Match on [`Error::kind`]. The text is for people.
 //! 2. [`source`](std::error::Error::source) is the real cause, if there is one.
 //! 3. Neither `Display` nor `Debug` of an error or its causes shows an id, a cookie, a key or a
-//!    stored value, because Lambda's runtime logs a handler's error with `{:?}`.
+//!    stored value. Lambda's runtime logs a handler's error with `{:?}`.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;

@@ -23,9 +23,9 @@ use lambda_http::{Adapter, Error, IntoResponse, Request, Service, StreamAdapter}
 
 /// Serves requests like [`lambda_http::run`], but keeps all of their `Cookie` lines.
 ///
-/// REST APIs and load balancers with multi-value headers deliver the last line of a header in
-/// addition to the list of all lines, and `lambda_http` keeps only the last one. A client may send
-/// its cookies in several lines, as HTTP/2 allows. Such a client may lose its session with
+/// REST APIs and load balancers with multi-value headers deliver the list of all lines of a header,
+/// and separately its last line. `lambda_http` keeps only the last line. A client may send its
+/// cookies in several lines, as HTTP/2 allows. Such a client may lose its session with
 /// `lambda_http::run`, and a second session cookie is not noticed. This function
 /// [repairs](repair_event) each event first. `lambda_http::run` keeps only one line of any header.
 ///

@@ -1,9 +1,9 @@
 //! Server-side HTTP sessions for AWS Lambda, kept in DynamoDB.
 //!
 //! A [`SessionLayer`] gives each request its [`Session`]. The session is loaded from DynamoDB
-//! before the handler runs, changed in memory while it runs, and written in one conditional call
-//! after it has returned. The client has a cookie with a random id, and the table holds only a hash
-//! of that id.
+//! before the handler runs and changed in memory while it runs. It is written in one conditional
+//! call after the handler has returned. The client has a cookie with a random id, and the table
+//! holds only a hash of that id.
 //!
 //! ```no_run
 //! use lambda_http::{Error, Request, run};
@@ -164,8 +164,8 @@
 //! request that had read it before, and changes it, gets a 409. A login is an exception: it begins
 //! a new session.
 //!
-//! A failed call is retried with a jittered delay, for 3 seconds by default, and never past the
-//! deadline, which is 200 ms before the end of the invocation. A connection that died while the
+//! A failed call is retried with a jittered delay, for 3 seconds by default. It is never retried
+//! past the deadline, which is 200 ms before the invocation ends. A connection that died while the
 //! environment was frozen costs one attempt (at most 1 second, if it gives no response). A write
 //! that is sent several times counts once. If the outcome of a write is ambiguous, the error is
 //! [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), and the response says so. [The list of

@@ -227,7 +227,7 @@ impl Session {
         let now = config::system_clock().into();
         let data = match detached::data(&values) {
             Some(data) => data,
-            None => panic!("a detached session is made of an object or of pairs"),
+            None => panic!("a detached session needs a JSON object, a list of pairs or `()`"),
         };
         let session = Self::new(Ids::Nothing.into(), Arc::new(detached::Detached));
         let found = match data.is_empty() {
@@ -609,7 +609,7 @@ impl Session {
                 return Ok(());
             }
         }
-        let reason = "the value of an update was changed each time that the update ran";
+        let reason = "other clones of the session kept changing the value during its update";
         self.noted(Err(Error::new(ErrorKind::Conflict, reason)))
     }
 
@@ -1109,7 +1109,8 @@ impl Session {
     fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
         let result = f(&mut state);
-        // The application's functions, and what they hold, are dropped while the session is unlocked.
+        // The application's functions, and what they hold, are dropped while the session is
+        // unlocked.
         let replaced = state.changes.take_replaced();
         drop(state);
         drop(replaced);

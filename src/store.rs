@@ -31,9 +31,7 @@ use crate::user::{Binding, Pseudonym, Revoked, UserSessions};
 /// sentence below.
 ///
 /// The effect of the methods on a record is implemented once, as pure functions: [`Stored::found`],
-/// [`Update::apply`] and [`Renewal::apply`]. A store may be able to read, change and write one key
-/// in a transaction of its own, such as Redis with `WATCH`, SQL, or a file under a lock. Such a
-/// store needs little more than these functions: see `examples/custom_store`.
+/// [`Update::apply`] and [`Renewal::apply`]. Some stores can read, change and write one key in a transaction of their own: Redis with `WATCH`, SQL, or a file under a lock. They need little more than these functions: see `examples/custom_store`.
 ///
 /// [`Stored::found`]: crate::Stored::found
 ///

@@ -66,7 +66,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // If the same layer is also applied further out, that one has added a session and commits it.
+        // If the same layer is also applied further out, that one has added a session and
+        // commits it.
         let is_outer = handle(&request, self.pipeline.layer()).is_none();
         let ours = is_outer.then(|| {
             let session = self.pipeline.begin(&request);

@@ -149,7 +149,7 @@ impl Session {
         let (Some(user), handle) = self.whose() else {
             return Ok(());
         };
-        // A session that is not stored as bound is not in the list.
+        // A session that is not stored as bound is not in the list, so all may be revoked.
         let which = handle.as_deref().map_or(Revoked::All, Revoked::AllBut);
         self.0.backend.revoke(self, &user, which).await
     }

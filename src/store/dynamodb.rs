@@ -114,10 +114,10 @@ impl DynamoDbStore {
     /// its time. It loads the credentials again, once per operation, if DynamoDB does not accept
     /// them.
     ///
-    /// After a connection is lost, the store opens new connections, because the environment may
-    /// have been frozen and all of the old ones may be dead. If the client was built with its own
-    /// HTTP client (`http_client`), only that HTTP client can do so. Each dead connection then
-    /// costs an attempt.
+    /// After a connection is lost, the store opens new connections. The environment may have been
+    /// frozen, and all of the old ones may be dead. If the client was built with its own HTTP
+    /// client (`http_client`), only that HTTP client can do so. Each dead connection then costs an
+    /// attempt.
     ///
     /// # Errors
     ///
@@ -182,8 +182,8 @@ impl DynamoDbStore {
     /// a second ago: without the last change, or before a login.
     ///
     /// No change is lost with it, because writes check the stored item. A session that it does not
-    /// find is read again with strong consistency, so that a user does not appear logged out right
-    /// after a login.
+    /// find is read again with strong consistency. A user therefore does not appear logged out
+    /// right after a login.
     ///
     /// [guide]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html
     #[must_use]
