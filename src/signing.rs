@@ -36,6 +36,14 @@ pub struct SigningKey(Arc<Hmac<Sha256>>);
 impl SigningKey {
     /// Creates a key from these bytes.
     ///
+    /// ```
+    /// use lambda_sessions::{ErrorKind, SigningKey};
+    ///
+    /// assert!(SigningKey::new([7; 32]).is_ok());
+    /// let error = SigningKey::new([7; 31]).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if there are fewer than 32 bytes.

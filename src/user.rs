@@ -231,6 +231,18 @@ impl fmt::Debug for Revoked<'_> {
 }
 
 /// One of a user's sessions, for a list such as "your devices".
+///
+/// ```
+/// use lambda_sessions::SessionInfo;
+///
+/// /// A row of the list, with the handle that its button sends.
+/// fn row(info: &SessionInfo) -> (String, String) {
+///     let device = info.label().unwrap_or("an unknown device");
+///     let mark = if info.is_current() { " (this one)" } else { "" };
+///     (format!("{device}{mark}"), info.handle().to_owned())
+/// }
+/// # let _ = row;
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionInfo {
     binding: Binding,

@@ -119,6 +119,18 @@ impl DynamoDbStore {
     /// client (`http_client`), only that HTTP client can do so. Each dead connection then costs an
     /// attempt.
     ///
+    /// ```no_run
+    /// use aws_config::BehaviorVersion;
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    /// let store = DynamoDbStore::new(aws_sdk_dynamodb::Client::new(&config), "sessions")?;
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if `table` is neither a valid table
@@ -133,6 +145,16 @@ impl DynamoDbStore {
     /// The default is the session table's name followed by `-users`. The table has a partition key
     /// `user` and a sort key `session`, both strings, and TTL on `ttl`. It is not used, and need
     /// not exist, until a session is bound to a user.
+    ///
+    /// ```no_run
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let store = DynamoDbStore::from_env().await?.users_table("accounts")?;
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -164,6 +186,16 @@ impl DynamoDbStore {
     /// a `credential_process` or SSO elsewhere, the crate `aws-config` needs its feature
     /// `credentials-process` or `sso`.
     ///
+    /// ```no_run
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let store = DynamoDbStore::from_env().await?;
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if a variable does not parse, and
@@ -185,6 +217,16 @@ impl DynamoDbStore {
     /// find is read again with strong consistency. A user therefore does not appear logged out
     /// right after a login.
     ///
+    /// ```no_run
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let store = DynamoDbStore::from_env().await?.consistent_read(false);
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// [guide]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html
     #[must_use]
     pub fn consistent_read(mut self, yes: bool) -> Self {
@@ -198,6 +240,17 @@ impl DynamoDbStore {
     /// attempt](Self::attempt_timeout), a connection that timed out proves that a write was not
     /// sent. After this call, the store no longer shares the connections of its clones or of the
     /// client that it was created with.
+    ///
+    /// ```no_run
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    /// use std::time::Duration;
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let store = DynamoDbStore::from_env().await?.connect_timeout(Duration::from_millis(500));
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connection = Arc::new(self.connection.with_connect_timeout(timeout));
@@ -208,7 +261,18 @@ impl DynamoDbStore {
     /// connection.
     ///
     /// The default is 1 second. A connection that died while the environment was frozen costs this
-    /// time. Time for loading credentials does not count, neither here nor in an operation.
+    /// time. Time for loading credentials does not count, here or in an operation.
+    ///
+    /// ```no_run
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    /// use std::time::Duration;
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let store = DynamoDbStore::from_env().await?.attempt_timeout(Duration::from_millis(700));
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
@@ -223,6 +287,17 @@ impl DynamoDbStore {
     /// If other requests keep changing a value first, as may happen to an
     /// [`update`](crate::Session::update), each new try is a new operation. It is retried until the
     /// deadline, or for ten times this limit if there is no deadline.
+    ///
+    /// ```no_run
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    /// use std::time::Duration;
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let store = DynamoDbStore::from_env().await?.operation_timeout(Duration::from_millis(2000));
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn operation_timeout(mut self, timeout: Duration) -> Self {
         self.operation_timeout = timeout;

@@ -35,6 +35,12 @@ impl MemoryStore {
     }
 
     /// Returns the number of sessions, including expired ones that have not been removed yet.
+    ///
+    /// ```
+    /// use lambda_sessions::MemoryStore;
+    ///
+    /// assert_eq!(MemoryStore::new().len(), 0);
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         let live = |slot: &&Stored| matches!(slot, Stored::Live(_));
