@@ -1,5 +1,5 @@
-//! The body of a response behind the tower layer: the inner service's, or that of the answer to a
-//! session's failure.
+//! The body of a response behind the tower layer: that of the inner service, or that of the
+//! response to a session's failure.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,9 +11,9 @@ use pin_project_lite::pin_project;
 pin_project! {
     /// The body of a response that has passed a [`SessionLayer`](crate::SessionLayer).
     ///
-    /// It is the inner service's body, frame by frame, trailers included; any whose data can become
-    /// `Bytes` will do. If a
-    /// session failed it is the text of [`on_error`](crate::SessionLayer::on_error) instead.
+    /// It is the inner service's body, frame by frame, with its trailers. The data of that body
+    /// must be convertible into `Bytes`. If a session failed, it is the text of
+    /// [`on_error`](crate::SessionLayer::on_error) instead.
     #[derive(Debug)]
     pub struct SessionBody<B> {
         #[pin]
@@ -45,7 +45,7 @@ impl<B> SessionBody<B> {
     }
 }
 
-/// As the inner service's, for layers outside that make an answer of their own.
+/// Creates the inner service's default body, for outer layers that make their own response.
 impl<B: Default> Default for SessionBody<B> {
     fn default() -> Self {
         Self::inner(B::default())

@@ -1,17 +1,17 @@
-//! What a request changed, and what becomes of it.
+//! The changes of a request, and the decision how they are persisted.
 //!
-//! 1. Changes fold to one entry per key, in the order in which they were made: a removal and then
-//!    an increment is a set.
-//! 2. A change that changes nothing is none: an equal value, the removal of an absent key, a count
-//!    of zero onto what is there, the clearing of an empty session.
-//! 3. An increment stays an increment up to the store, so that concurrent ones add up, and an update
-//!    stays a function of what the store has by then. Each becomes a set only where its result is
-//!    known (after a set, a removal or a clear).
-//! 4. A change of a key may depend on the value that was read there: a guard. If another request has
-//!    changed that value, nothing is written.
-//! 5. No function of an application is run while changes are folded. What it makes of the value that
+//! 1. Changes are folded into one per key, in the order in which they were made: a removal followed
+//!    by an increment becomes a set.
+//! 2. A change without an effect does not count. Examples are an equal value, the removal of an
+//!    absent key, an increment of a stored number by zero, and clearing an empty session.
+//! 3. An increment stays an increment up to the store, so that concurrent ones add up. An update
+//!    stays a function of the stored value, which may be newer than the value that was read. Each
+//!    becomes a set only if its result is known, which is after a set, a removal or a clear.
+//! 4. The change of a key may depend on the value that was read: this is a guard. If another
+//!    request has changed that value, nothing is written.
+//! 5. No function of an application runs while changes are folded. Its result for the value that
 //!    was read is computed before, and kept as a forecast.
-//! 6. What is to be done is one [`Outcome`], decided in one `match`: [`decide`].
+//! 6. The decision is one [`Outcome`], made in one `match`: [`decide`].
 
 mod outcome;
 
@@ -27,18 +27,18 @@ use crate::record::{Data, Entry};
 
 pub(crate) use outcome::{Due, IdChange, Origin, Outcome, Wish, decide, gone};
 
-/// The changes of one request: at most one for each key.
+/// The changes of one request, at most one for each key.
 #[derive(Clone, Default)]
 pub struct Changes {
     cleared: bool,
     by_key: BTreeMap<String, Change>,
-    /// Changes that change nothing of what is stored, and come before those in `by_key`. They count
-    /// only where the changes begin a new session.
+    /// Changes that precede those in `by_key` and have no effect on the stored values. They count
+    /// only if the changes begin a new session.
     same: BTreeMap<String, Change>,
     /// Values that must still be stored as they were read.
     guards: BTreeMap<String, Entry>,
-    /// What was replaced and may run code of the application when it is dropped: that must not
-    /// happen under a session's lock.
+    /// Replaced changes. Dropping them may run code of the application, which must not happen under
+    /// a session's lock.
     replaced: Vec<Change>,
 }
 
@@ -46,31 +46,31 @@ pub struct Changes {
 #[non_exhaustive]
 #[derive(Clone)]
 pub enum Change {
-    /// It has this value.
+    /// Stores this value.
     Set(Entry),
-    /// It goes.
+    /// Removes the key.
     Remove,
-    /// So much is added to what is there; an absent key counts from 0.
+    /// Adds this number to the stored one. An absent key counts from 0.
     Add(i64),
-    /// It becomes what functions make of what is there.
+    /// Replaces the value with the result of functions of it.
     Apply(Apply),
 }
 
-/// Functions of a key's value, one after the other, applied to it as it is when it is written.
+/// Functions of a key's value, applied in order to the value as it is when it is written.
 #[derive(Clone)]
 pub struct Apply {
     steps: Vec<Arc<Function>>,
     forecast: Option<Forecast>,
 }
 
-/// What functions made of the value that was read.
+/// The result of the functions for the value that was read.
 #[derive(Clone)]
 struct Forecast {
     of: Option<Entry>,
     made: Result<Entry, Error>,
 }
 
-/// One of them. It is run again for each value that another request puts in between.
+/// One function. It runs again for each value that another request stores first.
 type Function = dyn Fn(Option<&Entry>) -> Result<Entry, Error> + Send + Sync;
 
 impl Apply {
@@ -87,12 +87,14 @@ impl Apply {
         }
     }
 
-    /// Returns what becomes of the value that is there; `None` if there is none.
+    /// Returns the result of the functions for a stored value, or for an absent key if `there` is
+    /// `None`.
     ///
     /// # Errors
     ///
-    /// [`Deserialize`](ErrorKind::Deserialize) if it is not of the type that the functions take,
-    /// [`Serialize`](ErrorKind::Serialize) if what they made of it has no JSON form.
+    /// Fails with [`Deserialize`](ErrorKind::Deserialize) if the value does not have the type of
+    /// the functions' argument. Fails with [`Serialize`](ErrorKind::Serialize) if their result has
+    /// no JSON form.
     pub fn run(&self, there: Option<&Entry>) -> Result<Entry, Error> {
         if let Some(made) = self.foreseen(there) {
             return made.clone();
@@ -101,17 +103,17 @@ impl Apply {
         for step in &self.steps {
             value = Some(step(value.as_ref())?);
         }
-        let reason = "there is no function to apply";
+        let reason = "there is no function to apply to the value";
         value.ok_or_else(|| Error::new(ErrorKind::Serialize, reason))
     }
 
-    /// Returns the same functions, with what they make of a value.
+    /// Sets the forecast: the result for a value.
     pub(crate) fn foreseeing(mut self, of: Option<Entry>, made: Result<Entry, Error>) -> Self {
         self.forecast = Some(Forecast { of, made });
         self
     }
 
-    /// Returns what they make of this value, if that is known without running them.
+    /// Returns the result for this value, if it is known without running the functions.
     fn foreseen(&self, there: Option<&Entry>) -> Option<&Result<Entry, Error>> {
         let forecast = self.forecast.as_ref()?;
         (forecast.of.as_ref() == there).then_some(&forecast.made)
@@ -121,7 +123,7 @@ impl Apply {
         Self::new(move |there| sum(there, by).map(integer))
     }
 
-    /// Begins with this value, whatever is there.
+    /// Returns the functions with this value as the input of the first, whatever is stored.
     fn constant(entry: Option<Entry>, later: &Self) -> Self {
         let first = later.steps.first().map(|first| {
             let first = Arc::clone(first);
@@ -138,24 +140,25 @@ impl Apply {
 }
 
 impl Changes {
-    /// Whether everything that was there goes first.
+    /// Returns whether all stored values are removed before the changes.
     #[must_use]
     pub fn is_cleared(&self) -> bool {
         self.cleared
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.cleared && self.by_key.is_empty() && self.guards.is_empty()
     }
 
-    /// Whether they change nothing, though they may depend on values that were taken.
+    /// Returns whether there are no changes except for values that were taken, on which they may
+    /// depend.
     pub(crate) fn only_guard(&self) -> bool {
         !self.cleared && self.by_key.is_empty()
     }
 
-    /// The change of each key, ordered by key. After a clear all are sets.
+    /// Returns the change of each key, ordered by key. After a clear, all of them are sets.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Change)> {
         self.by_key
             .iter()
@@ -167,26 +170,26 @@ impl Changes {
         self.guards.iter().map(|(key, entry)| (key.as_str(), entry))
     }
 
-    /// Fails unless every guarded value is still there.
+    /// Checks that every guarded value is still stored.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict).
+    /// Fails with [`Conflict`](ErrorKind::Conflict) if one is not.
     pub(crate) fn check_guards(&self, data: &Data) -> Result<(), Error> {
         let holds = |(key, entry): (&str, &Entry)| data.get(key) == Some(entry);
         if self.guards().all(holds) {
             return Ok(());
         }
-        let reason = "another request has taken or changed a value that was to be taken once";
+        let reason = "another request has taken or changed a value that can be taken only once";
         Err(Error::new(ErrorKind::Conflict, reason))
     }
 
-    /// Guards that were taken on what these changes leave, as guards of what was there before them.
+    /// Converts guards of the values after these changes into guards of the values before them.
     fn guard_before(&mut self, guards: BTreeMap<String, Entry>, base: &Data) {
         for (key, entry) in guards {
             let before = match self.so_far(&key) {
                 None => Some(entry),
-                // That value was this request's own.
+                // This request had stored that value itself.
                 Some(Change::Set(_) | Change::Remove) => None,
                 Some(Change::Add(_) | Change::Apply(_)) => base.get(&key).cloned(),
             };
@@ -196,8 +199,8 @@ impl Changes {
         }
     }
 
-    /// Puts these changes, which were made on `base` and were not written, out of account. They are
-    /// kept to be dropped, but for the values that were taken once.
+    /// Discards changes that were made on `base` and were not written. They are kept to be dropped
+    /// later, except for the guards of values that were taken once.
     pub(crate) fn discard(&mut self, mut changes: Self, base: &Data) {
         changes.guard_before(std::mem::take(&mut self.guards), base);
         self.guards = changes.guards;
@@ -206,12 +209,12 @@ impl Changes {
         self.replaced.extend(changes.replaced);
     }
 
-    /// Returns what was replaced, to be dropped.
+    /// Returns the replaced changes, to be dropped.
     pub(crate) fn take_replaced(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.replaced)
     }
 
-    /// Leaves the values that must still be stored, and returns everything else, to be dropped.
+    /// Keeps the guards, and returns everything else, to be dropped.
     pub(crate) fn keep_guards(&mut self) -> Self {
         let guards = std::mem::take(&mut self.guards);
         let rest = std::mem::take(self);
@@ -219,7 +222,7 @@ impl Changes {
         rest
     }
 
-    /// Returns the changes that take the guarded values and nothing else, if there are any.
+    /// Returns the changes that remove the guarded values and nothing else, if there are any.
     pub(crate) fn claims(&self) -> Option<Self> {
         let removed = self.guards.keys().map(|key| (key.clone(), Change::Remove));
         let by_key: BTreeMap<_, _> = removed.collect();
@@ -230,7 +233,7 @@ impl Changes {
         })
     }
 
-    /// Returns the changes without what they depend on, for who has seen to that already.
+    /// Returns the changes without their guards, for a caller that has already checked them.
     pub(crate) fn without_guards(&self) -> Self {
         Self {
             guards: BTreeMap::new(),
@@ -238,7 +241,7 @@ impl Changes {
         }
     }
 
-    /// Returns the changes as they are where nothing is stored: what was put is put, whether it was
+    /// Returns the changes for a new session, in which all inserted values count, whether they were
     /// stored before or not.
     pub(crate) fn afresh(&self) -> Self {
         let mut changes = self.clone();
@@ -252,8 +255,9 @@ impl Changes {
         changes
     }
 
-    /// What [`Data::size`] of `base` would be after them, near enough: a sum that was not there
-    /// before counts with 20 bytes, the most it can have.
+    /// Returns the approximate [`Data::size`] of `base` after the changes.
+    ///
+    /// A sum of an absent key counts 20 bytes, which is its maximum length.
     #[must_use]
     pub fn size_after(&self, base: &Data) -> usize {
         let kept = if self.cleared { 0 } else { base.size() };
@@ -273,13 +277,14 @@ impl Changes {
         })
     }
 
-    /// The data as it is afterwards.
+    /// Returns the data after the changes.
     ///
     /// # Errors
     ///
-    /// [`Deserialize`](ErrorKind::Deserialize) if an increment finds what is not an `i64`,
-    /// [`Serialize`](ErrorKind::Serialize) if its sum is none. [`Conflict`](ErrorKind::Conflict) if
-    /// a value that was [taken once](crate::Session::take_once) is not there any more.
+    /// Fails with [`Deserialize`](ErrorKind::Deserialize) if an increment meets a value that is not
+    /// an `i64`. Fails with [`Serialize`](ErrorKind::Serialize) if its sum does not fit in an
+    /// `i64`. Fails with [`Conflict`](ErrorKind::Conflict) if a value that was [taken
+    /// once](crate::Session::take_once) is no longer stored.
     pub fn apply(&self, data: &Data) -> Result<Data, Error> {
         self.check_guards(data)?;
         let mut after = if self.cleared {
@@ -296,8 +301,8 @@ impl Changes {
         Ok(after)
     }
 
-    /// Whether the data are as these changes would leave them, as far as that can be told: what
-    /// counts, or is a function of what was there, may have been done once or twice.
+    /// Returns whether `data` is certainly the result of these changes. This cannot be determined
+    /// for increments and functions, which may have been applied once or twice.
     pub(crate) fn are_in(&self, data: &Data) -> bool {
         let nothing_else = !self.cleared || data.len() == self.by_key.len();
         nothing_else
@@ -309,12 +314,12 @@ impl Changes {
             })
     }
 
-    /// The entry of a key as it would be after the changes. No function is run for it.
+    /// Returns the entry of a key after the changes, without running a function.
     ///
     /// # Errors
     ///
-    /// As of [`apply`](Self::apply). [`Conflict`](ErrorKind::Conflict) if it is not
-    /// [foreseen](Self::unforeseen).
+    /// Fails with the errors of [`apply`](Self::apply), and with [`Conflict`](ErrorKind::Conflict)
+    /// if the result is [unknown](Self::unforeseen).
     pub(crate) fn current<'a>(
         &'a self,
         base: &'a Data,
@@ -325,12 +330,12 @@ impl Changes {
             return Ok(there.map(Cow::Borrowed));
         };
         change.known(there).unwrap_or_else(|| {
-            let reason = "a function of an update has asked for the value that it makes";
+            let reason = "the function of an update must not read the value that it updates";
             Err(Error::new(ErrorKind::Conflict, reason))
         })
     }
 
-    /// The keys as they would be after the changes, in order.
+    /// Returns the keys after the changes, in order.
     pub(crate) fn keys(&self, base: &Data) -> Vec<String> {
         let stays = |key: &&str| !self.cleared && !self.by_key.contains_key(*key);
         let gone = |change: &Change| matches!(change, Change::Remove);
@@ -349,21 +354,21 @@ impl Changes {
         keys
     }
 
-    /// A key gets a value. `base` is what was read; `None` if nothing was.
+    /// Stores a value under a key. `base` is the data that was read, or `None` if it was not read.
     pub(crate) fn set(&mut self, base: Option<&Data>, key: &str, entry: Entry) {
         self.put(base, key, Change::Set(entry));
     }
 
-    /// A key goes.
+    /// Removes a key.
     pub(crate) fn remove(&mut self, base: Option<&Data>, key: &str) {
         self.put(base, key, Change::Remove);
     }
 
-    /// A key is counted up. Gives the sum as far as it is known; `None` if nothing was read.
+    /// Adds to the number of a key. Returns the sum if it is known, or `None` if nothing was read.
     ///
     /// # Errors
     ///
-    /// As of [`apply`](Self::apply); nothing is changed then.
+    /// Fails with the errors of [`apply`](Self::apply), and then changes nothing.
     pub(crate) fn add(
         &mut self,
         base: Option<&Data>,
@@ -374,8 +379,8 @@ impl Changes {
         Ok(made.as_ref().and_then(as_i64))
     }
 
-    /// A key becomes what a function makes of its value. `apply` has to foresee what it makes of the
-    /// value as it [is](Self::current), so that nothing is run here.
+    /// Applies a function to the value of a key. `apply` must have a forecast for the
+    /// [current](Self::current) value, so that no function runs here.
     pub(crate) fn update(
         &mut self,
         base: Option<&Data>,
@@ -385,9 +390,9 @@ impl Changes {
         self.fold(base, key, Change::Apply(apply)).map(drop)
     }
 
-    /// A key goes, if what is stored there is still what was read.
+    /// Removes a key on condition that its stored value is still the one that was read.
     pub(crate) fn take(&mut self, base: Option<&Data>, key: &str) {
-        // What this request itself has put, no other can have taken.
+        // No other request can have taken a value that this request has inserted.
         let is_own = matches!(self.so_far(key), Some(Change::Set(_) | Change::Remove));
         if let Some(stored) = base.and_then(|base| base.get(key)).filter(|_| !is_own) {
             self.guards.insert(key.to_owned(), stored.clone());
@@ -395,8 +400,8 @@ impl Changes {
         self.remove(base, key);
     }
 
-    /// Puts a change on top of what was changed before, and gives what it makes of the key, as far
-    /// as that is known.
+    /// Folds a change into the earlier changes, and returns the resulting value of the key, if it
+    /// is known.
     fn fold(
         &mut self,
         base: Option<&Data>,
@@ -431,8 +436,8 @@ impl Changes {
         Ok(made)
     }
 
-    /// Returns a function of which it is not known what it makes of the value that was read, with
-    /// its key and that value.
+    /// Returns a function without a forecast for the value that was read, with its key and that
+    /// value.
     pub(crate) fn unforeseen(&self, base: &Data) -> Option<(String, Apply, Option<Entry>)> {
         self.by_key.iter().find_map(|(key, change)| {
             let Change::Apply(apply) = change else {
@@ -444,7 +449,7 @@ impl Changes {
         })
     }
 
-    /// Keeps what was found out about it, if the functions are the same still.
+    /// Keeps the forecast of a key, if its functions are still the same.
     pub(crate) fn foresee(&mut self, key: &str, apply: Apply) {
         let are_same = |there: &Apply| {
             let mut pairs = there.steps.iter().zip(&apply.steps);
@@ -457,13 +462,13 @@ impl Changes {
         self.replaced.push(Change::Apply(replaced));
     }
 
-    /// What was done to a key before: a clear has removed it.
+    /// Returns the earlier change of a key. A clear has removed it.
     fn so_far(&self, key: &str) -> Option<&Change> {
         const REMOVED: &Change = &Change::Remove;
         self.by_key.get(key).or(self.cleared.then_some(REMOVED))
     }
 
-    /// Puts the one change of a key, unless it changes nothing.
+    /// Sets the change of a key, unless it has no effect.
     fn put(&mut self, base: Option<&Data>, key: &str, change: Change) {
         let there = match (base, self.cleared) {
             (_, true) => Some(None),
@@ -494,7 +499,7 @@ impl Changes {
         self.same.insert(key, both);
     }
 
-    /// Every key goes. What was to be taken once still has to be there.
+    /// Removes every key. Guarded values must still be stored.
     pub(crate) fn clear(&mut self, base: &Data) {
         let dropped = std::mem::take(&mut self.by_key).into_values();
         self.replaced.extend(dropped);
@@ -503,7 +508,7 @@ impl Changes {
         self.cleared = !base.is_empty();
     }
 
-    /// Drops what turns out to change nothing of `base`, once that was read.
+    /// Sets aside the changes that have no effect on `base`, once it was read.
     pub(crate) fn settle_on(&mut self, base: &Data) {
         let cleared = self.cleared;
         let is_none =
@@ -514,7 +519,8 @@ impl Changes {
         }
     }
 
-    /// These changes and then `later` ones, folded. `base` is what these were made on.
+    /// Returns these changes, followed by `later` ones, folded. `base` is the data that these
+    /// changes were made on.
     pub(crate) fn followed_by(mut self, mut later: Self, base: &Data) -> Self {
         self.replaced.append(&mut later.replaced);
         self.guard_before(std::mem::take(&mut later.guards), base);
@@ -527,9 +533,9 @@ impl Changes {
         }
         for (key, change) in later.same {
             match self.so_far(&key) {
-                // It is what these have put.
+                // It is the value that these changes have stored.
                 Some(Change::Set(_) | Change::Remove) => self.replaced.push(change),
-                // It is what these made of the value that was read, and not of any other.
+                // It is the result for the value that was read, and not for any other value.
                 Some(before @ (Change::Add(_) | Change::Apply(_))) => {
                     let folded = before.then_at_last(change.clone());
                     self.replaced.push(change);
@@ -554,11 +560,11 @@ impl Changes {
 }
 
 impl Change {
-    /// What it makes of an entry.
+    /// Returns the entry after the change.
     ///
     /// # Errors
     ///
-    /// As of [`Changes::apply`].
+    /// Fails with the errors of [`Changes::apply`].
     fn of<'a>(&'a self, there: Option<&Entry>) -> Result<Option<Cow<'a, Entry>>, Error> {
         Ok(match self {
             Self::Set(entry) => Some(Cow::Borrowed(entry)),
@@ -568,7 +574,7 @@ impl Change {
         })
     }
 
-    /// Returns what it makes of an entry, as far as that is known without running a function.
+    /// Returns the entry after the change, if it is known without running a function.
     fn known<'a>(&'a self, there: Option<&Entry>) -> Option<Result<Option<Cow<'a, Entry>>, Error>> {
         match self {
             Self::Apply(apply) => {
@@ -582,11 +588,11 @@ impl Change {
         }
     }
 
-    /// This one and then a later one, as one.
+    /// Returns this change, followed by a later one, as one change.
     ///
     /// # Errors
     ///
-    /// As of [`Changes::apply`].
+    /// Fails with the errors of [`Changes::apply`].
     fn then(&self, later: Self) -> Result<Self, Error> {
         let value = match self {
             Self::Set(entry) => Some(entry),
@@ -610,8 +616,8 @@ impl Change {
         })
     }
 
-    /// The same, where the later one was accepted on what this one makes: that the two have no sum of
-    /// their own is for the store to find out, on the value that is there.
+    /// Returns this change, followed by a later one that was accepted on the result of this one. If
+    /// the two have no common sum, the store decides on the stored value.
     fn then_at_last(&self, later: Self) -> Self {
         match (self, &later) {
             (Self::Add(by), Self::Add(more)) if by.checked_add(*more).is_none() => {
@@ -621,7 +627,7 @@ impl Change {
         }
     }
 
-    /// Whether it changes nothing of what is there, as far as is known.
+    /// Returns whether the change has no effect on a value, as far as is known.
     fn is_none(&self, there: Option<&Entry>) -> bool {
         match (self.known(there), there) {
             (Some(Ok(Some(made))), Some(there)) => same_value(there, &made),
@@ -681,9 +687,9 @@ fn overflow() -> Error {
     Error::new(ErrorKind::Serialize, "the sum does not fit in an i64")
 }
 
-/// Whether two entries hold the same JSON value. The order of an object's members does not count:
-/// a `HashMap` is written in another order every time. The spelling of a number does: `-0.0` is
-/// not `0.0`, nor `1.0` `1`.
+/// Returns whether two entries hold the same JSON value. The order of an object's members does not
+/// count, because a `HashMap` is written in a different order each time. The spelling of a number
+/// does: `-0.0` is not `0.0`, and `1.0` is not `1`.
 fn same_value(a: &Entry, b: &Entry) -> bool {
     let (Some(a), Some(b)) = (a.json(), b.json()) else {
         return a == b;
@@ -691,8 +697,8 @@ fn same_value(a: &Entry, b: &Entry) -> bool {
     if a == b {
         return true;
     }
-    // Equal values have texts of one length, unless somebody formatted one of them; that costs a
-    // needless write and nothing more.
+    // Equal values have texts of equal length, unless one of them was reformatted, which only costs
+    // an unnecessary write.
     a.len() == b.len()
         && match (serde_json::from_str(a), serde_json::from_str(b)) {
             (Ok(a), Ok(b)) => same_json(&a, &b),
@@ -702,8 +708,8 @@ fn same_value(a: &Entry, b: &Entry) -> bool {
 
 fn same_json(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        // Integers of 128 bits are parsed as floats: two that differ may be one. What is as large
-        // as that is taken as changed.
+        // Integers of 128 bits are parsed as floats, so two different ones may be equal. A number
+        // of that size counts as changed.
         (Value::Number(a), Value::Number(b)) => {
             let is_exact = !a.is_f64() || a.as_f64().is_some_and(|n| n.abs() < 2_f64.powi(63));
             is_exact && a.to_string() == b.to_string()

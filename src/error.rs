@@ -1,9 +1,9 @@
-//! What can go wrong, in one opaque type.
+//! The crate's errors, as one opaque type.
 //!
-//! 1. [`Error::kind`] is what to match on; the text is for people.
-//! 2. [`source`](std::error::Error::source) is the real cause where there is one.
-//! 3. Neither `Display` nor `Debug` of an error or its causes holds an id, a cookie, a key or a
-//!    stored value: Lambda's runtime logs a handler's error with `{:?}`.
+//! 1. Match on [`Error::kind`]. The text is for people.
+//! 2. [`source`](std::error::Error::source) is the real cause, if there is one.
+//! 3. Neither `Display` nor `Debug` of an error or its causes shows an id, a cookie, a key or a
+//!    stored value. Lambda's runtime logs a handler's error with `{:?}`.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 
 use lambda_http::lambda_runtime::Diagnostic;
 
-/// A session failed. Cheap to clone.
+/// A failure of a session. It is cheap to clone.
 ///
 /// ```
 /// use lambda_sessions::{Error, ErrorKind};
@@ -30,53 +30,54 @@ struct Repr {
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
-/// What kind of failure an [`Error`] is.
+/// The kind of an [`Error`].
 ///
-/// The default answer to the client, unless [`on_error`](crate::SessionLayer::on_error) says
-/// otherwise, is named with each.
+/// Each kind states the default response to the client, which
+/// [`on_error`](crate::SessionLayer::on_error) replaces.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// The store could not be reached or answered with a failure of its own. Nothing was written.
-    /// 503, `Retry-After: 1`.
-    Unavailable,
-    /// The store refused for load, and went on refusing. Nothing was written. 503,
+    /// The store could not be reached or failed. Nothing was written. The response is 503 with
     /// `Retry-After: 1`.
+    Unavailable,
+    /// The store rejected every attempt because of its load. Nothing was written. The response is
+    /// 503 with `Retry-After: 1`.
     Throttled,
-    /// The store did not answer a read in time, or the invocation had no time left to ask it.
-    /// Nothing was written. 503, `Retry-After: 1`.
+    /// The store did not respond to a read in time, or the invocation had no time left to call it.
+    /// Nothing was written. The response is 503 with `Retry-After: 1`.
     Timeout,
-    /// A write was sent and its answer was lost: it may have happened or not. Seals the session.
-    /// 503, without `Retry-After`.
+    /// A write was sent and its response was lost: it may or may not have happened. The session is
+    /// sealed. The response is 503 without `Retry-After`.
     OutcomeUnknown,
-    /// Another request wrote the session in between, and what was asked for cannot be put on
-    /// top of that. 409.
+    /// Another request wrote the session concurrently, and this request's changes cannot be applied
+    /// to the result. The response is 409.
     Conflict,
-    /// The session was destroyed or renewed by another request, or expired, while this one was
-    /// running. Nothing was written. 409.
+    /// While this request was running, the session expired, or another request destroyed it or
+    /// cycled its id. Nothing was written. The response is 409.
     Gone,
-    /// The session is larger than [`max_size`](crate::SessionLayer::max_size) or than what the
-    /// store can hold (DynamoDB: 400 KB). Nothing was sent. 500.
+    /// The session is larger than [`max_size`](crate::SessionLayer::max_size), or larger than the
+    /// store allows (DynamoDB: 400 KB). Nothing was sent. The response is 500.
     TooLarge,
-    /// A key is empty or longer than 65,535 bytes. 500.
+    /// A key is empty or longer than 65,535 bytes. The response is 500.
     InvalidKey,
-    /// A value has no JSON form, or a sum does not fit in an `i64`. 500.
+    /// A value has no JSON form, or a sum does not fit in an `i64`. The response is 500.
     Serialize,
-    /// A stored value is not of the type that was asked for. The value stays as it is. 500.
+    /// A stored value does not have the requested type. The value is not changed. The response is
+    /// 500.
     Deserialize,
-    /// The stored record was written in a newer format, or cannot be what this library wrote. It
-    /// is neither read as empty nor overwritten. 503.
+    /// The stored record has a newer format, or a form that this library never writes. It is
+    /// neither read as empty nor overwritten. The response is 503.
     Corrupt,
-    /// The set-up is wrong: a variable, a cookie's attributes, the table, permissions, a missing
-    /// layer. 503.
+    /// The configuration is invalid: a variable, a cookie's attributes, the table, permissions or a
+    /// missing layer. The response is 503.
     Misconfigured,
 }
 
 impl Error {
-    /// An error with a message of one's own, for implementors of
+    /// Creates an error with a custom message, for implementations of
     /// [`SessionStore`](crate::SessionStore).
     ///
-    /// The message is logged: keep ids, keys and values out of it.
+    /// The message is logged and must not contain ids, keys or values.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Arc::new(Repr {
             kind,
@@ -85,7 +86,7 @@ impl Error {
         }))
     }
 
-    /// The same with a cause. Its `Display` is logged too.
+    /// Creates an error with a custom message and a cause, whose `Display` is logged too.
     pub fn with_source(
         kind: ErrorKind,
         message: impl Into<Cow<'static, str>>,
@@ -98,13 +99,14 @@ impl Error {
         }))
     }
 
-    /// What kind of failure this is.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Returns an equal error that is not a clone, so that [`WeakError`] can tell who holds which.
+    /// Returns an equal error that is not a clone, so that [`WeakError`] can distinguish their
+    /// holders.
     pub(crate) fn distinct(&self) -> Self {
         Self(Arc::new(Repr {
             kind: self.0.kind,
@@ -118,7 +120,8 @@ impl Error {
         WeakError(Arc::downgrade(&self.0))
     }
 
-    /// serde_json's messages quote the value that did not fit, so only the place is kept.
+    /// Creates an error of serde_json. It keeps only the position, because serde_json's messages
+    /// quote the value.
     pub(crate) fn json(kind: ErrorKind, message: &'static str, error: &serde_json::Error) -> Self {
         Self::with_source(kind, message, JsonFault::from(error))
     }
@@ -161,15 +164,15 @@ impl fmt::Display for ErrorKind {
             Self::TooLarge => "too large",
             Self::InvalidKey => "invalid key",
             Self::Serialize => "not serializable",
-            Self::Deserialize => "not of the asked type",
+            Self::Deserialize => "not of the requested type",
             Self::Corrupt => "corrupt",
             Self::Misconfigured => "misconfigured",
         })
     }
 }
 
-/// An error that a handler was given. It is there for as long as the handler, or what the handler has
-/// returned, holds it: however deep, and in whatever type.
+/// An error that was returned to a handler. It can be upgraded while the handler or its result
+/// holds the error, however deeply and in whatever type.
 #[derive(Clone)]
 pub(crate) struct WeakError(Weak<Repr>);
 
@@ -179,7 +182,7 @@ impl WeakError {
     }
 }
 
-/// So that a handler may return it to Lambda's runtime as its own error.
+/// Lets a handler return the error to Lambda's runtime as its own error.
 impl From<Error> for Diagnostic {
     fn from(error: Error) -> Self {
         Self {
@@ -189,7 +192,7 @@ impl From<Error> for Diagnostic {
     }
 }
 
-/// Where in a value's JSON text the fault is, and not what stands there.
+/// The position of an error in a JSON text, without the text itself.
 #[derive(Debug)]
 struct JsonFault {
     category: &'static str,

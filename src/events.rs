@@ -1,14 +1,15 @@
-//! Lambda's events, before `lambda_http` makes requests of them.
+//! Repairs of Lambda's events, before `lambda_http` makes requests of them.
 //!
-//! 1. A REST API, or a load balancer with multi-value headers, delivers a header's last line in
-//!    `headers` and all of its lines in `multiValueHeaders`. `lambda_http` 1.3 merges the two by
-//!    `HeaderMap::extend`, which replaces: of several `Cookie` lines, one is left. It should extend
-//!    only by names that the second map lacks. (`into_proxy_request`, `into_alb_request` and
-//!    `into_websocket_request` in its `request.rs`.)
-//! 2. An HTTP API delivers a list of cookies. `lambda_http` 1.3 joins them, and drops them all if one
-//!    holds a control character. It should drop that one. (`into_api_gateway_v2_request`.)
-//! 3. Once there is an `http::Request`, nothing in it has what was lost: its extensions hold the
-//!    request's context and parameters alone. So the event itself is repaired.
+//! 1. A REST API, or a load balancer with multi-value headers, delivers the last line of a header
+//!    in `headers` and all of its lines in `multiValueHeaders`. `lambda_http` 1.3 merges the two
+//!    with `HeaderMap::extend`, which replaces entries: of several `Cookie` lines, one is left. It
+//!    should only add the names that the second map lacks. (See `into_proxy_request`,
+//!    `into_alb_request` and `into_websocket_request` in its `request.rs`.)
+//! 2. An HTTP API delivers a list of cookies. `lambda_http` 1.3 joins them, and drops them all if
+//!    one contains a control character. It should drop only that one. (See
+//!    `into_api_gateway_v2_request`.)
+//! 3. An `http::Request` no longer has the lost lines: its extensions hold only the context and the
+//!    parameters of the request. The event itself is therefore repaired.
 
 use std::fmt::Debug;
 
@@ -20,13 +21,13 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::tower::ServiceExt as _;
 use lambda_http::{Adapter, Error, IntoResponse, Request, Service, StreamAdapter};
 
-/// Serves requests as [`lambda_http::run`] does, and loses no `Cookie` line of them.
+/// Serves requests like [`lambda_http::run`], but keeps all of their `Cookie` lines.
 ///
-/// REST APIs and load balancers with multi-value headers deliver a header's last line beside the
-/// list of all lines, and `lambda_http` keeps the last one alone. A client that sends its cookies in
-/// several lines, as HTTP/2 allows, may lose its session there, and a second session cookie remains
-/// unseen. This function [repairs](repair_event) each event first. With `lambda_http::run`, several
-/// lines of any header are one.
+/// REST APIs and load balancers with multi-value headers deliver the list of all lines of a header,
+/// and separately its last line. `lambda_http` keeps only the last line. A client may send its
+/// cookies in several lines, as HTTP/2 allows. Such a client may lose its session with
+/// `lambda_http::run`, and a second session cookie is not noticed. This function
+/// [repairs](repair_event) each event first. `lambda_http::run` keeps only one line of any header.
 ///
 /// ```no_run
 /// use lambda_http::{Error, Request};
@@ -45,11 +46,11 @@ use lambda_http::{Adapter, Error, IntoResponse, Request, Service, StreamAdapter}
 ///
 /// # Errors
 ///
-/// Fails as [`lambda_http::run`] does.
+/// Fails with the errors of [`lambda_http::run`].
 ///
 /// # Panics
 ///
-/// If Lambda's own environment variables are missing.
+/// Panics if Lambda's own environment variables are missing.
 pub async fn run<'a, R, S, E>(handler: S) -> Result<(), Error>
 where
     S: Service<Request, Response = R, Error = E>,
@@ -60,8 +61,10 @@ where
     lambda_runtime::run(Adapter::from(handler).map_request(repaired)).await
 }
 
-/// Serves requests as [`lambda_http::run_with_streaming_response`] does, and loses no `Cookie` line
-/// of them: see [`run`].
+/// Serves requests like [`lambda_http::run_with_streaming_response`], but keeps all of their
+/// `Cookie` lines.
+///
+/// [`run`] describes the reason.
 ///
 /// ```no_run
 /// use lambda_http::Error;
@@ -79,11 +82,11 @@ where
 ///
 /// # Errors
 ///
-/// Fails as [`lambda_http::run_with_streaming_response`] does.
+/// Fails with the errors of [`lambda_http::run_with_streaming_response`].
 ///
 /// # Panics
 ///
-/// If Lambda's own environment variables are missing.
+/// Panics if Lambda's own environment variables are missing.
 pub async fn run_with_streaming_response<'a, S, B, E>(handler: S) -> Result<(), Error>
 where
     S: Service<Request, Response = Response<B>, Error = E>,
@@ -96,15 +99,16 @@ where
     lambda_runtime::run(StreamAdapter::from(handler).map_request(repaired)).await
 }
 
-/// Repairs an event so that `lambda_http` makes a request with all of its headers: for runtime loops
-/// other than [`run`].
+/// Repairs an event so that `lambda_http` makes a request with all of its headers.
 ///
-/// - For a REST API or a load balancer: of a header that has several lines, all lines count.
-/// - For an HTTP API: a cookie that no header can hold, since it has a control character, is dropped
-///   alone. (In the other events, such a character makes `lambda_http` fail before any code of a
-///   function runs.)
+/// It is for runtime loops other than [`run`].
 ///
-/// An event without either costs two comparisons, or a look at each cookie.
+/// - For a REST API or a load balancer, all lines of a header are kept.
+/// - For an HTTP API, a cookie with a control character is dropped, and the other cookies are kept.
+///   No header can hold such a cookie. (In other events, such a character makes `lambda_http` fail
+///   before any code of the function runs.)
+///
+/// An event that needs no repair costs two comparisons, or a scan of each cookie.
 ///
 /// ```no_run
 /// use lambda_http::lambda_runtime::{self, LambdaEvent};
@@ -150,8 +154,8 @@ fn repaired(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest>
     event
 }
 
-/// Drops the lines of headers that have several in `all`. Of the others both maps hold the one line,
-/// and `lambda_http` reads the host and the scheme from the first map.
+/// Drops the headers that have several lines in `all`. For a header with one line, both maps hold
+/// that line, and `lambda_http` reads the host and the scheme from the first map.
 fn drop_what_is_listed(headers: &mut HeaderMap, all: &HeaderMap) {
     if all.len() == all.keys_len() {
         return;
@@ -162,7 +166,7 @@ fn drop_what_is_listed(headers: &mut HeaderMap, all: &HeaderMap) {
     }
 }
 
-/// As `http::HeaderValue` has it, without the copy that it makes.
+/// Applies the rule of `http::HeaderValue`, without the copy that it makes.
 fn fits_a_header(byte: u8) -> bool {
     byte == b'\t' || !byte.is_ascii_control()
 }

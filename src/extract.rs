@@ -1,9 +1,10 @@
 //! The session as an axum extractor (feature `axum`).
 //!
-//! 1. Extracting it is [`request.session().await`](crate::SessionExt::session); a handler that does
-//!    not extract it costs no call to the store.
-//! 2. A session's error is a response too, so that a handler can return one with `?`. The layer
-//!    puts [`on_error`](crate::SessionLayer::on_error)'s answer in its place, and commits nothing.
+//! 1. The extractor calls [`request.session().await`](crate::SessionExt::session). A handler
+//!    without the extractor costs no call to the store.
+//! 2. A session's error is also a response, so that a handler can return one with `?`. The layer
+//!    replaces it with the response of [`on_error`](crate::SessionLayer::on_error), and commits
+//!    nothing.
 
 use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};

@@ -1,9 +1,9 @@
 //! Session ids.
 //!
-//! 1. An id is 32 bytes (256 bits) of the operating system's generator, asked at every creation:
-//!    a user-space generator, or one seeded at init, repeats itself in a SnapStart copy. ASVS
-//!    7.2.3 asks for 128 bits of entropy.
-//! 2. Outside it is 43 characters of base64url without padding; nothing else parses.
+//! 1. An id is 32 bytes (256 bits) from the operating system's generator, which is called for every
+//!    id. A user-space generator, or one that is seeded at init, would repeat itself in a SnapStart
+//!    copy. ASVS 7.2.3 requires 128 bits of entropy.
+//! 2. Its text form is 43 characters of base64url without padding. Nothing else parses.
 //! 3. The store sees the SHA-256 of the bytes and never the id: a stolen table opens no session.
 //! 4. `Debug` shows the fingerprint, a prefix of that hash, which is safe to log.
 
@@ -16,13 +16,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind};
 
-/// How many characters an id has outside.
+/// The number of characters in the text form of an id.
 pub(crate) const ID_CHARS: usize = 43;
 
 const ID_BYTES: usize = 32;
 const FINGERPRINT_CHARS: usize = 10;
 
-/// The secret that a client presents to be given its session.
+/// The secret that a client presents to get its session.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SessionId {
     text: String,
@@ -30,34 +30,34 @@ pub struct SessionId {
 }
 
 impl SessionId {
-    /// A fresh id.
+    /// Generates a new id.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](ErrorKind::Unavailable) if the operating system has no randomness to give.
-    /// There is no fallback.
+    /// Fails with [`Unavailable`](ErrorKind::Unavailable) if the operating system cannot provide
+    /// random bytes. There is no fallback.
     pub(crate) fn generate() -> Result<Self, Error> {
         Ok(Self::from_bytes(&random()?))
     }
 
-    /// Reads the 43 characters of an id; anything else is `None`.
+    /// Parses the 43 characters of an id, and returns `None` for anything else.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         if text.len() != ID_CHARS {
             return None;
         }
-        // The engine refuses padding, other alphabets and stray trailing bits, so that one id has
+        // The engine rejects padding, other alphabets and stray trailing bits, so that one id has
         // one spelling.
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         Some(Self::from_bytes(bytes.as_slice().try_into().ok()?))
     }
 
-    /// The same id where it is of one application among several on a table: its hash is another one,
-    /// so that it leads to none of the other applications' sessions.
+    /// Returns the id as one of the given application, for a table that several applications share.
+    /// Its hash is different, so it does not find the sessions of the other applications.
     pub(crate) fn in_audience(self, audience: Option<&str>) -> Self {
         let Some(audience) = audience else {
             return self;
         };
-        // The bytes come first, and are as many as ever: no two pairs hash the same text.
+        // The bytes come first and have a fixed length, so no two pairs hash the same input.
         let bytes = URL_SAFE_NO_PAD.decode(&self.text).unwrap_or_default();
         let hash = Sha256::new()
             .chain_update(bytes)
@@ -76,20 +76,23 @@ impl SessionId {
         }
     }
 
-    /// The id itself, 43 characters. Whoever has it has the session: never log it.
+    /// Returns the id itself, 43 characters.
+    ///
+    /// Anyone who has the id has the session, so never log it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.text
     }
 
-    /// Ten characters that name this session in a log, and from which nobody gets the id. The
-    /// record's `id` attribute in the table begins with them.
+    /// Returns ten characters that identify the session in a log and do not reveal the id.
+    ///
+    /// The record's `id` attribute in the table begins with them.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         self.key.fingerprint()
     }
 
-    /// What the store knows the session by.
+    /// Returns the key under which the store knows the session.
     #[must_use]
     pub fn storage_key(&self) -> &StorageKey {
         &self.key
@@ -102,34 +105,35 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// What a store knows a session by: base64url of the SHA-256 of its id.
+/// The key under which a store knows a session: base64url of the SHA-256 of its id.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StorageKey(String);
 
 impl StorageKey {
-    /// A key that was stored: whatever it is, it leads to what stands under it or to nothing.
+    /// Creates a key from a stored text. Any text is accepted, because an invalid key finds
+    /// nothing.
     pub(crate) fn stored(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The 43 characters that are stored.
+    /// Returns the 43 characters that are stored.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The first ten of them, for logs.
+    /// Returns the first ten characters, for logs.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         self.0.get(..FINGERPRINT_CHARS).unwrap_or(&self.0)
     }
 
-    /// The key of an id that exists only for this call.
+    /// Returns the key of a new id that is used nowhere else.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](ErrorKind::Unavailable) as for a session's own id.
+    /// Fails with [`Unavailable`](ErrorKind::Unavailable), like the creation of a session's id.
     #[cfg(feature = "conformance")]
     pub(crate) fn random() -> Result<Self, Error> {
         Ok(SessionId::generate()?.key)
@@ -142,11 +146,11 @@ impl fmt::Debug for StorageKey {
     }
 }
 
-/// Bytes from the operating system's generator.
+/// Returns bytes from the operating system's generator.
 ///
 /// # Errors
 ///
-/// [`Unavailable`](ErrorKind::Unavailable) if it has none.
+/// Fails with [`Unavailable`](ErrorKind::Unavailable) if the generator fails.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|cause| {

@@ -1,4 +1,4 @@
-//! Keys: a plain string, or a [`Key<T>`] that knows its value's type.
+//! Keys: a plain string, or a [`Key<T>`] that carries the type of its value.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, ErrorKind};
 
-/// How many bytes a key may have: what DynamoDB allows an attribute's name
+/// The maximum length of a key in bytes, which is DynamoDB's limit for the name of an attribute
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)).
 const MAX_KEY_BYTES: usize = 65_535;
 
@@ -31,7 +31,14 @@ pub struct Key<T> {
 }
 
 impl<T> Key<T> {
-    /// A key of this name.
+    /// Creates a key with this name.
+    ///
+    /// ```
+    /// use lambda_sessions::Key;
+    ///
+    /// const CART: Key<Vec<u32>> = Key::new("cart");
+    /// assert_eq!(CART.name(), "cart");
+    /// ```
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         Self {
@@ -40,7 +47,7 @@ impl<T> Key<T> {
         }
     }
 
-    /// Its name in the session.
+    /// Returns the name of the key in the session.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
@@ -55,15 +62,15 @@ impl<T> Clone for Key<T> {
 
 impl<T> Copy for Key<T> {}
 
-/// A key may name what is secret, so it is not shown.
+/// Hides the name, which may be a secret.
 impl<T> fmt::Debug for Key<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key<{}>", std::any::type_name::<T>())
     }
 }
 
-/// By its name, so that [`Session::detached([(KEY, value)])`](crate::Session::detached) is made of
-/// pairs.
+/// Serializes the name, so that [`Session::detached([(KEY, value)])`](crate::Session::detached)
+/// gets pairs.
 impl<T> Serialize for Key<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name)
@@ -76,25 +83,24 @@ impl<T> AsRef<str> for Key<T> {
     }
 }
 
-/// What may stand for a key whose value is read as a `T`: any string for any type, a [`Key<T>`]
-/// for its own.
+/// A key whose value is read as a `T`: any string for any type, or a [`Key<T>`] for its own type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the key of a `{T}`",
     note = "a `Key<T>` reads and writes its own `T` only"
 )]
 pub trait AsKey<T> {
-    /// The key's name.
+    /// Returns the name of the key.
     fn as_key(&self) -> &str;
 }
 
-/// What may stand for a key under which a `V` is put: any string for any type, a [`Key<T>`] for a
-/// `T` or a `&T`, a `Key<String>` for a `&str` too.
+/// A key under which a `V` is stored: any string for any type, or a [`Key<T>`] for a `T` or a `&T`.
+/// A `Key<String>` also accepts a `&str`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the key of a `{V}`",
     note = "a `Key<T>` takes a `T` or a `&T`"
 )]
 pub trait Takes<V> {
-    /// The key's name.
+    /// Returns the name of the key.
     fn as_key(&self) -> &str;
 }
 
@@ -148,19 +154,19 @@ impl Takes<&str> for &Key<String> {
     }
 }
 
-/// The key itself, if it can be one.
+/// Returns the key if it is valid.
 ///
 /// # Errors
 ///
-/// [`InvalidKey`](ErrorKind::InvalidKey) for an empty one, which DynamoDB refuses even to look
-/// for, and for one of over 65,535 bytes.
+/// Fails with [`InvalidKey`](ErrorKind::InvalidKey) if the key is empty or longer than 65,535
+/// bytes. DynamoDB rejects even a read of an empty one.
 pub(crate) fn checked(key: &str) -> Result<&str, Error> {
     if is_valid(key) {
         Ok(key)
     } else {
         Err(Error::new(
             ErrorKind::InvalidKey,
-            "a key has from 1 to 65,535 bytes",
+            "a key must have 1 to 65,535 bytes",
         ))
     }
 }

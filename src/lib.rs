@@ -1,9 +1,9 @@
 //! Server-side HTTP sessions for AWS Lambda, kept in DynamoDB.
 //!
-//! A [`SessionLayer`] gives each request its [`Session`]: loaded from DynamoDB before the handler
-//! runs, changed in memory while it runs, and written in one conditional call after it has
-//! returned. The client has a cookie with a random id, and the table has nothing but that id's
-//! hash.
+//! A [`SessionLayer`] gives each request its [`Session`]. The session is loaded from DynamoDB
+//! before the handler runs and changed in memory while it runs. It is written in one conditional
+//! call after the handler has returned. The client has a cookie with a random id, and the table
+//! holds only a hash of that id.
 //!
 //! ```no_run
 //! use lambda_http::{Error, Request, run};
@@ -23,9 +23,9 @@
 //!
 //! # Reading and changing
 //!
-//! Loading is the one thing to wait for. After it every method of [`Session`] is synchronous, takes
-//! `&self`, and touches nothing but memory. Values are whatever serde can write as JSON; a key is a
-//! string, or a typed [`Key`].
+//! Only the load has to be awaited. After it, every method of [`Session`] that reads or changes a
+//! value is synchronous, takes `&self`, and touches only memory. A value is anything that serde can
+//! write as JSON. A key is a string or a typed [`Key`].
 //!
 //! ```
 //! use lambda_sessions::{Error, Key, Session};
@@ -46,16 +46,18 @@
 //! # assert_eq!(session.keys(), ["added", "cart", "last"]);
 //! ```
 //!
-//! What was changed is written key by key: two requests that change different keys of one session
-//! both survive. [`increment`](Session::increment) is added up by DynamoDB, so that concurrent ones
-//! all count, and [`update`](Session::update) is a function of the value as it is by then. For rules
-//! that span keys there is [`require_unchanged`](Session::require_unchanged). A value equal to what is there is no change, and costs no write.
+//! Changes are written key by key. If two concurrent requests change different keys of one session,
+//! both changes are kept. DynamoDB adds up [`increment`](Session::increment), so concurrent
+//! increments all count. [`update`](Session::update) applies a function to the value as it is when
+//! it is written. For rules that span several keys, use
+//! [`require_unchanged`](Session::require_unchanged). A value equal to the stored one is not a
+//! change and costs no write.
 //!
 //! # Login and logout
 //!
-//! A whole login. [`log_in`](Session::log_in) gives the session a new id and kills the old
-//! one, so that nobody who knew it before is logged in along with the user; where sessions have no
-//! users, [`cycle_id`](Session::cycle_id) does. [`destroy`](Session::destroy) is the logout.
+//! [`log_in`](Session::log_in) gives the session a new id and invalidates the old one. Anyone who
+//! knew the old id is therefore not logged in together with the user. If sessions have no users,
+//! [`cycle_id`](Session::cycle_id) does the same. [`destroy`](Session::destroy) is the logout.
 //!
 //! ```
 //! use lambda_http::http::{Method, StatusCode};
@@ -68,14 +70,14 @@
 //!     let answer = match (request.method(), request.uri().path()) {
 //!         (&Method::POST, "/login") => match check_password(request.body()) {
 //!             Some(user) => {
-//!                 session.log_in(&user)?; // first of all: a new id, against session fixation
+//!                 session.log_in(&user)?; // comes first: a new id, against session fixation
 //!                 session.insert(USER, &user)?;
 //!                 (StatusCode::OK, format!("welcome, {user}\n"))
 //!             }
 //!             None => (StatusCode::UNAUTHORIZED, "wrong name or password\n".to_owned()),
 //!         },
 //!         (&Method::POST, "/logout") => {
-//!             session.destroy()?; // the record and the cookie go
+//!             session.destroy()?; // deletes the record and the cookie
 //!             (StatusCode::OK, "bye\n".to_owned())
 //!         }
 //!         (&Method::GET, "/") => match session.get(USER)? {
@@ -109,15 +111,20 @@
 //! # }
 //! ```
 //!
-//! Its `main` is the one above, with `app` in place of `hello`.
+//! `main` is the one above, with `app` in place of `hello`.
 //!
 //! # Users
 //!
-//! A session that [`log_in`](Session::log_in) has made a user's is one of the user's sessions:
-//! [`user_sessions`](Session::user_sessions) lists them ("your devices"),
-//! [`revoke_others`](Session::revoke_others) ends all others ("log out everywhere else"),
-//! [`revoke`](Session::revoke) one of them, and [`SessionLayer::revoke_user`] all, from outside a
-//! request. Who was logged in when a revocation began is dead when it returns, whatever races it.
+//! [`log_in`](Session::log_in) also binds the session to the user, so that the user's sessions can
+//! be listed and revoked:
+//!
+//! - [`user_sessions`](Session::user_sessions) lists them ("your devices").
+//! - [`revoke_others`](Session::revoke_others) ends all others ("log out everywhere else").
+//! - [`revoke`](Session::revoke) ends one of them.
+//! - [`SessionLayer::revoke_user`] ends all of them, from outside a request.
+//!
+//! A revocation ends every session that was logged in when the revocation began, whatever other
+//! requests do concurrently.
 //!
 //! ```
 //! use lambda_sessions::{Error, Session};
@@ -134,64 +141,67 @@
 //! # async fn main() { assert!(devices(&Session::detached(())).await.unwrap().is_empty()); }
 //! ```
 //!
-//! In DynamoDB that takes a [second table](DynamoDbStore::users_table), which is asked for nothing
-//! until the first session is bound. The tables hold a [pseudonym](SessionLayer::user_hash_key) of the user.
+//! In DynamoDB, users require a [second table](DynamoDbStore::users_table), which is not used until
+//! the first session is bound. The tables hold a [pseudonym](SessionLayer::user_hash_key) of the
+//! user.
 //!
-//! # When it is written
+//! # When changes are written
 //!
-//! After the handler has returned `Ok` with a status below 500, and before the response leaves: it
-//! is sent only once DynamoDB has acknowledged the write. A handler that returns `Err` or answers 5xx
-//! changes nothing, except that a logout is a logout; one that panics changes nothing at all. A session that is empty and was
-//! never stored is not stored, and sets no cookie. [`save`](Session::save) writes earlier, before a
-//! side effect that must not happen otherwise.
+//! Changes are written after the handler has returned `Ok` with a status below 500. The response is
+//! sent only after DynamoDB has acknowledged the write. If a handler returns `Err` or a 5xx
+//! response, nothing is written except a logout. If it panics, nothing is written at all. A session
+//! that is empty and was never stored is not stored, and sets no cookie. [`save`](Session::save)
+//! writes earlier, before a side effect that must happen only if the session is stored.
 //!
-//! # When it goes wrong
+//! # Failures
 //!
-//! An outage is not a logout: a load that fails calls no handler, clears no cookie and writes
-//! nothing. The client gets 503, or whatever [`on_error`](SessionLayer::on_error) makes of the
-//! [`Error`]. Failures are logged with `tracing`: install a subscriber, or a wrong table name is a 503
-//! and nothing else. A session that another request destroyed or renewed in the meantime is not brought
-//! back: a request that had read it before, and changes it, is answered with 409. A login is not: it
-//! begins a session of its own.
+//! An outage is not a logout. If a load fails, no handler is called, no cookie is cleared and
+//! nothing is written. The client gets a 503, or the response that
+//! [`on_error`](SessionLayer::on_error) makes of the [`Error`]. Failures are logged with `tracing`.
+//! Install a subscriber: without one, a wrong table name is only visible as a 503.
 //!
-//! What fails is tried again, with a jittered wait in between, for 3 seconds by default, and never
-//! past the invocation's deadline less 200 ms. A connection that died while the environment was frozen
-//! costs one attempt (1 second at the most, where it went silent). A write that is sent again counts
-//! once; where nobody can tell whether it happened, the error is
-//! [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), and the client is told so.
-//! [A page][faults] has what a client gets, fault by fault.
+//! If another request destroys the session or cycles its id, the session does not come back. A
+//! request that had read it before, and changes it, gets a 409. A login is an exception: it begins
+//! a new session.
+//!
+//! A failed call is retried with a jittered delay, for 3 seconds by default. It is never retried
+//! past the deadline, which is 200 ms before the invocation ends. A connection that died while the
+//! environment was frozen costs one attempt (at most 1 second, if it gives no response). A write
+//! that is sent several times counts once. If the outcome of a write is ambiguous, the error is
+//! [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), and the response says so. [The list of
+//! faults][faults] states what a client gets for each fault.
 //!
 //! [faults]: https://docs.rs/crate/lambda-sessions/latest/source/docs/faults.md
 //!
-//! # What it costs
+//! # Costs
 //!
 //! | A request that … | DynamoDB calls |
 //! |---|---|
 //! | never asks for its session (with the layer) | none |
-//! | has no cookie, or what cannot be one, and reads | none |
+//! | reads, and has no cookie or an unusable one | none |
 //! | reads | `GetItem` |
 //! | reads when a [touch](SessionLayer::touch_interval) is due | `GetItem`, `UpdateItem` |
 //! | reads and changes any number of keys | `GetItem`, `UpdateItem` |
-//! | only writes (with the layer: [`write_only_session`](SessionExt::write_only_session)) | `UpdateItem`; a `GetItem` before it when nothing was heard of DynamoDB for 10 seconds |
+//! | only writes (with the layer: [`write_only_session`](SessionExt::write_only_session)) | `UpdateItem`; a `GetItem` before it if DynamoDB has not responded for 10 seconds |
 //! | starts a session | `PutItem` |
-//! | renews the id | `GetItem`, `TransactWriteItems` |
-//! | destroys it and starts anew | `GetItem`, `TransactWriteItems` |
+//! | cycles the id | `GetItem`, `TransactWriteItems` |
+//! | destroys the session and starts a new one | `GetItem`, `TransactWriteItems` |
 //! | logs out | `GetItem`, `DeleteItem` |
-//! | finds its id [too old](SessionLayer::cycle_id_after) | `GetItem`, `TransactWriteItems` |
-//! | begins, or renews, a session of a [user](Session::log_in) | `TransactWriteItems` for the write |
-//! | logs out of one | `GetItem`, `DeleteItem`, `DeleteItem` |
-//! | lists a user's sessions | `Query`, and `BatchGetItem` for each 100 |
-//! | revokes them | `Query`, 2 `DeleteItem` for each, `Query` |
+//! | has its id [cycled automatically](SessionLayer::cycle_id_after) | `GetItem`, `TransactWriteItems` |
+//! | begins a session of a [user](Session::log_in), or cycles its id | `TransactWriteItems` for the write |
+//! | logs out of a session of a user | `GetItem`, `DeleteItem`, `DeleteItem` |
+//! | lists a user's sessions | `Query`, and one `BatchGetItem` per 100 sessions |
+//! | revokes a user's sessions | `Query`, two `DeleteItem` per session, `Query` |
 //!
-//! A read costs one read unit per 4 KB (it is strongly consistent), a write one write unit per KB,
-//! a transaction twice that for each of its items: two, and of a user's session one row more, or two
-//! when it is renewed
+//! A read costs one read unit per 4 KB, because it is strongly consistent. A write costs one write
+//! unit per KB. A transaction costs twice that for each of its items
 //! ([pricing](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html)).
+//! It has two items. For a session of a user it has one more row, or two more if the id is cycled.
 //!
 //! # Other services
 //!
-//! A [`SessionLayer`] is a `tower` layer for any `http` service too. Nothing is loaded there until a
-//! handler asks, with [`request.session().await?`](SessionExt::session):
+//! A [`SessionLayer`] is also a `tower` layer for any `http` service. There, a session is loaded
+//! only when a handler calls [`request.session().await?`](SessionExt::session):
 //!
 //! ```no_run
 //! use lambda_http::tower::Layer as _;
@@ -214,13 +224,13 @@
 //! }
 //! ```
 //!
-//! In axum it is `Router::layer(sessions)`, and [`Session`] is an argument of the handlers that want
-//! it (feature `axum`).
+//! With axum, use `Router::layer(sessions)`. [`Session`] is then an extractor for the handlers that
+//! need it (feature `axum`).
 //!
 //! # Testing
 //!
-//! [`Session::detached`] makes a session for the test of a handler, [`MemoryStore`] a store for the
-//! test of a whole application, and [`SessionLayer::clock`] the time:
+//! [`Session::detached`] creates a session for the test of a handler. [`MemoryStore`] is a store
+//! for the test of a whole application, and [`SessionLayer::clock`] sets the time:
 //!
 //! ```
 //! use lambda_sessions::Session;
@@ -234,7 +244,7 @@
 //! assert_eq!(greet(&Session::detached(())), "hello stranger");
 //! ```
 //!
-//! A whole application, and the end of its sessions:
+//! The test of a whole application, up to the expiry of a session:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -287,22 +297,22 @@
 //!
 //! # Layout
 //!
-//! | Module | What is in it |
+//! | Module | Contents |
 //! |---|---|
-//! | `error`, `id`, `key`, `expiry` | values that cannot be wrong once built |
-//! | `user` | whom a session is bound to, and what is told of it |
-//! | `record` | what a store holds of a session |
-//! | `changes` | what a request changed, and what becomes of it |
-//! | `session` | the handle that handlers have |
+//! | `error`, `id`, `key`, `expiry` | values that cannot be invalid once they exist |
+//! | `user` | the binding of a session to a user, and the list of a user's sessions |
+//! | `record` | what a store holds for one session |
+//! | `changes` | the changes of a request, and the decision how they are persisted |
+//! | `session` | the handle that handlers use |
 //! | `store` | the trait; `memory`; `dynamodb` with `connection`, `item`, `expression`, `sending`, `update`, `users`, `retry`, `fault`; the suite |
-//! | `presented`, `signing`, `cookie`, `transport`, `response` | how the id travels, and what a response says of it |
-//! | `events` | what `lambda_http` loses of an event, before it does |
+//! | `presented`, `signing`, `cookie`, `transport`, `response` | how the id is carried, and what a response says about it |
+//! | `events` | repairs of an event that `lambda_http` would otherwise lose parts of |
 //! | `config` | settings, their defaults, the environment |
-//! | `service`, `budget` | the pipeline: read the id, load, run the handler, decide, apply (`service::apply`), write the cookie; the time it has |
-//! | `layer`, `tower`, `request`, `extract` | how an application gets at it |
-//! | `fuzzing`, `leaks` | what must hold of hostile input, and of what is shown: for the fuzzer and the tests alone |
+//! | `service`, `budget` | the pipeline: read the id, load, run the handler, decide, apply (`service::apply`), write the cookie; its deadline |
+//! | `layer`, `tower`, `request`, `extract` | the interface to an application |
+//! | `fuzzing`, `leaks` | checks for hostile input and for leaks in output, used only by the fuzzer and the tests |
 
-// What the tests in `tests` share names the library so.
+// The support code that the tests in `tests` share uses this name for the library.
 #[cfg(test)]
 extern crate self as lambda_sessions;
 

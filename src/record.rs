@@ -1,10 +1,10 @@
-//! What a store holds of a session.
+//! The record that a store holds for one session.
 //!
-//! 1. [`Data`] has one entry per key, each the JSON text of its value: it is parsed when it is
-//!    asked for and not before, and comes back exactly as it was put.
-//! 2. What a store finds and cannot read stays as it is: an entry as an opaque one, an attribute
-//!    in [`Record::carried`]. Both are copied when a record is, so that nothing is lost.
-//! 3. `Debug` tells sizes and times, never keys or values.
+//! 1. [`Data`] has one entry per key, which is the JSON text of the value. It is parsed only when
+//!    it is read, and it is returned exactly as it was stored.
+//! 2. Data that a store cannot read is kept unchanged: an entry as an opaque one, and an attribute
+//!    in [`Record::carried`]. Both are copied with the record, so that nothing is lost.
+//! 3. `Debug` shows sizes and times, never keys or values.
 
 mod data;
 
@@ -20,8 +20,8 @@ pub use crate::record::data::{Data, Entry, Opaque};
 
 /// A session as a store keeps it.
 ///
-/// `Serialize` and `Deserialize` give a form for stores that keep bytes; it holds everything but
-/// what only the store that made it can read.
+/// `Serialize` and `Deserialize` provide a form for stores that keep bytes. It contains everything
+/// except data that only the store that made it can read.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Record {
     data: Data,
@@ -29,7 +29,7 @@ pub struct Record {
     ttl: Timestamp,
     version: u64,
     modified: Timestamp,
-    /// When its id was given out, if that is not when it began.
+    /// The time at which the id was issued, if it is not the time at which the session began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issued: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,7 +39,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// A record that was never written: version 0.
+    /// Creates a record that was never written, at version 0.
     #[must_use]
     pub fn new(data: Data, created: Timestamp, ttl: Timestamp) -> Self {
         Self {
@@ -54,99 +54,105 @@ impl Record {
         }
     }
 
-    /// The same at that version.
+    /// Sets the version.
     #[must_use]
     pub fn at_version(mut self, version: u64) -> Self {
         self.version = version;
         self
     }
 
-    /// The same, dead from that moment.
+    /// Sets the expiry.
     #[must_use]
     pub fn with_ttl(mut self, ttl: Timestamp) -> Self {
         self.ttl = ttl;
         self
     }
 
-    /// The same with other data.
+    /// Replaces the data.
     #[must_use]
     pub fn with_data(mut self, data: Data) -> Self {
         self.data = data;
         self
     }
 
-    /// The same, last written or touched then.
+    /// Sets the time of the last write or touch.
     #[must_use]
     pub fn modified_at(mut self, modified: Timestamp) -> Self {
         self.modified = modified;
         self
     }
 
-    /// The same, of that user or of none.
+    /// Binds the record to a user, or to none.
     #[must_use]
     pub fn bound_to(mut self, binding: Option<Binding>) -> Self {
         self.binding = binding;
         self
     }
 
-    /// Returns the same, with another label. A record that is nobody's has none.
+    /// Sets the label.
+    ///
+    /// A record that is not bound to a user has no label and stays unchanged.
     #[must_use]
     pub fn labelled(mut self, label: &str) -> Self {
         self.binding = self.binding.map(|binding| binding.labelled(label));
         self
     }
 
-    /// The same, whose id was given out then.
+    /// Sets the time at which the id was issued.
     #[must_use]
     pub fn issued_at(mut self, issued: Timestamp) -> Self {
         self.issued = Some(issued);
         self
     }
 
-    /// The same, carrying what only its store understands to where the record is written again.
+    /// Attaches data that only its store understands and that is copied when the record is written
+    /// again.
     #[must_use]
     pub fn carrying(mut self, what: Opaque) -> Self {
         self.carried = Some(what);
         self
     }
 
-    /// One entry per key.
+    /// Returns the data, one entry per key.
     #[must_use]
     pub fn data(&self) -> &Data {
         &self.data
     }
 
-    /// When the session began. Its lifetime counts from here, renewals included.
+    /// Returns the time at which the session began.
+    ///
+    /// The lifetime counts from this time, also after the id was cycled.
     #[must_use]
     pub fn created(&self) -> Timestamp {
         self.created
     }
 
-    /// From when on it is dead.
+    /// Returns the expiry: the record is dead from this time on.
     #[must_use]
     pub fn ttl(&self) -> Timestamp {
         self.ttl
     }
 
-    /// How often it was written; a touch does not count.
+    /// Returns the number of writes. A touch does not count.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// When it was last written or touched.
+    /// Returns the time of the last write or touch.
     #[must_use]
     pub fn modified(&self) -> Timestamp {
         self.modified
     }
 
-    /// Whose it is, if it is a user's.
+    /// Returns the binding, if the session is bound to a user.
     #[must_use]
     pub fn binding(&self) -> Option<&Binding> {
         self.binding.as_ref()
     }
 
-    /// What there is to tell its user of it. `None` if it is nobody's.
+    /// Returns the information about the session for its user, or `None` if it is not bound to a
+    /// user.
     #[must_use]
     pub fn info(&self) -> Option<SessionInfo> {
         let binding = self.binding()?;
@@ -158,14 +164,16 @@ impl Record {
         ))
     }
 
-    /// When its id was given out, if that is not when it began, and is kept: for the
-    /// [scheduled renewal](crate::SessionLayer::cycle_id_after).
+    /// Returns the time at which the id was issued, if it is stored and is not the time at which
+    /// the session began.
+    ///
+    /// It is used to [cycle the id automatically](crate::SessionLayer::cycle_id_after).
     #[must_use]
     pub fn issued(&self) -> Option<Timestamp> {
         self.issued
     }
 
-    /// What the store that read it asked to be carried along.
+    /// Returns the data that the store that read the record attached to it.
     #[must_use]
     pub fn carried(&self) -> Option<&Opaque> {
         self.carried.as_ref()
@@ -183,22 +191,26 @@ impl fmt::Debug for Record {
     }
 }
 
-/// What stands at a storage key, for stores that read, change and write a whole record under a
-/// lock or a transaction of their own. [`MemoryStore`](crate::MemoryStore) is written with it.
+/// The content of a storage key.
+///
+/// It is for stores that read, change and write a whole record under a lock or in a transaction of
+/// their own. [`MemoryStore`](crate::MemoryStore) uses it.
 #[non_exhaustive]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Stored {
     /// A session.
     Live(Record),
-    /// What a renewal leaves: the session goes on under another id.
+    /// A stub, which is left after the id was cycled: the session continues under another id.
     Renewed(Stub),
 }
 
-/// What is left of a record at the key from which it was renewed.
+/// The item that is left at the key of an id that was cycled.
+///
+/// It is a redirect if it has a [next key](Self::next), and a tombstone otherwise.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stub {
     ttl: Timestamp,
-    /// When the id died.
+    /// The time at which the id was invalidated.
     #[serde(default = "Timestamp::latest")]
     since: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -208,7 +220,7 @@ pub struct Stub {
 }
 
 impl Stub {
-    /// Returns one that leads nowhere, of an id that died at `since`.
+    /// Creates a tombstone for an id that was invalidated at `since`.
     #[must_use]
     pub fn new(since: Timestamp, ttl: Timestamp) -> Self {
         Self {
@@ -219,39 +231,39 @@ impl Stub {
         }
     }
 
-    /// One that leads there.
+    /// Makes the stub a redirect to this key.
     #[must_use]
     pub fn leading_to(mut self, next: StorageKey) -> Self {
         self.next = Some(next);
         self
     }
 
-    /// One of a session that went there, and does not lead there: only a revocation follows.
+    /// Sets the successor, which only a revocation follows. The stub does not become a redirect.
     #[must_use]
     pub fn inherited_by(mut self, heir: StorageKey) -> Self {
         self.heir = Some(heir);
         self
     }
 
-    /// From when on it is as good as absent.
+    /// Returns the expiry: the stub counts as absent from this time on.
     #[must_use]
     pub fn ttl(&self) -> Timestamp {
         self.ttl
     }
 
-    /// Returns when the id died.
+    /// Returns the time at which the id was invalidated.
     #[must_use]
     pub fn since(&self) -> Timestamp {
         self.since
     }
 
-    /// Where the session goes on for who still comes by this key.
+    /// Returns the key to which a redirect leads.
     #[must_use]
     pub fn next(&self) -> Option<&StorageKey> {
         self.next.as_ref()
     }
 
-    /// Where the session went, for who revokes it.
+    /// Returns the successor, which a revocation follows.
     #[must_use]
     pub fn heir(&self) -> Option<&StorageKey> {
         self.heir.as_ref().or(self.next())
@@ -259,7 +271,8 @@ impl Stub {
 }
 
 impl Stored {
-    /// What it is at that moment: an expired one is absent, whether it was deleted or not.
+    /// Returns the content of a slot at the given time. An expired item is absent, whether it was
+    /// deleted or not.
     #[must_use]
     pub fn found(slot: Option<&Self>, now: Timestamp) -> Found<&Record> {
         match slot {
@@ -273,24 +286,24 @@ impl Stored {
     }
 }
 
-/// What a store found where it looked.
+/// The content that a store found at a key.
 #[allow(clippy::exhaustive_enums)] // the answers of every store, now and later
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found<T = Record> {
-    /// A session that lives.
+    /// A live session.
     Live(T),
-    /// The stub of one that was renewed on schedule: for a while it goes on under this key for it
-    /// too.
+    /// A redirect, left by an id that was cycled automatically: during the grace period, the
+    /// session is found under this key.
     Moved(StorageKey),
-    /// The stub of one that was renewed at that time: its id is dead. A request that was running by
-    /// then writes nothing.
+    /// A tombstone of an id that was invalidated at this time. A request that was already running
+    /// at that time writes nothing.
     Renewed(Timestamp),
-    /// Nothing, or what has expired, or an item that is not a session of ours.
+    /// No item, an expired item, or an item that is not a session of this library.
     Absent,
 }
 
 impl<T> Found<T> {
-    /// The same with another content.
+    /// Converts the content of [`Live`](Self::Live).
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Found<U> {
         match self {
             Self::Live(live) => Found::Live(f(live)),

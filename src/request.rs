@@ -1,4 +1,4 @@
-//! How a handler comes by its session.
+//! Access to the session of a request.
 
 use std::fmt;
 use std::future::Future;
@@ -10,9 +10,9 @@ use crate::error::{Error, ErrorKind};
 use crate::layer::SessionLayer;
 use crate::session::{Session, WriteOnlySession};
 
-/// The session of a request, for handlers that are not given it as an argument.
+/// The session of a request, for handlers that do not get it as an argument.
 ///
-/// It is there behind a [`SessionLayer`](crate::SessionLayer), applied as a `tower` layer or by
+/// It requires a [`SessionLayer`](crate::SessionLayer) that is applied as a `tower` layer or with
 /// [`wrap`](crate::SessionLayer::wrap).
 ///
 /// ```
@@ -26,23 +26,38 @@ use crate::session::{Session, WriteOnlySession};
 /// }
 /// ```
 pub trait SessionExt {
-    /// Loads the session, once for each request; every call gives the same one. Of nested layers it
-    /// is that of the innermost.
+    /// Loads the session, once for each request.
     ///
-    /// No cookie, an unusable one, an unknown id, an expired record: an empty session, which is
-    /// not stored unless something is put into it, and then under a new id.
+    /// Every call returns the same session. If layers are nested, it is the session of the
+    /// innermost one.
+    ///
+    /// The session is empty if the cookie is missing or unusable, the id is unknown, or the record
+    /// has expired. An empty session is stored only if a value is inserted, and then under a new
+    /// id.
+    ///
+    /// ```
+    /// use lambda_http::{Error, Request};
+    /// use lambda_sessions::SessionExt as _;
+    ///
+    /// async fn visits(request: Request) -> Result<String, Error> {
+    ///     let visits = request.session().await?.increment("visits", 1)?;
+    ///     Ok(format!("visit {visits}\n"))
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured) where no layer was applied. What the store says
-    /// otherwise: [`Unavailable`](ErrorKind::Unavailable), [`Throttled`](ErrorKind::Throttled),
-    /// [`Timeout`](ErrorKind::Timeout), [`Misconfigured`](ErrorKind::Misconfigured),
-    /// [`Corrupt`](ErrorKind::Corrupt). A session that could not be loaded is never written.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if no layer was applied. Fails with
+    /// the errors of the store: [`Unavailable`](ErrorKind::Unavailable),
+    /// [`Throttled`](ErrorKind::Throttled), [`Timeout`](ErrorKind::Timeout),
+    /// [`Misconfigured`](ErrorKind::Misconfigured) and [`Corrupt`](ErrorKind::Corrupt). A session
+    /// that could not be loaded is never written.
     fn session(&self) -> impl Future<Output = Result<Session, Error>> + Send + 'static + use<Self>;
 
-    /// Loads the session that this layer gives, where several are applied to one request: one for
-    /// visitors and one for administrators, or one for a login flow. [`session`](Self::session)
-    /// gives that of the innermost.
+    /// Loads the session of the given layer, if several layers are applied to one request.
+    ///
+    /// An application may have one layer for visitors and one for administrators, or one for a
+    /// login flow. [`session`](Self::session) loads the session of the innermost layer.
     ///
     /// ```
     /// use lambda_http::{Error, Request};
@@ -56,15 +71,17 @@ pub trait SessionExt {
     ///
     /// # Errors
     ///
-    /// As [`session`](Self::session). [`Misconfigured`](ErrorKind::Misconfigured) if the layer was not
-    /// applied: clones of a layer are that layer, and one with another setting is another.
+    /// Fails with the errors of [`session`](Self::session), and with
+    /// [`Misconfigured`](ErrorKind::Misconfigured) if the layer was not applied. A clone of a layer
+    /// is the same layer, and a layer with another setting is a different one.
     fn session_from<S>(
         &self,
         layer: &SessionLayer<S>,
     ) -> impl Future<Output = Result<Session, Error>> + Send + 'static + use<Self, S>;
 
-    /// A write-only view of the same session, which reads nothing: what is changed there costs one
-    /// call to the store.
+    /// Returns a write-only view of the same session, which reads nothing.
+    ///
+    /// Its changes cost one call to the store.
     ///
     /// ```
     /// use lambda_http::{Error, Request};
@@ -78,7 +95,7 @@ pub trait SessionExt {
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured) where no layer was applied.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if no layer was applied.
     fn write_only_session(&self) -> Result<WriteOnlySession, Error>;
 }
 
@@ -116,7 +133,8 @@ impl SessionExt for Parts {
     }
 }
 
-/// Tells one layer from another. A clone of a layer is the same one; one with another setting is not.
+/// The identity of a layer. A clone of a layer has the same identity, and a layer with another
+/// setting has a different one.
 #[derive(Clone, Default)]
 pub(crate) struct LayerId(Arc<()>);
 
@@ -132,7 +150,7 @@ impl fmt::Debug for LayerId {
     }
 }
 
-/// What a request carries through its layers: the session of the innermost that it has come to.
+/// The innermost layer that a request has reached, with its session and the layers around it.
 #[derive(Clone)]
 struct Handle {
     layer: LayerId,
@@ -140,12 +158,12 @@ struct Handle {
     outer: Option<Arc<Handle>>,
 }
 
-/// The session that this very layer has given the request, further out.
+/// Returns the session that this layer, applied further out, has given to the request.
 pub(crate) fn handle<B>(request: &Request<B>, layer: &LayerId) -> Option<Session> {
     of(request.extensions(), Some(layer)).ok()
 }
 
-/// Gives a request its session.
+/// Adds a session to a request.
 pub(crate) fn adopt<B>(request: &mut Request<B>, layer: &LayerId, session: &Session) {
     let extensions = request.extensions_mut();
     let outer = extensions.remove::<Handle>().map(Arc::new);
@@ -156,7 +174,7 @@ pub(crate) fn adopt<B>(request: &mut Request<B>, layer: &LayerId, session: &Sess
     });
 }
 
-/// The session of that layer, or of the innermost.
+/// Returns the session of the given layer, or of the innermost one.
 fn of(extensions: &Extensions, layer: Option<&LayerId>) -> Result<Session, Error> {
     let mut handle = extensions.get::<Handle>();
     while let Some(this) = handle {
@@ -165,7 +183,7 @@ fn of(extensions: &Extensions, layer: Option<&LayerId>) -> Result<Session, Error
         }
         handle = this.outer.as_deref();
     }
-    let reason = "no SessionLayer was applied to this request";
+    let reason = "no SessionLayer was applied to this request: wrap the handler or add the layer";
     Err(Error::new(ErrorKind::Misconfigured, reason))
 }
 

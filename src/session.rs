@@ -1,15 +1,15 @@
-//! A synchronous handle over one session.
+//! A synchronous handle to one session.
 //!
-//! 1. One request has one session; every clone is the same one.
-//! 2. Nothing here does I/O but [`Session::save`] and what lists and revokes a user's sessions; they
-//!    ask the [`Backend`] behind it.
-//! 3. The lock is held for the length of one method and never across an await. No code of the
-//!    application runs under it: values are serialized and parsed, and functions of values run,
-//!    while it is free.
-//! 4. A method that fails changes nothing. If the handler returns that very error, in whatever type,
-//!    [`on_error`](crate::SessionLayer::on_error) answers.
-//! 5. Once the request's outcome is decided the session is sealed: what cannot be stored any more
-//!    is refused, not forgotten.
+//! 1. One request has one session. All clones of the handle are the same session.
+//! 2. No method here does I/O except [`Session::save`] and the methods that list or revoke a user's
+//!    sessions. They call the [`Backend`] behind the session.
+//! 3. The lock is held within one method and never across an await. No code of the application runs
+//!    under it: values are serialized and parsed, and functions of values run, while the lock is
+//!    free.
+//! 4. A method that fails changes nothing. If the handler returns that error, in whatever type it
+//!    is wrapped, [`on_error`](crate::SessionLayer::on_error) makes the response.
+//! 5. Once the request's outcome is decided, the session is sealed. A change that can no longer be
+//!    stored is an error and is never dropped silently.
 
 mod detached;
 mod pending;
@@ -46,11 +46,12 @@ use crate::user::{Pseudonym, Revoked, UserSessions};
 
 pub(crate) use crate::session::pending::{Home, Pending};
 
-/// The session of one request. Cheap to clone; every clone is the same session.
+/// The session of one request.
 ///
-/// It is had as the second argument of a [wrapped](crate::SessionLayer::wrap) handler, or by
-/// [`request.session().await?`](crate::SessionExt::session). That load is the only thing to wait
-/// for; what is changed here is written once, after the handler has returned.
+/// It is cheap to clone, and every clone is the same session. It is the second argument of a
+/// [wrapped](crate::SessionLayer::wrap) handler, and
+/// [`request.session().await?`](crate::SessionExt::session) returns it. Only that load has to be
+/// awaited. The changes are written once, after the handler has returned.
 ///
 /// ```
 /// use lambda_sessions::{Error, Session};
@@ -72,39 +73,39 @@ pub(crate) use crate::session::pending::{Home, Pending};
 ///
 /// # Errors
 ///
-/// Any method that takes a key fails with [`InvalidKey`](ErrorKind::InvalidKey) for an empty one or
-/// one of over 65,535 bytes. Any that changes something fails with
-/// [`Misconfigured`](ErrorKind::Misconfigured) once the request's outcome is decided, as when a
-/// clone was kept past the response.
+/// Every method that takes a key fails with [`InvalidKey`](ErrorKind::InvalidKey) if the key is
+/// empty or longer than 65,535 bytes. Every method that changes something fails with
+/// [`Misconfigured`](ErrorKind::Misconfigured) once the request's outcome is decided, for example
+/// if a clone is used after the response.
 #[derive(Clone)]
 pub struct Session(Arc<Shared>);
 
 struct Shared {
-    /// The id that the client presented, if it was one.
+    /// The id that the client presented, if it presented one.
     presented: Option<SessionId>,
-    /// Whether it presented anything at all where the id belongs.
+    /// True if the client presented anything where the id belongs.
     presented_anything: bool,
-    /// Whether the client must get the id that it presented again.
+    /// True if the client must get the id that it presented again.
     reissue: bool,
-    /// The ids of an ambiguous request, of which none was accepted.
+    /// The ids of a request that presented several, of which none was accepted.
     others: Vec<SessionId>,
-    /// The previous cookies that go when the current one is set or removed.
+    /// The previous cookies to remove when the current one is set or removed.
     former: Former,
-    /// Held while the record is loaded, so that it is loaded once.
+    /// The lock that is held while the record is loaded, so that it is loaded once.
     loading: tokio::sync::Mutex<()>,
-    /// Held while something is written, so that a save waits for the one before it: what that one
-    /// leaves is what the next one changes.
+    /// The lock that is held while something is written. A save waits for the one before it,
+    /// because it changes what that one leaves.
     writing: tokio::sync::Mutex<()>,
     state: Mutex<State>,
     backend: Arc<dyn Backend>,
 }
 
-/// What does a session's I/O, its store's type forgotten: the future is boxed for that.
+/// The I/O of a session. It hides the type of the store, and its futures are boxed for that reason.
 pub(crate) trait Backend: Send + Sync {
     fn load<'a>(&'a self, session: &'a Session) -> Boxed<'a>;
     fn save<'a>(&'a self, session: &'a Session) -> Boxed<'a>;
 
-    /// What the store knows a user by.
+    /// Returns the name by which the store knows a user.
     fn pseudonym(&self, user: &str) -> Result<Pseudonym, Error> {
         Pseudonym::of(user, None)
     }
@@ -133,80 +134,81 @@ pub(crate) type Boxed<'a, T = ()> = Pin<Box<dyn Future<Output = Result<T, Error>
 
 struct State {
     origin: Origin,
-    /// The id under which it is stored, as far as `origin` says that it is.
+    /// The id under which the session is stored, if `origin` says that it is stored.
     id: Option<SessionId>,
-    /// The key under which it is stored, where that is not the id's.
+    /// The key under which the session is stored, if that is not the id's own.
     moved_to: Option<StorageKey>,
-    /// What is stored; an empty one that begins now if nothing is, or nobody looked.
+    /// The stored record, or an empty one that begins now if none is stored or none was read.
     record: Record,
     changes: Changes,
     ended: Ended,
     renew: bool,
     require_unchanged: bool,
-    /// The user who has logged in, whether it is bound to that one already or not.
+    /// The user who has logged in, also before the session is bound to them.
     user: Option<Pseudonym>,
     /// The user whose login is being written.
     user_on_the_way: Option<Pseudonym>,
     label: Option<String>,
-    /// When the request began.
+    /// The time at which the request began.
     began: Timestamp,
-    /// When the invocation has no time left for the store.
+    /// The time after which the store is not called any more.
     deadline: Option<Instant>,
-    /// Whether this request began it.
+    /// True if this request began the session.
     is_new: bool,
-    /// Whether a handler asked for what is stored.
+    /// True if a handler asked for the stored record.
     was_read: bool,
     token: Token,
-    /// Why the last load failed, until one succeeds: a session that could not be loaded is not
+    /// The error of the last load, until a load succeeds. A session that could not be loaded is not
     /// written.
     not_loaded: Option<Error>,
-    /// The errors that a handler was given, the last ones at least.
+    /// The errors that were returned to a handler, or the most recent of them.
     failures: Vec<WeakError>,
     seal: Option<Error>,
 }
 
-/// Whether what was stored is to end with this request.
+/// States if the stored session ends with this request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Ended {
     No,
-    /// Another user has logged in. If the handler fails, nothing ends.
+    /// Another user has logged in. If the handler fails, the stored session does not end.
     ByLogin,
-    /// It was logged out. It ends whatever becomes of the handler.
+    /// The session was logged out. It ends even if the handler fails.
     ByLogout,
 }
 
-/// How many errors of one request are remembered.
+/// The maximum number of errors that one request remembers.
 const MOST_FAILURES: usize = 16;
-/// How often a function is run where another clone of the session changes the value meanwhile.
+/// The maximum number of runs of a function while other clones of the session change the value
+/// concurrently.
 const MOST_RUNS: usize = 16;
 
-/// What the client is to be told of the id.
+/// The instruction to the client about its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
-    /// Nothing: what it has is right.
+    /// No instruction: the client's id is correct.
     Keep,
-    /// The id under which the session is stored now, and how long it lives.
+    /// The client gets the id under which the session is stored now, with its expiry.
     Issue,
-    /// To forget it.
+    /// The client removes its id.
     Remove,
 }
 
-/// How much of what was asked for is to be written.
+/// The part of the requested changes to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// All but what is due by itself: [`Session::save`].
+    /// Everything that was requested, without automatic writes such as a touch: [`Session::save`].
     Save,
-    /// All: the handler succeeded.
+    /// Everything: the handler succeeded.
     Commit,
     /// A logout and nothing else: the handler failed.
     OnlyDestroy,
 }
 
 impl Session {
-    /// A session without a store, for testing handlers. What is saved stays in memory.
+    /// Creates a session without a store, for tests of handlers.
     ///
-    /// `values` is what it holds: anything that serializes to a JSON object, to a list of pairs of
-    /// a key and a value, or to nothing (`()`).
+    /// A save keeps the changes in memory. `values` are the session's values: any type that
+    /// serializes to a JSON object, to a list of pairs of a key and a value, or to nothing (`()`).
     ///
     /// ```
     /// use lambda_sessions::Session;
@@ -219,13 +221,13 @@ impl Session {
     ///
     /// # Panics
     ///
-    /// If `values` are none of that.
+    /// Panics if `values` serialize to anything else.
     #[must_use]
     pub fn detached(values: impl Serialize) -> Self {
         let now = config::system_clock().into();
         let data = match detached::data(&values) {
             Some(data) => data,
-            None => panic!("a detached session is made of an object or of pairs"),
+            None => panic!("a detached session needs a JSON object, a list of pairs or `()`"),
         };
         let session = Self::new(Ids::Nothing.into(), Arc::new(detached::Detached));
         let found = match data.is_empty() {
@@ -242,20 +244,33 @@ impl Session {
         session
     }
 
-    /// Returns the value stored under `key`, as a `T`; `None` if there is none.
+    /// Returns the value stored under `key`, as a `T`.
+    ///
+    /// It returns `None` if the key is absent.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// let session = Session::detached([("visits", 3)]);
+    /// let visits: Option<u32> = session.get("visits")?;
+    /// assert_eq!(visits, Some(3));
+    /// assert_eq!(session.get::<String>("name")?, None);
+    /// # Ok::<_, Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Deserialize`](ErrorKind::Deserialize) if it is of another type; the value stays.
-    /// [`InvalidKey`](ErrorKind::InvalidKey).
+    /// Fails with [`Deserialize`](ErrorKind::Deserialize) if the value has another type, and leaves
+    /// the value in place. Fails with [`InvalidKey`](ErrorKind::InvalidKey).
     pub fn get<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>, Error> {
         let entry = self.try_with(|state| state.entry(key.as_key()))?;
         self.parsed(entry.as_ref())
     }
 
-    /// Returns the value stored under `key`, as a `T`, and removes it if it is of another type: for a
-    /// type that changed from one deployment to the next, where [`get`](Self::get) would fail in
-    /// every request until the session expires.
+    /// Returns the value stored under `key`, as a `T`, and removes it if it has another type.
+    ///
+    /// It is for a type that changed from one deployment to the next. There, [`get`](Self::get)
+    /// would fail in every request until the session expires.
     ///
     /// ```
     /// use lambda_sessions::{Error, Session};
@@ -272,7 +287,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`InvalidKey`](ErrorKind::InvalidKey).
+    /// Fails with [`InvalidKey`](ErrorKind::InvalidKey).
     pub fn get_or_reset<T: DeserializeOwned>(
         &self,
         key: impl AsKey<T>,
@@ -285,18 +300,27 @@ impl Session {
         }
     }
 
-    /// Puts a value under a key. A value equal to what is there changes nothing, and so costs no
-    /// write.
+    /// Stores a value under `key`.
     ///
-    /// Values are stored as serde_json writes them: what JSON does not know, a `NaN` or an
-    /// infinity, becomes `null`.
+    /// A value equal to the stored one is not a change and costs no write. Values are stored as
+    /// serde_json writes them. A float that JSON cannot express, a `NaN` or an infinity, becomes
+    /// `null`.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// let session = Session::detached(());
+    /// session.insert("theme", "dark")?;
+    /// assert_eq!(session.get::<String>("theme")?.as_deref(), Some("dark"));
+    /// # Ok::<_, Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Serialize`](ErrorKind::Serialize) if it has no JSON form, or is nested deeper than 127
-    /// levels. [`InvalidKey`](ErrorKind::InvalidKey).
+    /// Fails with [`Serialize`](ErrorKind::Serialize) if the value has no JSON form or is nested
+    /// deeper than 127 levels. Fails with [`InvalidKey`](ErrorKind::InvalidKey).
     pub fn insert<V: Serialize>(&self, key: impl Takes<V>, value: V) -> Result<(), Error> {
-        // Not under the lock: how a value is serialized is somebody else's code.
+        // Not under the lock: serializing a value runs the application's code.
         let entry = to_entry(&value);
         self.try_change(|state| {
             let key = key::checked(key.as_key())?;
@@ -306,11 +330,22 @@ impl Session {
         })
     }
 
-    /// Removes the value stored under `key`. If there is none, nothing changes.
+    /// Removes the value stored under `key`.
+    ///
+    /// If the key is absent, nothing changes.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// let session = Session::detached([("coupon", "X")]);
+    /// session.remove("coupon")?;
+    /// assert!(!session.contains("coupon"));
+    /// # Ok::<_, Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`InvalidKey`](ErrorKind::InvalidKey).
+    /// Fails with [`InvalidKey`](ErrorKind::InvalidKey).
     pub fn remove(&self, key: impl AsRef<str>) -> Result<(), Error> {
         self.try_change(|state| {
             let key = key::checked(key.as_ref())?;
@@ -322,25 +357,36 @@ impl Session {
 
     /// Removes the value stored under `key` and returns it, as a `T`.
     ///
-    /// Two concurrent requests may both get it. A value that only one of them may have is taken by
-    /// [`take_once`](Self::take_once).
+    /// Two concurrent requests may both get it. Use [`take_once`](Self::take_once) for a value that
+    /// only one of them may get.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// let session = Session::detached([("notice", "saved")]);
+    /// assert_eq!(session.take::<String>("notice")?.as_deref(), Some("saved"));
+    /// assert_eq!(session.take::<String>("notice")?, None);
+    /// # Ok::<_, Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Deserialize`](ErrorKind::Deserialize) if it is of another type; it is not removed then.
-    /// [`InvalidKey`](ErrorKind::InvalidKey).
+    /// Fails with [`Deserialize`](ErrorKind::Deserialize) if the value has another type, and does
+    /// not remove it. Fails with [`InvalidKey`](ErrorKind::InvalidKey).
     pub fn take<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>, Error> {
         self.take_by(key.as_key(), Changes::remove)
     }
 
-    /// Removes the value stored under `key` and returns it, as a `T`, to one request alone: a value
-    /// that is good for one use, such as the `state` of an OAuth login.
+    /// Removes the value stored under `key` and returns it, as a `T`, to one request only.
     ///
-    /// The removal is written only if no other request has removed or changed the value since it was
-    /// read. Otherwise [`save`](Self::save), or the end of the request, fails with
-    /// [`Conflict`](ErrorKind::Conflict), and nothing is written; the answer to the client is
-    /// [`on_error`](crate::SessionLayer::on_error)'s. Call `save` before a side effect that must happen
-    /// once. Only a [logout](Self::destroy) that nothing follows is not held back by it.
+    /// It is for a value that is valid for one use, such as the `state` of an OAuth login.
+    ///
+    /// The removal is written only if no other request has removed or changed the value since it
+    /// was read. Otherwise [`save`](Self::save) or the end of the request fails with
+    /// [`Conflict`](ErrorKind::Conflict), and nothing is written. The client then gets the response
+    /// of [`on_error`](crate::SessionLayer::on_error). Call `save` before a side effect that must
+    /// happen once. A [logout](Self::destroy) without later changes is written even if the value
+    /// has changed.
     ///
     /// ```
     /// use lambda_sessions::{Error, Session};
@@ -360,7 +406,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`take`](Self::take).
+    /// Fails with the errors of [`take`](Self::take).
     pub fn take_once<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>, Error> {
         self.take_by(key.as_key(), Changes::take)
     }
@@ -389,20 +435,36 @@ impl Session {
         }
     }
 
-    /// Returns whether there is a value under `key`, of whatever type. No value has an
-    /// [invalid key](ErrorKind::InvalidKey).
+    /// Returns whether a value of any type is stored under `key`.
+    ///
+    /// It returns `false` for an [invalid key](ErrorKind::InvalidKey), which never has a value.
+    ///
+    /// ```
+    /// use lambda_sessions::Session;
+    ///
+    /// let session = Session::detached([("cart", 3)]);
+    /// assert!(session.contains("cart"));
+    /// assert!(!session.contains("name"));
+    /// ```
     pub fn contains(&self, key: impl AsRef<str>) -> bool {
-        // An increment of what is no number is an error of `get`, and still a value.
+        // An increment of a value that is not a number is an error of `get`, but still a value.
         self.with_foreseen(|state| !matches!(state.current(key.as_ref()), Ok(None)))
     }
 
-    /// All keys, in order.
+    /// Returns all keys, in order.
+    ///
+    /// ```
+    /// use lambda_sessions::Session;
+    ///
+    /// let session = Session::detached([("visits", 1), ("cart", 3)]);
+    /// assert_eq!(session.keys(), ["cart", "visits"]);
+    /// ```
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
         self.with(|state| state.changes.keys(state.base_or_empty()))
     }
 
-    /// Returns how many values the session holds.
+    /// Returns the number of values in the session.
     ///
     /// ```
     /// use lambda_sessions::Session;
@@ -415,19 +477,36 @@ impl Session {
         self.keys().len()
     }
 
-    /// Returns whether the session holds nothing. An empty session that was never stored is never
-    /// stored.
+    /// Returns whether the session holds no values.
+    ///
+    /// A session that is empty and was never stored is not stored at the end of the request.
+    ///
+    /// ```
+    /// use lambda_sessions::Session;
+    ///
+    /// assert!(Session::detached(()).is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys().is_empty()
     }
 
-    /// Removes every value. A stored session stays stored, empty; [`destroy`](Self::destroy)
-    /// removes it.
+    /// Removes all values.
+    ///
+    /// A stored session stays stored, without values. [`destroy`](Self::destroy) deletes it.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// let session = Session::detached([("cart", 3)]);
+    /// session.clear()?;
+    /// assert!(session.is_empty());
+    /// # Ok::<_, Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Only those of every change, [above](Self#errors).
+    /// Fails only with the [errors of every change](Self#errors).
     pub fn clear(&self) -> Result<(), Error> {
         self.try_change(|state| {
             let empty = Data::new();
@@ -440,16 +519,26 @@ impl Session {
         })
     }
 
-    /// Counts a key up, or down, and gives the sum. An absent key counts from 0.
+    /// Adds `by` to the number stored under `key` and returns the sum.
     ///
-    /// The sum is added by the store when the session is written, so concurrent requests all
-    /// count. What is returned here, and what [`get`](Self::get) gives until then, is a forecast.
+    /// An absent key counts from 0, and `by` may be negative. The store computes the sum when the
+    /// session is written, so concurrent increments all count. Until then, the returned sum and the
+    /// value that [`get`](Self::get) returns are forecasts.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// let session = Session::detached([("visits", 1)]);
+    /// assert_eq!(session.increment("visits", 1)?, 2);
+    /// assert_eq!(session.increment("misses", -1)?, -1);
+    /// # Ok::<_, Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Deserialize`](ErrorKind::Deserialize) if the key holds anything but an integer that fits
-    /// in an `i64`, [`Serialize`](ErrorKind::Serialize) if the sum does not.
-    /// [`InvalidKey`](ErrorKind::InvalidKey).
+    /// Fails with [`Deserialize`](ErrorKind::Deserialize) if the value is not an integer that fits
+    /// in an `i64`, and with [`Serialize`](ErrorKind::Serialize) if the sum does not fit. Fails
+    /// with [`InvalidKey`](ErrorKind::InvalidKey).
     pub fn increment(&self, key: impl AsKey<i64>, by: i64) -> Result<i64, Error> {
         self.try_change(|state| {
             let sum = state.add(key.as_key(), by)?;
@@ -458,14 +547,16 @@ impl Session {
         })
     }
 
-    /// Changes a value as it will be when the session is written, and not as it was read: for what
-    /// several requests change at once, such as a list that grows. An absent key begins with
-    /// `T::default()`.
+    /// Changes the value stored under `key` with a function that is applied to the latest value.
     ///
-    /// `f` is run now, so that [`get`](Self::get) gives a forecast, and again whenever another
-    /// request has changed the key in between. It should not do anything else than change the value.
-    /// What other requests do to other keys does not run it again. If it changes nothing of the value
-    /// that was read, it is dropped, as if it had been applied right then.
+    /// The function gets the value as it is when the session is written, which may be newer than
+    /// the value that was read. It is for a value that several requests change concurrently, such
+    /// as a list that grows. An absent key begins with `T::default()`.
+    ///
+    /// `f` runs immediately, so that [`get`](Self::get) returns a forecast. It runs again each time
+    /// another request has changed the key first. It should change the value and do nothing else.
+    /// Changes of other keys do not run it again. If it does not change the value that was read, it
+    /// is dropped, as if it had been applied at that time.
     ///
     /// ```
     /// use lambda_sessions::{Error, Session};
@@ -482,11 +573,11 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Deserialize`](ErrorKind::Deserialize) if the key holds another type,
-    /// [`Serialize`](ErrorKind::Serialize) if what `f` makes of it has no JSON form,
-    /// [`InvalidKey`](ErrorKind::InvalidKey). When it is written,
-    /// [`Conflict`](ErrorKind::Conflict) if other requests went on changing the key until the time
-    /// was up.
+    /// Fails with [`Deserialize`](ErrorKind::Deserialize) if the value has another type. Fails with
+    /// [`Serialize`](ErrorKind::Serialize) if the result of `f` has no JSON form. Fails with
+    /// [`InvalidKey`](ErrorKind::InvalidKey). The write fails with
+    /// [`Conflict`](ErrorKind::Conflict) if other requests kept changing the key until the time was
+    /// up.
     pub fn update<T: DeserializeOwned + Serialize + Default>(
         &self,
         key: impl AsKey<T>,
@@ -503,7 +594,7 @@ impl Session {
         let key = key.as_key();
         for _ in 0..MOST_RUNS {
             let there = self.try_change(|state| state.entry(key))?;
-            // The function is the application's, and so it runs while the session is not locked.
+            // The function is the application's code, so it runs while the session is unlocked.
             let made = self.noted(apply.run(there.as_ref()))?;
             let changed = self.try_change(|state| {
                 let is_there = state.current(key)?.as_deref() == there.as_ref();
@@ -518,19 +609,33 @@ impl Session {
                 return Ok(());
             }
         }
-        let reason = "the value of an update was changed each time that the update ran";
+        let reason = "other clones of the session kept changing the value during its update";
         self.noted(Err(Error::new(ErrorKind::Conflict, reason)))
     }
 
-    /// Lets this request's changes be written only if no other request has written the session
-    /// since it was read: for rules that span keys. Otherwise the save fails with
-    /// [`Conflict`](ErrorKind::Conflict), and nothing is written.
+    /// Writes this request's changes only if no other request has written the session since it was
+    /// read.
     ///
-    /// A touch is no write, and a logout is not held back by it.
+    /// It is for rules that span several keys. If another request has written the session, the save
+    /// fails with [`Conflict`](ErrorKind::Conflict), and nothing is written. A touch does not count
+    /// as a write. A logout is written in any case.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// fn transfer(session: &Session, amount: i64) -> Result<(), Error> {
+    ///     session.require_unchanged()?;
+    ///     let open: i64 = session.get("open")?.unwrap_or_default();
+    ///     let paid: i64 = session.get("paid")?.unwrap_or_default();
+    ///     session.insert("open", open - amount)?;
+    ///     session.insert("paid", paid + amount)
+    /// }
+    /// # transfer(&Session::detached([("open", 5)]), 2).unwrap();
+    /// ```
     ///
     /// # Errors
     ///
-    /// Only those of every change, [above](Self#errors).
+    /// Fails only with the [errors of every change](Self#errors).
     pub fn require_unchanged(&self) -> Result<(), Error> {
         self.try_change(|state| {
             state.require_unchanged = true;
@@ -538,17 +643,28 @@ impl Session {
         })
     }
 
-    /// Gives the session a new id at the end of the request, with the same data. The old one is dead
-    /// at once. Call it at every change of privilege: it is the defence against
-    /// [session fixation][owasp]. [`log_in`](Self::log_in) implies it.
+    /// Gives the session a new id at the end of the request and invalidates the old id at once.
     ///
-    /// A request that read the session before, and changes it after, is answered with 409. One that
-    /// comes with the old id later reads an empty session, and may begin a new one. Nothing that is
-    /// written in this request is ever visible under the old id, not by [`save`](Self::save) either.
+    /// The data stays. Call it at every change of privilege: it is the defence against [session
+    /// fixation][owasp]. [`log_in`](Self::log_in) implies it.
+    ///
+    /// A concurrent request that had read the session before and changes it afterwards gets a 409.
+    /// A later request with the old id reads an empty session and may begin a new one. Nothing that
+    /// this request writes is ever visible under the old id, not even after a [`save`](Self::save).
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// fn become_admin(session: &Session) -> Result<(), Error> {
+    ///     session.cycle_id()?;
+    ///     session.insert("role", "admin")
+    /// }
+    /// # become_admin(&Session::detached(())).unwrap();
+    /// ```
     ///
     /// # Errors
     ///
-    /// Only those of every change, [above](Self#errors).
+    /// Fails only with the [errors of every change](Self#errors).
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#renew-the-session-id-after-any-privilege-level-change
     pub fn cycle_id(&self) -> Result<(), Error> {
@@ -558,76 +674,146 @@ impl Session {
         })
     }
 
-    /// Logs out: the record goes at the end of the request, and so does the cookie. From here on the
-    /// session is empty, and what is inserted begins a new one with a new id.
+    /// Logs out: deletes the record and the cookie at the end of the request.
     ///
-    /// It holds even if the handler then returns `Err` or answers 5xx. After a panic, or if the
-    /// request is dropped, nothing is written at all.
+    /// After the call, the session is empty. A value that is inserted later begins a new session
+    /// with a new id.
     ///
-    /// If the client sent two different ids, so that neither was accepted, the sessions of both end.
+    /// The logout is written even if the handler then returns `Err` or a 5xx response. After a
+    /// panic, or if the request is dropped, nothing is written.
+    ///
+    /// If the client sent two different ids, neither was accepted, and the sessions of both are
+    /// deleted.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// let session = Session::detached([("user", "ada")]);
+    /// session.destroy()?;
+    /// assert!(session.is_empty());
+    /// # Ok::<_, Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Only those of every change, [above](Self#errors).
+    /// Fails only with the [errors of every change](Self#errors).
     pub fn destroy(&self) -> Result<(), Error> {
         self.try_change(|state| Ok(state.end(Ended::ByLogout)))
             .map(drop)
     }
 
-    /// Writes now what would be written at the end, for a side effect that must not happen unless
-    /// the session is stored. After it, [`get`](Self::get) gives what was committed.
+    /// Writes the changes now and not at the end of the request.
     ///
-    /// A pending [`cycle_id`](Self::cycle_id) or [`log_in`](Self::log_in) is performed: from here on
-    /// [`id`](Self::id) is the new one, and the old one is dead. The client learns of it by the
-    /// response. If the handler then returns `Err`, or the end of the request fails, the client has to
-    /// begin anew.
+    /// It is for a side effect that must happen only if the session is stored. After it,
+    /// [`get`](Self::get) returns the committed values.
     ///
-    /// One save waits for the one before it. Drop the future of a save that you no longer wait for: one
-    /// that is kept and not polled keeps later ones waiting until the invocation's deadline.
+    /// A pending [`cycle_id`](Self::cycle_id) or [`log_in`](Self::log_in) is performed: from here
+    /// on, [`id`](Self::id) returns the new id, and the old one is invalid. The client gets the new
+    /// id with the response. If the handler then returns `Err`, or the end of the request fails,
+    /// the client has to begin a new session.
+    ///
+    /// A save waits for the one before it. Drop the future of a save that you no longer await. A
+    /// future that is kept but not polled blocks later saves until the invocation's deadline.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// async fn order(session: &Session) -> Result<(), Error> {
+    ///     let cart: Option<Vec<u32>> = session.take_once("cart")?;
+    ///     session.save().await?; // only one request gets past this line
+    ///     // charge for `cart` here
+    ///     # let _ = cart;
+    ///     Ok(())
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() { order(&Session::detached(())).await.unwrap(); }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](ErrorKind::Unavailable), [`Throttled`](ErrorKind::Throttled),
-    /// [`Timeout`](ErrorKind::Timeout) (the invocation has no time left),
-    /// [`Misconfigured`](ErrorKind::Misconfigured), [`Conflict`](ErrorKind::Conflict),
-    /// [`TooLarge`](ErrorKind::TooLarge), [`Gone`](ErrorKind::Gone),
-    /// [`Corrupt`](ErrorKind::Corrupt), [`Deserialize`](ErrorKind::Deserialize) (an increment met
-    /// another type), [`Serialize`](ErrorKind::Serialize) (its sum is no `i64`): nothing was
-    /// written, and the changes stay pending.
-    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown): it may have been written, and the session is
-    /// sealed.
+    /// With these errors, nothing was written, and the changes stay pending:
+    ///
+    /// - [`Unavailable`](ErrorKind::Unavailable), [`Throttled`](ErrorKind::Throttled),
+    ///   [`Misconfigured`](ErrorKind::Misconfigured), [`Conflict`](ErrorKind::Conflict),
+    ///   [`TooLarge`](ErrorKind::TooLarge), [`Gone`](ErrorKind::Gone) and
+    ///   [`Corrupt`](ErrorKind::Corrupt).
+    /// - [`Timeout`](ErrorKind::Timeout): the invocation has no time left.
+    /// - [`Deserialize`](ErrorKind::Deserialize): an increment met a value of another type.
+    /// - [`Serialize`](ErrorKind::Serialize): the sum of an increment does not fit in an `i64`.
+    ///
+    /// With [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), the changes may have been written, and
+    /// the session is sealed.
     pub async fn save(&self) -> Result<(), Error> {
         self.try_change(|_| Ok(()))?;
         self.0.backend.save(self).await
     }
 
-    /// The id under which the session is stored. `None` while nothing is.
+    /// Returns the id under which the session is stored.
+    ///
+    /// It returns `None` while the session is not stored.
+    ///
+    /// ```
+    /// use lambda_sessions::Session;
+    ///
+    /// fn log(session: &Session) {
+    ///     if let Some(id) = session.id() {
+    ///         println!("session {}", id.fingerprint()); // never log the id itself
+    ///     }
+    /// }
+    /// # log(&Session::detached(()));
+    /// ```
     #[must_use]
     pub fn id(&self) -> Option<SessionId> {
         self.with(|state| state.id.clone().filter(|_| state.origin.is_live()))
     }
 
-    /// Whether this request began it: no live record came with the request.
+    /// Returns whether this request began the session.
+    ///
+    /// A session is new if no live record came with the request.
+    ///
+    /// ```
+    /// use lambda_sessions::Session;
+    ///
+    /// assert!(Session::detached(()).is_new());
+    /// ```
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.with(|state| state.is_new)
     }
 
-    /// When it began, in whole seconds. Its [lifetime](crate::SessionLayer::lifetime) counts from
-    /// here.
+    /// Returns the time at which the session began, in whole seconds.
+    ///
+    /// Its [lifetime](crate::SessionLayer::lifetime) counts from this time.
+    ///
+    /// ```
+    /// use lambda_sessions::Session;
+    ///
+    /// let session = Session::detached([("cart", 3)]);
+    /// assert!(session.created() < session.expires());
+    /// ```
     #[must_use]
     pub fn created(&self) -> SystemTime {
         self.with(|state| state.record.created().into())
     }
 
-    /// When it dies unless it is used again, in whole seconds.
+    /// Returns the time at which the session expires if it is not used again, in whole seconds.
+    ///
+    /// ```
+    /// use lambda_sessions::Session;
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// fn ends_soon(session: &Session) -> bool {
+    ///     session.expires() < SystemTime::now() + Duration::from_secs(60)
+    /// }
+    /// # assert!(!ends_soon(&Session::detached([("cart", 3)])));
+    /// ```
     #[must_use]
     pub fn expires(&self) -> SystemTime {
         self.with(|state| state.record.ttl().into())
     }
 }
 
-/// Tells neither the id nor what it holds.
+/// Shows neither the id nor the values.
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.with(|state| {
@@ -640,63 +826,110 @@ impl fmt::Debug for Session {
     }
 }
 
-/// A write-only view of a request's session, had without reading it.
+/// A write-only view of a request's session, which does not read the session.
 ///
-/// What is changed here is one `UpdateItem` at the end of the request, and no read. If the session
-/// turns out to have died, the changes begin a new one; if it was given a new id after this request had
-/// begun, they are refused with [`Gone`](ErrorKind::Gone).
+/// Its changes cost one `UpdateItem` at the end of the request, and no read. If the session has
+/// expired or was deleted, the changes begin a new one. If its id was cycled after this request had
+/// begun, the write fails with [`Gone`](ErrorKind::Gone).
 ///
-/// Of a write whose answer was lost, and that nothing was read for, nobody can tell whether it
-/// happened, unless it is found in the table: it fails with
-/// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) more often than one after a read. When nothing was
-/// heard of DynamoDB for 10 seconds, so that the connection may have died while the environment was
-/// frozen, it is read first.
+/// If the response to a write was lost, the result can be determined only if the changes are found
+/// in the table. Such a write therefore fails with [`OutcomeUnknown`](ErrorKind::OutcomeUnknown)
+/// more often than a write after a read. If DynamoDB has not responded for 10 seconds, the
+/// connection may have died while the environment was frozen. In this case the session is read
+/// before the write.
 ///
-/// It leaves the expiry as it is: a client that does nothing else is idle.
+/// A write-only session does not extend the expiry. A client whose requests do nothing else counts
+/// as idle.
+///
+/// ```
+/// use lambda_http::{Error, Request};
+/// use lambda_sessions::SessionExt as _;
+///
+/// async fn seen(request: Request) -> Result<&'static str, Error> {
+///     let session = request.write_only_session()?;
+///     session.increment("hits", 1)?;
+///     session.insert("last", request.uri().path())?;
+///     Ok("")
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct WriteOnlySession(pub(crate) Session);
 
 impl WriteOnlySession {
-    /// Puts a value under a key.
+    /// Stores a value under `key`.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, WriteOnlySession};
+    ///
+    /// fn dark(session: &WriteOnlySession) -> Result<(), Error> {
+    ///     session.insert("theme", "dark")
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As of [`Session::insert`].
+    /// Fails with the errors of [`Session::insert`].
     pub fn insert<V: Serialize>(&self, key: impl Takes<V>, value: V) -> Result<(), Error> {
         self.0.insert(key, value)
     }
 
     /// Removes the value stored under `key`.
     ///
+    /// ```
+    /// use lambda_sessions::{Error, WriteOnlySession};
+    ///
+    /// fn no_coupon(session: &WriteOnlySession) -> Result<(), Error> {
+    ///     session.remove("coupon")
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// As [`Session::remove`].
+    /// Fails with the errors of [`Session::remove`].
     pub fn remove(&self, key: impl AsRef<str>) -> Result<(), Error> {
         self.0.remove(key)
     }
 
-    /// Counts a key up, or down. The sum is not known here.
+    /// Adds `by` to the number stored under `key`.
+    ///
+    /// The sum is not returned, because the stored number was not read. `by` may be negative.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, WriteOnlySession};
+    ///
+    /// fn hit(session: &WriteOnlySession) -> Result<(), Error> {
+    ///     session.increment("hits", 1)
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As of [`Session::increment`], as far as is known here. That the key holds another type is
-    /// found out when the session is written.
+    /// Fails with the errors of [`Session::increment`], if they can be determined without a read. A
+    /// stored value of another type is found when the session is written.
     pub fn increment(&self, key: impl AsKey<i64>, by: i64) -> Result<(), Error> {
         self.0
             .try_change(|state| state.add(key.as_key(), by).map(drop))
     }
 
-    /// Logs out, as [`Session::destroy`].
+    /// Logs out, like [`Session::destroy`].
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, WriteOnlySession};
+    ///
+    /// fn log_out(session: &WriteOnlySession) -> Result<(), Error> {
+    ///     session.destroy()
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`Session::destroy`].
+    /// Fails with the errors of [`Session::destroy`].
     pub fn destroy(&self) -> Result<(), Error> {
         self.0.destroy()
     }
 }
 
-/// What the service knows of a session and a handler does not.
+/// The part of a session that the service uses and a handler does not.
 impl Session {
     pub(crate) fn new(presented: Presented, backend: Arc<dyn Backend>) -> Self {
         let Presented { ids, former } = presented;
@@ -717,7 +950,7 @@ impl Session {
             writing: tokio::sync::Mutex::default(),
             backend,
             state: Mutex::new(State {
-                // Without an id there is nothing to look for.
+                // Without an id, no record can be found.
                 origin: match presented {
                     Some(_) => Origin::Unread,
                     None => Origin::Absent,
@@ -757,21 +990,21 @@ impl Session {
         self.0.former
     }
 
-    /// Loads it through the backend, for whoever does not know the store.
+    /// Loads the session through the backend, for callers that do not know the store.
     pub(crate) async fn load(&self) -> Result<(), Error> {
         if !self.was_read() {
-            // Whoever asks for it after the response has left could lose what they change.
+            // Changes made after the response has left would be lost.
             self.try_change(|_| Ok(()))?;
         }
         self.0.backend.load(self).await
     }
 
-    /// Whoever holds this is the only one to load.
+    /// Locks loading. Only the holder of the guard loads.
     pub(crate) async fn loading(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.0.loading.lock().await
     }
 
-    /// Whoever holds this is the only one to write.
+    /// Locks writing. Only the holder of the guard writes.
     pub(crate) async fn writing(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.0.writing.lock().await
     }
@@ -780,8 +1013,7 @@ impl Session {
         self.with(|state| state.was_read)
     }
 
-    /// Whether there is anything to settle: it was asked for, changed, or failed to load. If there is
-    /// not, it is sealed.
+    /// Returns whether the session was read, changed, or failed to load. If not, it is sealed.
     pub(crate) fn is_to_be_settled(&self) -> bool {
         self.with(|state| {
             let used = state.was_read
@@ -795,12 +1027,12 @@ impl Session {
         })
     }
 
-    /// Whether its last load failed.
+    /// Returns whether the last load failed.
     pub(crate) fn was_not_loaded(&self) -> bool {
         self.with(|state| state.not_loaded.is_some())
     }
 
-    /// Whether a logout was asked for, and something after it, and neither has been written.
+    /// Returns whether a logout and later changes were requested, and neither has been written.
     pub(crate) fn begins_anew_after_a_logout(&self) -> bool {
         self.with(|state| {
             let begins = !state.changes.is_empty() || state.user.is_some();
@@ -808,8 +1040,8 @@ impl Session {
         })
     }
 
-    /// Refuses every change from here on, and lets go of those that were not written: a function
-    /// among them may hold this very session.
+    /// Refuses every later change and drops the changes that were not written. A function among
+    /// them may hold this session.
     pub(crate) fn close(&self) {
         let changes = self.with(|state| {
             state.seal();
@@ -818,7 +1050,7 @@ impl Session {
         drop(changes);
     }
 
-    /// Takes in what the store had.
+    /// Adopts the record that the store found.
     pub(crate) fn loaded(
         &self,
         found: Found,
@@ -833,22 +1065,22 @@ impl Session {
         });
     }
 
-    /// From when on the store is not asked any more.
+    /// Returns the time after which the store is not called any more.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.with(|state| state.deadline)
     }
 
-    /// The request begins now.
+    /// Begins the request now.
     pub(crate) fn begin(&self, now: Timestamp, deadline: Option<Instant>) {
         self.with(|state| (state.began, state.deadline) = (now, deadline));
     }
 
-    /// Remembers an error that a handler is given.
+    /// Remembers an error that is returned to a handler.
     pub(crate) fn failed(&self, error: &Error) {
         self.with(|state| state.note(error));
     }
 
-    /// Remembers that it could not be loaded.
+    /// Remembers that the session could not be loaded.
     pub(crate) fn not_loaded(&self, error: &Error) {
         self.with(|state| {
             state.note(error);
@@ -856,19 +1088,20 @@ impl Session {
         });
     }
 
-    /// The last error that a handler was given and that is still held: by what it has returned, since
-    /// it has returned.
+    /// Returns the last error that was returned to a handler and is still held. After the handler
+    /// has returned, only its result can hold it.
     pub(crate) fn failure(&self) -> Option<Error> {
         self.with(|state| state.failures.iter().rev().find_map(WeakError::upgrade))
     }
 
-    /// Why the session is sealed, if a write's outcome is unknown.
+    /// Returns the reason for the seal, if the outcome of a write is unknown.
     pub(crate) fn unknown_outcome(&self) -> Option<Error> {
         self.with(|state| state.seal.as_ref().map(Error::distinct))
             .filter(|seal| seal.kind() == ErrorKind::OutcomeUnknown)
     }
 
-    /// What the client is to be told, with the id and expiry where it is one to be issued.
+    /// Returns the instruction to the client, with the id and the expiry to issue, if there are
+    /// any.
     pub(crate) fn token(&self) -> (Token, Option<SessionId>, Timestamp) {
         self.with(|state| (state.token, state.id.clone(), state.record.ttl()))
     }
@@ -876,21 +1109,22 @@ impl Session {
     fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
         let result = f(&mut state);
-        // What an application put into its functions is dropped while the session is not locked.
+        // The application's functions, and what they hold, are dropped while the session is
+        // unlocked.
         let replaced = state.changes.take_replaced();
         drop(state);
         drop(replaced);
         result
     }
 
-    /// Poisoning says that a panic came while the lock was held: every change of the state is
-    /// made whole or not at all, so there is nothing to distrust.
+    /// Locks the state. A poisoned lock means that a panic occurred while it was held. Every change
+    /// of the state is made completely or not at all, so the state is still valid.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs `f` where all functions of values have foreseen what they make of what was read, so that
-    /// none of them runs under the lock.
+    /// Runs `f` after every function of a value has computed its forecast, so that none runs under
+    /// the lock.
     fn with_foreseen<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
         let this = Arc::as_ptr(&self.0).addr();
         if running::is_running(this) {

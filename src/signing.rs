@@ -1,9 +1,10 @@
-//! Signed ids: a forged one costs no call to the store.
+//! Signed ids, so that a forged id costs no call to the store.
 //!
-//! 1. The signature is HMAC-SHA256 over the 43 characters of the id, as 43 more of base64url. The
-//!    newest key signs; every key verifies.
+//! 1. The signature is HMAC-SHA256 over the 43 characters of the id, and is written as 43 more
+//!    characters of base64url. The newest key signs, and every key verifies.
 //! 2. Signatures are compared in constant time, and every key is tried.
-//! 3. A key has 32 bytes or more: as many as SHA-256 gives (RFC 2104, 3). None is ever shown.
+//! 3. A key has at least 32 bytes, the output length of SHA-256 (RFC 2104, section 3). Keys are
+//!    never shown.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,15 +17,15 @@ use sha2::Sha256;
 use crate::error::{Error, ErrorKind};
 use crate::id::SessionId;
 
-/// The least that a key has, in bytes.
+/// The minimum length of a key in bytes.
 const MIN_KEY_BYTES: usize = 32;
 
-/// A secret that ids are signed with, or that users' ids are hashed with.
+/// A secret that signs ids or keys the hash of users' ids.
 ///
 /// ```
 /// use lambda_sessions::SigningKey;
 ///
-/// let key = SigningKey::new([7; 32])?; // 32 random bytes, as of `openssl rand -base64 32`
+/// let key = SigningKey::new([7; 32])?; // use 32 random bytes, such as `openssl rand -base64 32`
 /// assert_eq!(format!("{key:?}"), "SigningKey");
 /// assert!(SigningKey::new("too short").is_err());
 /// # Ok::<_, lambda_sessions::Error>(())
@@ -33,23 +34,31 @@ const MIN_KEY_BYTES: usize = 32;
 pub struct SigningKey(Arc<Hmac<Sha256>>);
 
 impl SigningKey {
-    /// A key of these bytes.
+    /// Creates a key from these bytes.
+    ///
+    /// ```
+    /// use lambda_sessions::{ErrorKind, SigningKey};
+    ///
+    /// assert!(SigningKey::new([7; 32]).is_ok());
+    /// let error = SigningKey::new([7; 31]).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured) for fewer than 32.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if there are fewer than 32 bytes.
     #[allow(clippy::missing_panics_doc)] // it does not: HMAC takes keys of any length
     pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
         let bytes = bytes.as_ref();
         if bytes.len() < MIN_KEY_BYTES {
-            let reason = format!("a key has {MIN_KEY_BYTES} bytes or more");
+            let reason = format!("a key must have at least {MIN_KEY_BYTES} bytes");
             return Err(Error::new(ErrorKind::Misconfigured, reason));
         }
         let keyed = Hmac::new_from_slice(bytes).expect("HMAC takes a key of any length");
         Ok(Self(Arc::new(keyed)))
     }
 
-    /// The HMAC-SHA256 of a message.
+    /// Returns the HMAC-SHA256 of a message.
     pub(crate) fn mac(&self, message: &[u8]) -> [u8; 32] {
         self.begun_with(message).finalize().into_bytes().into()
     }
@@ -71,14 +80,14 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// The keys of a layer: the newest, and those before it that still verify.
+/// The keys of a layer: the newest one, and the older ones that still verify.
 #[derive(Clone, Debug)]
 pub(crate) struct Signer {
     newest: SigningKey,
     older: Vec<SigningKey>,
 }
 
-/// Which key a signature was made with.
+/// The age of the key that made a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SignedBy {
     Newest,
@@ -86,12 +95,14 @@ pub(crate) enum SignedBy {
 }
 
 impl Signer {
+    /// Creates a signer with these keys, the newest first.
+    ///
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured) for no key at all.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if there is no key.
     pub(crate) fn new(keys: &[SigningKey]) -> Result<Self, Error> {
         let Some((newest, older)) = keys.split_first() else {
-            let reason = "there is no key to sign ids with";
+            let reason = "no key to sign ids with: configure at least one signing key";
             return Err(Error::new(ErrorKind::Misconfigured, reason));
         };
         Ok(Self {
@@ -100,16 +111,16 @@ impl Signer {
         })
     }
 
-    /// The signature of an id, 43 characters.
+    /// Returns the signature of an id, 43 characters.
     pub(crate) fn sign(&self, id: &SessionId) -> String {
         URL_SAFE_NO_PAD.encode(self.newest.mac(id.expose().as_bytes()))
     }
 
-    /// Whose signature of the id that is, if it is one.
+    /// Returns the age of the key that made the signature, or `None` if no key did.
     pub(crate) fn verify(&self, id: &SessionId, signature: &[u8]) -> Option<SignedBy> {
         let mac = URL_SAFE_NO_PAD.decode(signature).ok()?;
         let message = id.expose().as_bytes();
-        // All of them, so that the time does not tell which.
+        // All keys are tried, so that the time does not reveal which one matches.
         let newest = self.newest.verifies(message, &mac);
         let older = self.older.iter().fold(false, |found, key| {
             let verifies = key.verifies(message, &mac);

@@ -1,12 +1,12 @@
-//! Where sessions are kept: the trait, and what its methods are given.
+//! The trait of a session store, and the arguments of its methods.
 //!
 //! 1. A store sees storage keys, never ids, and it never sees a [`Session`](crate::Session).
-//! 2. The [`Moment`] is an argument: a store has no clock of its own. What has expired by then is
-//!    absent, whether it was deleted or not.
-//! 3. Every write but a create depends on the record being there and alive, checked in the same
-//!    atomic step as the write. That is what keeps a session that was logged out from coming back.
-//! 4. Every method answers what it [`Found`]: a write took effect where it found
-//!    [`Live`](Found::Live), unless it says otherwise.
+//! 2. The [`Moment`] is an argument, because a store has no clock of its own. A record that has
+//!    expired at that moment is absent, whether it was deleted or not.
+//! 3. Every write except a create requires a live record. The check and the write are one atomic
+//!    step, so a session that was logged out cannot come back.
+//! 4. Every method returns what it [`Found`]. A write took effect if it found
+//!    [`Live`](Found::Live), unless the method states otherwise.
 
 pub(crate) mod dynamodb;
 pub(crate) mod memory;
@@ -24,44 +24,48 @@ use crate::id::StorageKey;
 use crate::record::{Found, Record, Stub};
 use crate::user::{Binding, Pseudonym, Revoked, UserSessions};
 
-/// A place to keep sessions.
+/// A store of sessions.
 ///
 /// Write the methods as `async fn`; the futures must be `Send`. Run the public suite
-/// `lambda_sessions::conformance` (feature `conformance`) over your store: it checks each sentence
-/// below.
+/// `lambda_sessions::conformance` (feature `conformance`) against your store. It tests each
+/// sentence below.
 ///
-/// What the methods do to a record is written once, as pure functions: [`Stored::found`],
-/// [`Update::apply`] and [`Renewal::apply`]. A store that can read, change and write one key in a
-/// transaction of its own (Redis with `WATCH`, SQL, a file under a lock) is little more than those:
-/// `examples/custom_store` is one.
+/// The effect of the methods on a record is implemented once, as pure functions: [`Stored::found`],
+/// [`Update::apply`] and [`Renewal::apply`]. Some stores can read, change and write one key in a transaction of their own: Redis with `WATCH`, SQL, or a file under a lock. They need little more than these functions: see `examples/custom_store`.
 ///
 /// [`Stored::found`]: crate::Stored::found
 ///
-/// Whatever a method does, it does in one atomic step, or not at all. If a write's answer is lost,
-/// say [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown), never success.
+/// A key holds a record, a stub, or nothing. A stub is left at an id that was cycled. It is a
+/// redirect ([`Found::Moved`]) during the grace period of an automatically cycled id, and a
+/// tombstone ([`Found::Renewed`]) otherwise.
+///
+/// Every method takes effect in one atomic step or not at all. If the response to a write was lost,
+/// return [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) and never success.
 ///
 /// All methods fail with [`Unavailable`](crate::ErrorKind::Unavailable),
-/// [`Throttled`](crate::ErrorKind::Throttled), [`Timeout`](crate::ErrorKind::Timeout) (reads),
-/// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) (writes),
-/// [`Misconfigured`](crate::ErrorKind::Misconfigured), and with
-/// [`Corrupt`](crate::ErrorKind::Corrupt) for a record of a newer format, which they leave alone.
+/// [`Throttled`](crate::ErrorKind::Throttled) and
+/// [`Misconfigured`](crate::ErrorKind::Misconfigured). Reads fail with
+/// [`Timeout`](crate::ErrorKind::Timeout), and writes with
+/// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). All methods fail with
+/// [`Corrupt`](crate::ErrorKind::Corrupt) if the record has a newer format, and do not change it.
 pub trait SessionStore: Send + Sync + 'static {
     /// Reads a record.
     ///
-    /// Absent, expired, malformed: [`Found::Absent`]. A stub: [`Found::Renewed`], or
-    /// [`Found::Moved`] if it leads on, here and in all methods below. A record with one malformed
-    /// entry is live, and the entry is kept.
+    /// An absent, expired or malformed record gives [`Found::Absent`]. A stub gives
+    /// [`Found::Moved`] if it is a redirect, and [`Found::Renewed`] otherwise, here and in all
+    /// methods below. A record with one malformed entry is live, and the entry is kept.
     fn load(
         &self,
         key: &StorageKey,
         at: Moment,
     ) -> impl Future<Output = Result<Found, Error>> + Send;
 
-    /// Puts a record that begins now, at version 1, where nothing is.
+    /// Stores a record that begins now, at version 1, under a key that holds nothing.
     ///
-    /// Fails with [`Conflict`](crate::ErrorKind::Conflict) if anything is there, expired or not:
-    /// keys are hashes of 256 random bits, so nothing ever is. The same create, sent again after
-    /// its answer was lost, succeeds. [`TooLarge`](crate::ErrorKind::TooLarge).
+    /// Fails with [`Conflict`](crate::ErrorKind::Conflict) if the key holds anything, expired or
+    /// not. This does not happen in practice, because keys are hashes of 256 random bits. The same
+    /// create succeeds if it is sent again after its response was lost. Fails with
+    /// [`TooLarge`](crate::ErrorKind::TooLarge).
     fn create(
         &self,
         key: &StorageKey,
@@ -69,28 +73,32 @@ pub trait SessionStore: Send + Sync + 'static {
         at: Moment,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Changes some keys of a live record, raises its version by one, and gives it as it is now.
+    /// Changes some keys of a live record, raises its version by one, and returns the record after
+    /// the change.
     ///
-    /// Other requests' changes of other keys survive, and increments add up, however many run at
-    /// once: there is no conflict. A [function](crate::Change::Apply) is applied to the value as it
-    /// is when it is written; if another request changes that key in between, again, until
-    /// its [deadline](Moment::deadline), and then it is a
-    /// [`Conflict`](crate::ErrorKind::Conflict). Absent, expired, malformed: [`Found::Absent`],
-    /// nothing written.
-    /// A stub: [`Found::Renewed`], nothing written.
+    /// Changes of other keys by concurrent requests are kept, and all increments add up, without
+    /// conflicts. A [function](crate::Change::Apply) is applied to the value as it is when it is
+    /// written. If another request changes that key first, the function is applied again until the
+    /// [deadline](Moment::deadline). Then the update fails with
+    /// [`Conflict`](crate::ErrorKind::Conflict).
     ///
-    /// Fails with [`Deserialize`](crate::ErrorKind::Deserialize) if an increment meets what is no
-    /// integer, [`Serialize`](crate::ErrorKind::Serialize) if its sum is no `i64`,
-    /// [`TooLarge`](crate::ErrorKind::TooLarge); nothing was written.
+    /// An absent, expired or malformed record gives [`Found::Absent`], and nothing is written. A
+    /// stub gives [`Found::Moved`] or [`Found::Renewed`], and nothing is written.
+    ///
+    /// Fails with [`Deserialize`](crate::ErrorKind::Deserialize) if an increment meets a value that
+    /// is not an integer. Fails with [`Serialize`](crate::ErrorKind::Serialize) if its sum does not
+    /// fit in an `i64`. Fails with [`TooLarge`](crate::ErrorKind::TooLarge). In these cases,
+    /// nothing was written.
     fn update(
         &self,
         key: &StorageKey,
         update: Update<'_>,
     ) -> impl Future<Output = Result<Found, Error>> + Send;
 
-    /// Moves the expiry of a live record to `ttl`, if that is later, and nothing else: the version
-    /// stays. Gives whether it expires at `ttl` now. Absent, expired, malformed, a stub, or touched
-    /// further already: `false`.
+    /// Extends the expiry of a live record to `ttl`, if that is later, and changes nothing else.
+    ///
+    /// The version stays the same. Returns whether the record now expires at `ttl`. Returns `false`
+    /// if the record is absent, expired or malformed, is a stub, or already expires later.
     fn touch(
         &self,
         key: &StorageKey,
@@ -98,12 +106,14 @@ pub trait SessionStore: Send + Sync + 'static {
         at: Moment,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// Moves a live record to another key, changed on the way, and leaves a stub that lives for 120
-    /// seconds, or for 60 if it [leads on](Renewal::leads_on). If somebody wrote since it was read,
-    /// what they wrote is copied too.
+    /// Moves a live record to another key, applies changes on the way, and leaves a stub.
     ///
-    /// Absent, expired, malformed: [`Found::Absent`], nothing written. A stub:
-    /// [`Found::Renewed`], nothing written. Fails as [`update`](Self::update) does.
+    /// The stub lives for 120 seconds, or for 60 seconds if it is a [redirect](Renewal::leads_on).
+    /// If another request has written since the record was read, its changes are copied too.
+    ///
+    /// An absent, expired or malformed record gives [`Found::Absent`], and nothing is written. A
+    /// stub gives [`Found::Moved`] or [`Found::Renewed`], and nothing is written. Fails with the
+    /// errors of [`update`](Self::update).
     fn renew(
         &self,
         from: &StorageKey,
@@ -111,12 +121,14 @@ pub trait SessionStore: Send + Sync + 'static {
         renewal: Renewal<'_>,
     ) -> impl Future<Output = Result<Found, Error>> + Send;
 
-    /// Deletes a record and puts another at another key, as [`create`](Self::create) does. Gives
-    /// what it found. A store that lists a user's sessions takes the old one off the list of the user
-    /// that it was [read](Replacement::read) to be bound to.
+    /// Deletes a record and stores another one under another key, as [`create`](Self::create) does.
     ///
-    /// Absent, expired: either, and the other is put. Malformed: the same, and it stays. A stub:
-    /// nothing is written.
+    /// Returns what it found. A store that lists a user's sessions removes the old session from the
+    /// list of a user: the one that it was [read](Replacement::read) to be bound to.
+    ///
+    /// If the old record is absent or expired, the result is [`Found::Absent`] or [`Found::Live`],
+    /// and the new record is stored. The same holds if it is malformed, and the malformed item
+    /// stays. If the old key holds a stub, nothing is written.
     fn replace(
         &self,
         from: &StorageKey,
@@ -124,23 +136,30 @@ pub trait SessionStore: Send + Sync + 'static {
         replacement: Replacement<'_>,
     ) -> impl Future<Output = Result<Found<()>, Error>> + Send;
 
-    /// Deletes a record, of a user or not. Absent, malformed: [`Found::Absent`], and a malformed one stays. Expired:
-    /// either, and it goes. A stub: [`Found::Renewed`], and it stays, for the session goes on.
+    /// Deletes a record, whether it is bound to a user or not.
+    ///
+    /// An absent or malformed record gives [`Found::Absent`], and a malformed one stays. An expired
+    /// record gives [`Found::Absent`] or [`Found::Live`], and is deleted. A stub gives
+    /// [`Found::Moved`] or [`Found::Renewed`], and stays, because the session continues under
+    /// another id.
     fn delete(
         &self,
         key: &StorageKey,
         at: Moment,
     ) -> impl Future<Output = Result<Found<()>, Error>> + Send;
 
-    /// Whether it can tell a user's sessions, so that records may be [bound](Record::binding) to
-    /// one. Default: `false`; a session that is to be bound is not written then.
+    /// Returns whether the store supports users, so that records may be [bound](Record::binding) to
+    /// one.
+    ///
+    /// The default is `false`. A session that is to be bound is not written then.
     fn keeps_users(&self) -> bool {
         false
     }
 
-    /// The live sessions of a user, in no order; what is written by the time this begins is among
-    /// them. A store may limit how many it lists, and then says that
-    /// [there are more](UserSessions::and_more).
+    /// Lists the live sessions of a user, in any order.
+    ///
+    /// Every session that was written before the call began is listed. A store may limit the number
+    /// of listed sessions, and then marks the list with [`and_more`](UserSessions::and_more).
     ///
     /// The default fails with [`Misconfigured`](crate::ErrorKind::Misconfigured).
     fn user_sessions(
@@ -152,9 +171,11 @@ pub trait SessionStore: Send + Sync + 'static {
         async { Err(no_users()) }
     }
 
-    /// Deletes sessions of a user. One that was written by the time this begins is dead when it
-    /// has returned, also if it is renewed meanwhile, under whatever key. After a failure some may
-    /// live; it can be done again.
+    /// Deletes sessions of a user.
+    ///
+    /// A session that was written before the call began is dead when the call has returned. This
+    /// also holds if its id is cycled concurrently, under any key. After a failure, some sessions
+    /// may still be live, and the call can be repeated.
     ///
     /// The default fails with [`Misconfigured`](crate::ErrorKind::Misconfigured).
     fn revoke(
@@ -168,13 +189,13 @@ pub trait SessionStore: Send + Sync + 'static {
     }
 }
 
-/// The error of a store that does not know users.
+/// Returns the error of a store that does not support users.
 pub(crate) fn no_users() -> Error {
-    let reason = "the session store cannot tell a user's sessions";
+    let reason = "the session store does not support users";
     Error::new(ErrorKind::Misconfigured, reason)
 }
 
-/// When something is done to a record, and how long there is time for it.
+/// The time at which a store operation takes place, and its deadline.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     now: Timestamp,
@@ -182,7 +203,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// That time, and no deadline: how long to try is left to the store.
+    /// Creates a moment without a deadline, which leaves the limit for retries to the store.
     #[must_use]
     pub const fn at(now: Timestamp) -> Self {
         Self {
@@ -191,47 +212,49 @@ impl Moment {
         }
     }
 
-    /// The same with a deadline, if there is one.
+    /// Sets the deadline, or removes it.
     #[must_use]
     pub const fn until(mut self, deadline: Option<Instant>) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// The time, by the layer's clock.
+    /// Returns the time, by the layer's clock.
     #[must_use]
     pub const fn now(self) -> Timestamp {
         self.now
     }
 
-    /// When to stop trying. What is begun must have an answer by then, or it has none.
+    /// Returns the time at which to stop retrying.
+    ///
+    /// An operation without a response at that time counts as unanswered.
     #[must_use]
     pub const fn deadline(self) -> Option<Instant> {
         self.deadline
     }
 }
 
-/// What [`SessionStore::update`] writes.
+/// The arguments of [`SessionStore::update`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Update<'a> {
-    /// The keys that change.
+    /// The changes by key.
     pub changes: &'a Changes,
-    /// The new expiry; `None` leaves it.
+    /// The new expiry. `None` keeps the old one.
     pub ttl: Option<Timestamp>,
-    /// The new label; `None` leaves it. A record that is nobody's has none.
+    /// The new label. `None` keeps the old one. A record that is not bound to a user has no label.
     pub label: Option<&'a str>,
-    /// What was read before, if anything was. What is stored may be newer.
+    /// The record as it was read, or `None` if it was not read. The stored record may be newer.
     pub read: Option<&'a Record>,
-    /// Whether it fails with [`Conflict`](crate::ErrorKind::Conflict) if somebody wrote since that
-    /// read.
+    /// If true, the update fails with [`Conflict`](crate::ErrorKind::Conflict) if another request
+    /// has written since the read.
     pub require_unchanged: bool,
-    /// The moment.
+    /// The time and the deadline.
     pub at: Moment,
 }
 
 impl<'a> Update<'a> {
-    /// An update of a record that was not read, and whose expiry stays.
+    /// Creates an update of a record that was not read, which keeps the expiry.
     #[must_use]
     pub const fn new(changes: &'a Changes, at: Moment) -> Self {
         Self {
@@ -244,16 +267,16 @@ impl<'a> Update<'a> {
         }
     }
 
-    /// The record as it is afterwards.
+    /// Returns the record after the update.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](crate::ErrorKind::Conflict) if it had to be unchanged and is not. As of
-    /// [`Changes::apply`].
+    /// Fails with [`Conflict`](crate::ErrorKind::Conflict) if the record was required to be
+    /// unchanged and has changed. Fails with the errors of [`Changes::apply`].
     pub fn apply(&self, record: &Record) -> Result<Record, Error> {
         let read = self.read.filter(|_| self.require_unchanged);
         if read.is_some_and(|read| read.version() != record.version()) {
-            let reason = "another request wrote the session in between";
+            let reason = "another request wrote the session first";
             return Err(Error::new(ErrorKind::Conflict, reason));
         }
         let data = self.changes.apply(record.data())?;
@@ -273,16 +296,17 @@ impl<'a> Update<'a> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Replacement<'a> {
-    /// The record that goes, as it was read, or `None` if it was not. The stored one may be newer.
+    /// The deleted record as it was read, or `None` if it was not read. The stored record may be
+    /// newer.
     pub read: Option<&'a Record>,
-    /// The record that takes its place.
+    /// The record that replaces it.
     pub record: &'a Record,
-    /// The moment.
+    /// The time and the deadline.
     pub at: Moment,
 }
 
 impl<'a> Replacement<'a> {
-    /// A replacement of a record that was not read.
+    /// Creates a replacement of a record that was not read.
     #[must_use]
     pub const fn new(record: &'a Record, at: Moment) -> Self {
         Self {
@@ -293,31 +317,32 @@ impl<'a> Replacement<'a> {
     }
 }
 
-/// What [`SessionStore::renew`] writes.
+/// The arguments of [`SessionStore::renew`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Renewal<'a> {
-    /// What was read before. What is stored may be newer.
+    /// The record as it was read. The stored record may be newer.
     pub read: &'a Record,
-    /// The keys that change on the way.
+    /// The changes to apply on the way.
     pub changes: &'a Changes,
     /// The expiry under the new key.
     pub ttl: Timestamp,
-    /// Whose it is under the new key, whoever's it was.
+    /// The binding under the new key, whatever the previous one was.
     pub binding: Option<&'a Binding>,
-    /// Whether it is renewed on schedule, so that the stub leads to it for a while.
+    /// If true, the id is cycled automatically, and the stub redirects to the new key during the
+    /// grace period.
     pub leads_on: bool,
-    /// Whether the record says from now on when its id was given out.
+    /// If true, the record stores the time at which its id was issued from now on.
     pub dated: bool,
-    /// Whether it fails with [`Conflict`](crate::ErrorKind::Conflict) if somebody wrote since that
-    /// read.
+    /// If true, the call fails with [`Conflict`](crate::ErrorKind::Conflict) if another request has
+    /// written since the read.
     pub require_unchanged: bool,
-    /// The moment.
+    /// The time and the deadline.
     pub at: Moment,
 }
 
 impl<'a> Renewal<'a> {
-    /// A renewal of this record.
+    /// Creates the arguments for moving this record to a new key.
     #[must_use]
     pub fn new(read: &'a Record, changes: &'a Changes, ttl: Timestamp, at: Moment) -> Self {
         Self {
@@ -332,11 +357,11 @@ impl<'a> Renewal<'a> {
         }
     }
 
-    /// The record that goes to the new key.
+    /// Returns the record to store under the new key.
     ///
     /// # Errors
     ///
-    /// As of [`Update::apply`].
+    /// Fails with the errors of [`Update::apply`].
     pub fn apply(&self, record: &Record) -> Result<Record, Error> {
         let update = Update {
             ttl: Some(self.ttl),
@@ -351,7 +376,7 @@ impl<'a> Renewal<'a> {
         })
     }
 
-    /// What is left at the old key.
+    /// Returns the stub to leave at the old key.
     #[must_use]
     pub fn stub(&self, to: &StorageKey) -> Stub {
         let now = self.at.now();

@@ -1,11 +1,11 @@
-//! The session of any `http` service, loaded when it is asked for.
+//! The `tower` service that gives an `http` service its sessions.
 //!
-//! 1. The inner service is called at once: nothing is awaited before it, and a request that never
-//!    asks for its session costs one header look-up.
-//! 2. What was asked for is committed once the inner service has answered, and before the response
-//!    leaves. A future that is dropped, or panics, commits nothing.
-//! 3. Nothing is asked of the inner service's types. What they are (`Send`, `'static`), the
-//!    service and its future are.
+//! 1. The inner service is called at once. Nothing is awaited before it, and a request that never
+//!    asks for its session costs one lookup of a header.
+//! 2. A session that was used is committed after the inner service has responded and before the
+//!    response leaves. A future that is dropped or panics commits nothing.
+//! 3. The types of the inner service have no additional bounds. The service and its future are
+//!    `Send` or `'static` if the inner types are.
 
 use std::fmt;
 use std::future::Future;
@@ -25,8 +25,7 @@ use crate::request::{adopt, handle};
 use crate::service::{Pipeline, SealedWhenDropped, Verdict};
 use crate::store::SessionStore;
 
-/// An `http` service whose requests have sessions. Made by
-/// [`SessionLayer`](crate::SessionLayer).
+/// An `http` service whose requests have sessions, made by [`SessionLayer`](crate::SessionLayer).
 pub struct SessionService<S, Inner> {
     pipeline: Arc<Pipeline<S>>,
     inner: Inner,
@@ -67,7 +66,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // The same layer, further out, has given it a session, and commits it.
+        // If the same layer is also applied further out, that one has added a session and
+        // commits it.
         let is_outer = handle(&request, self.pipeline.layer()).is_none();
         let ours = is_outer.then(|| {
             let session = self.pipeline.begin(&request);
@@ -87,7 +87,7 @@ where
 }
 
 pin_project! {
-    /// Runs the inner service, and then commits its session. Made by [`SessionService`].
+    /// The future of [`SessionService`], which runs the inner service and then commits its session.
     pub struct SessionFuture<S, F, RB, E> {
         #[pin]
         state: State<S, F, RB, E>,
@@ -107,18 +107,18 @@ pin_project! {
     }
 }
 
-/// The session of a request whose outermost layer this is.
+/// The session of a request, held by the outermost application of its layer.
 struct Ours<S> {
     pipeline: Arc<Pipeline<S>>,
     session: SealedWhenDropped,
 }
 
-/// The inner service's answer, held back until its session is committed.
+/// The response of the inner service, withheld until its session is committed.
 struct Commit<S, RB, E> {
     ours: Ours<S>,
-    /// Taken with the end of `settled`, and there until then.
+    /// The response, which is taken when `settled` has completed.
     answer: Option<Result<Response<RB>, E>>,
-    /// One box, for requests whose session was asked for.
+    /// The commit, boxed. Only requests that used their session have one.
     settled: Pin<Box<dyn Future<Output = Result<Timestamp, Error>> + Send>>,
 }
 
@@ -148,9 +148,11 @@ where
 {
     type Output = Result<Response<SessionBody<RB>>, E>;
 
+    /// Runs the inner service, and then the commit.
+    ///
     /// # Panics
     ///
-    /// If it is polled after it was ready, as any future of an `async fn`.
+    /// Panics if it is polled after completion, like the future of any `async fn`.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {

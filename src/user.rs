@@ -1,12 +1,13 @@
-//! Users: whom a session is bound to, and what there is to tell of a user's sessions.
+//! Users: the binding of a session to a user, and the information about a user's sessions.
 //!
-//! 1. A store sees a pseudonym and never the user's id: SHA-256 of it, or HMAC-SHA256 where a key
-//!    is configured. Without a key, whoever has the table and a list of ids can tell which of them
-//!    are in it.
-//! 2. A binding has a handle that survives renewals: it names one login for as long as that lasts,
-//!    and opens nothing.
-//! 3. A binding ends with the lifetime it was made under, however long lifetimes become later: no
-//!    session outlives the entry by which it is found and revoked.
+//! 1. A store sees a pseudonym and never the user's id. The pseudonym is the SHA-256 of the id, or
+//!    its HMAC-SHA256 if a key is configured. Without a key, anyone who has the table and a list of
+//!    ids can determine which of the ids are in it.
+//! 2. A binding has a handle that stays the same when the id is cycled. It identifies one login for
+//!    as long as the login lasts, and gives no access.
+//! 3. A binding ends with the lifetime that was configured when it was made, even if the lifetime
+//!    is extended later. A session therefore never outlives the entry by which it is found and
+//!    revoked.
 
 use std::fmt;
 use std::ops::Deref;
@@ -22,24 +23,30 @@ use crate::expiry::Timestamp;
 use crate::id::random;
 use crate::signing::SigningKey;
 
-/// The longest label, in bytes; what is longer is cut.
+/// The maximum length of a label in bytes. A longer one is truncated.
 const MAX_LABEL_BYTES: usize = 512;
-/// 128 bits, so that no two logins have the same.
+/// The length of a handle in bytes: 128 bits, so that no two logins have the same one.
 const HANDLE_BYTES: usize = 16;
 
-/// What a store knows a user by: base64url of the SHA-256 of the user's id, or of its HMAC-SHA256.
+/// The name by which a store knows a user: base64url of the SHA-256 or HMAC-SHA256 of the user's
+/// id.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Pseudonym(String);
 
 impl Pseudonym {
+    /// Returns the pseudonym of a user's id.
+    ///
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured) for an empty id: whoever has none would share
-    /// the sessions of all others who have none.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if the id is empty. Otherwise, all
+    /// users without an id would share their sessions.
     pub(crate) fn of(user: &str, key: Option<&SigningKey>) -> Result<Self, Error> {
         if user.is_empty() {
-            return Err(Error::new(ErrorKind::Misconfigured, "a user's id is empty"));
+            return Err(Error::new(
+                ErrorKind::Misconfigured,
+                "the user's id must not be empty",
+            ));
         }
         let hash = match key {
             Some(key) => key.mac(user.as_bytes()),
@@ -48,22 +55,23 @@ impl Pseudonym {
         Ok(Self(URL_SAFE_NO_PAD.encode(hash)))
     }
 
-    /// One that was stored.
+    /// Creates a pseudonym from a stored text.
     pub(crate) fn stored(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// One that exists only for this call.
+    /// Creates a pseudonym that is used nowhere else.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](ErrorKind::Unavailable) if the operating system has no randomness to give.
+    /// Fails with [`Unavailable`](ErrorKind::Unavailable) if the operating system cannot provide
+    /// random bytes.
     #[cfg(feature = "conformance")]
     pub(crate) fn random() -> Result<Self, Error> {
         Ok(Self(URL_SAFE_NO_PAD.encode(random::<32>()?)))
     }
 
-    /// The 43 characters that are stored.
+    /// Returns the 43 characters that are stored.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -76,7 +84,7 @@ impl fmt::Debug for Pseudonym {
     }
 }
 
-/// That a session is a user's.
+/// The binding of a session to a user.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     user: Pseudonym,
@@ -87,7 +95,7 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// A new one, which ends at `until`.
+    /// Creates a binding that ends at `until`.
     pub(crate) fn new(
         user: Pseudonym,
         handle: String,
@@ -102,37 +110,37 @@ impl Binding {
         }
     }
 
-    /// The same, which ends then.
+    /// Sets the end.
     pub(crate) fn until(mut self, until: Timestamp) -> Self {
         self.until = until;
         self
     }
 
-    /// Returns the same with another label.
+    /// Sets the label.
     pub(crate) fn labelled(mut self, label: &str) -> Self {
         self.label = Some(label.to_owned());
         self
     }
 
-    /// Whose it is.
+    /// Returns the user's pseudonym.
     #[must_use]
     pub fn user(&self) -> &Pseudonym {
         &self.user
     }
 
-    /// What names the login, renewals included.
+    /// Returns the handle of the login, which stays the same when the id is cycled.
     #[must_use]
     pub fn handle(&self) -> &str {
         &self.handle
     }
 
-    /// What the application calls it.
+    /// Returns the label that the application gave to the login.
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.label.as_deref()
     }
 
-    /// When it ends: no session that has it may live longer.
+    /// Returns the end of the binding, after which no session with it is live.
     #[must_use]
     pub fn ends(&self) -> Timestamp {
         self.until
@@ -147,7 +155,7 @@ impl fmt::Debug for Binding {
     }
 }
 
-/// A login that the session is to be bound by.
+/// A login that binds the session.
 #[derive(Clone)]
 pub(crate) struct Login {
     pub(crate) user: Pseudonym,
@@ -155,12 +163,13 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    /// Returns the binding that it makes of a session which ends at `until` at the latest. A session
-    /// of the same user keeps its handle.
+    /// Returns the binding of a session that ends at `until` at the latest. A session of the same
+    /// user keeps its handle.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](ErrorKind::Unavailable) if the operating system has no randomness to give.
+    /// Fails with [`Unavailable`](ErrorKind::Unavailable) if the operating system cannot provide
+    /// random bytes.
     pub(crate) fn binding(
         &self,
         bound: Option<&Binding>,
@@ -182,25 +191,25 @@ impl fmt::Debug for Login {
     }
 }
 
-/// As much of a label as is kept.
+/// Truncates a label to the maximum length.
 pub(crate) fn label(text: &str) -> String {
     text[..text.floor_char_boundary(MAX_LABEL_BYTES)].to_owned()
 }
 
-/// Which of a user's sessions are revoked.
+/// The selection of a user's sessions to revoke.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Revoked<'a> {
-    /// All.
+    /// All sessions.
     All,
-    /// All but that with this [handle](Binding::handle).
+    /// All sessions except the one with this [handle](Binding::handle).
     AllBut(&'a str),
-    /// The one with this handle.
+    /// Only the session with this handle.
     Only(&'a str),
 }
 
 impl Revoked<'_> {
-    /// Whether that with this handle is.
+    /// Returns whether the session with this handle is revoked.
     #[must_use]
     pub fn includes(self, handle: &str) -> bool {
         match self {
@@ -221,7 +230,19 @@ impl fmt::Debug for Revoked<'_> {
     }
 }
 
-/// One of a user's sessions, for a list of "your devices".
+/// One of a user's sessions, for a list such as "your devices".
+///
+/// ```
+/// use lambda_sessions::SessionInfo;
+///
+/// /// A row of the list, with the handle that its button sends.
+/// fn row(info: &SessionInfo) -> (String, String) {
+///     let device = info.label().unwrap_or("an unknown device");
+///     let mark = if info.is_current() { " (this one)" } else { "" };
+///     (format!("{device}{mark}"), info.handle().to_owned())
+/// }
+/// # let _ = row;
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionInfo {
     binding: Binding,
@@ -247,47 +268,50 @@ impl SessionInfo {
         }
     }
 
-    /// What names this login for as long as it lasts, renewals of its id included: 22 characters
-    /// that open nothing, and can stand in a form. [`Session::revoke`](crate::Session::revoke)
-    /// takes it.
+    /// Returns the handle of this login, for [`Session::revoke`](crate::Session::revoke).
+    ///
+    /// It has 22 characters and stays the same when the id is cycled. It gives no access, so it can
+    /// be sent in a form.
     #[must_use]
     pub fn handle(&self) -> &str {
         self.binding.handle()
     }
 
-    /// What the application [called it](crate::Session::set_label).
+    /// Returns the [label](crate::Session::set_label) that the application gave to the login.
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.binding.label()
     }
 
-    /// When the session began, in whole seconds.
+    /// Returns the time at which the session began, in whole seconds.
     #[must_use]
     pub fn created(&self) -> SystemTime {
         self.created.into()
     }
 
-    /// When it was last written or touched, in whole seconds. A read alone is seen once it is as
-    /// long ago as the [touch interval](crate::SessionLayer::touch_interval).
+    /// Returns the time at which the session was last written or touched, in whole seconds.
+    ///
+    /// A request that only reads counts once the [touch
+    /// interval](crate::SessionLayer::touch_interval) has passed.
     #[must_use]
     pub fn last_seen(&self) -> SystemTime {
         self.last_seen.into()
     }
 
-    /// When it dies unless it is used again, in whole seconds.
+    /// Returns the time at which the session expires if it is not used again, in whole seconds.
     #[must_use]
     pub fn expires(&self) -> SystemTime {
         self.expires.into()
     }
 
-    /// Whether it is the session that asks.
+    /// Returns whether this is the session that requested the list.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.is_current
     }
 }
 
-/// Tells neither the handle nor the label.
+/// Shows neither the handle nor the label.
 impl fmt::Debug for SessionInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionInfo")
@@ -299,7 +323,9 @@ impl fmt::Debug for SessionInfo {
     }
 }
 
-/// The live sessions of a user: a slice of [`SessionInfo`], for a list of "your devices".
+/// The live sessions of a user, as a slice of [`SessionInfo`].
+///
+/// It is for a list such as "your devices".
 ///
 /// ```
 /// use lambda_sessions::UserSessions;
@@ -324,7 +350,7 @@ pub struct UserSessions {
 }
 
 impl UserSessions {
-    /// Makes a complete list of these sessions.
+    /// Creates a complete list of these sessions.
     #[must_use]
     pub const fn new(sessions: Vec<SessionInfo>) -> Self {
         Self {
@@ -340,20 +366,22 @@ impl UserSessions {
         self
     }
 
-    /// Returns whether the user may have sessions that are not in this list. The
-    /// [`DynamoDbStore`](crate::DynamoDbStore) lists at most 1,000; a revocation ends all of them in any case.
+    /// Returns whether the user may have sessions that are not in this list.
+    ///
+    /// The [`DynamoDbStore`](crate::DynamoDbStore) lists at most 1,000 sessions. A revocation ends
+    /// all of them in any case.
     #[must_use]
     pub const fn has_more(&self) -> bool {
         self.has_more
     }
 
-    /// Returns the sessions.
+    /// Returns the sessions as a vector.
     #[must_use]
     pub fn into_vec(self) -> Vec<SessionInfo> {
         self.sessions
     }
 
-    /// Sorts the sessions, the last seen first, and marks the one that asks.
+    /// Sorts the sessions, the most recently seen first, and marks the one that requested the list.
     pub(crate) fn in_order(mut self, asking: Option<&str>) -> Self {
         for session in &mut self.sessions {
             session.is_current = asking == Some(session.handle());

@@ -7,9 +7,10 @@ use crate::error::Error;
 
 /// A cookie that the session had before its name, domain, path or partition was changed.
 ///
-/// [`SessionLayer::previous_cookie`](crate::SessionLayer::previous_cookie) accepts the session under
-/// it, moves the session to the current cookie and removes this one. A browser removes a cookie only
-/// by the attributes that it was set with, so they are named here as they were.
+/// [`SessionLayer::previous_cookie`](crate::SessionLayer::previous_cookie) accepts a session from
+/// it, moves the session to the current cookie and removes this one. A browser removes a cookie
+/// only if it gets the attributes that the cookie was set with, so they must be given here
+/// unchanged.
 ///
 /// ```
 /// use lambda_sessions::{MemoryStore, PreviousCookie, SessionLayer};
@@ -30,8 +31,10 @@ pub struct PreviousCookie {
 }
 
 impl PreviousCookie {
-    /// Names the previous cookie. Its domain is none, its path is `/`, it is not partitioned, and it
-    /// is `Secure` if the current cookie is.
+    /// Creates a previous cookie with this name.
+    ///
+    /// By default, it has no domain, its path is `/`, it is not partitioned, and it is `Secure` if
+    /// the current cookie is.
     ///
     /// ```
     /// let before = lambda_sessions::PreviousCookie::new("session");
@@ -47,7 +50,9 @@ impl PreviousCookie {
         }
     }
 
-    /// Sets the domain that the cookie had. The default is none.
+    /// Sets the domain that the cookie had.
+    ///
+    /// By default, it had no domain.
     ///
     /// ```
     /// let before = lambda_sessions::PreviousCookie::new("sid").domain("example.com");
@@ -58,7 +63,9 @@ impl PreviousCookie {
         self
     }
 
-    /// Sets the path that the cookie had. The default is `/`.
+    /// Sets the path that the cookie had.
+    ///
+    /// The default is `/`.
     ///
     /// ```
     /// let before = lambda_sessions::PreviousCookie::new("sid").path("/app");
@@ -69,10 +76,11 @@ impl PreviousCookie {
         self
     }
 
-    /// Sets whether the cookie was `Partitioned`. The default is `false`.
+    /// Sets whether the cookie was `Partitioned`.
     ///
-    /// A browser that does not know the attribute takes a partitioned cookie and its unpartitioned
-    /// predecessor for one. Its user has to log in once more.
+    /// The default is `false`. A browser that does not know the attribute treats a partitioned
+    /// cookie and its unpartitioned predecessor as the same cookie. Its user has to log in once
+    /// more.
     ///
     /// ```
     /// let before = lambda_sessions::PreviousCookie::new("__Host-sid").partitioned(true);
@@ -83,8 +91,9 @@ impl PreviousCookie {
         self
     }
 
-    /// Sets whether the cookie was `Secure`. The default is the layer's
-    /// [`secure`](crate::SessionLayer::secure).
+    /// Sets whether the cookie was `Secure`.
+    ///
+    /// The default is the layer's [`secure`](crate::SessionLayer::secure).
     ///
     /// ```
     /// let before = lambda_sessions::PreviousCookie::new("sid").secure(false);
@@ -95,11 +104,12 @@ impl PreviousCookie {
         self
     }
 
-    /// The cookie whose removal browsers accept where they accept `current`.
+    /// Returns a cookie whose removal browsers accept if they accept `current`.
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`](crate::ErrorKind::Misconfigured) for a cookie that no browser can have.
+    /// Fails with [`Misconfigured`](crate::ErrorKind::Misconfigured) if no browser can have the
+    /// cookie.
     pub(super) fn resolve(&self, current: &CookieSettings) -> Result<SessionCookie, Error> {
         let secure = self.secure.unwrap_or(current.secure);
         SessionCookie::new(&CookieSettings {
@@ -113,7 +123,7 @@ impl PreviousCookie {
                 same_site => same_site,
             },
             secure,
-            // A prefix may demand it, and a removal by HTTP works with it in any case.
+            // A prefix may require it, and a removal by HTTP works with it in any case.
             http_only: true,
             partitioned: self.partitioned,
             browser_session: false,
@@ -121,14 +131,14 @@ impl PreviousCookie {
     }
 }
 
-/// The name, with the defaults of [`PreviousCookie::new`].
+/// Creates a previous cookie with this name and the defaults of [`PreviousCookie::new`].
 impl From<&str> for PreviousCookie {
     fn from(name: &str) -> Self {
         Self::new(name)
     }
 }
 
-/// The name, with the defaults of [`PreviousCookie::new`].
+/// Creates a previous cookie with this name and the defaults of [`PreviousCookie::new`].
 impl From<String> for PreviousCookie {
     fn from(name: String) -> Self {
         Self::new(name)

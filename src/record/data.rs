@@ -1,4 +1,5 @@
-//! The entries of a session: the JSON text of each value, or what only its store can write again.
+//! The entries of a session: the JSON text of each value, or a value that only its store can write
+//! again.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -13,46 +14,47 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Data(BTreeMap<String, Entry>);
 
 impl Data {
-    /// None.
+    /// Creates data without entries.
     #[must_use]
     pub const fn new() -> Self {
         Self(BTreeMap::new())
     }
 
-    /// The entry of a key.
+    /// Returns the entry of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.0.get(key)
     }
 
-    /// Puts an entry.
+    /// Stores an entry.
     pub fn insert(&mut self, key: impl Into<String>, entry: Entry) {
         self.0.insert(key.into(), entry);
     }
 
-    /// Takes an entry out.
+    /// Removes an entry and returns it.
     pub fn remove(&mut self, key: &str) -> Option<Entry> {
         self.0.remove(key)
     }
 
-    /// All entries, by key.
+    /// Returns all entries, ordered by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.0.iter().map(|(key, entry)| (key.as_str(), entry))
     }
 
-    /// How many there are.
+    /// Returns the number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Bytes of all keys and JSON texts: what [`max_size`](crate::SessionLayer::max_size) limits.
+    /// Returns the size of all keys and JSON texts in bytes, which
+    /// [`max_size`](crate::SessionLayer::max_size) limits.
     #[must_use]
     pub fn size(&self) -> usize {
         self.iter()
@@ -73,8 +75,9 @@ impl fmt::Debug for Data {
     }
 }
 
-/// The value of one key: JSON text, or something of its store's own, which may have a JSON text to
-/// be read by.
+/// The value of one key: JSON text, or an opaque value of its store.
+///
+/// An opaque value may also have a JSON text by which it is read.
 #[derive(Clone, PartialEq)]
 pub struct Entry(Form);
 
@@ -85,23 +88,26 @@ enum Form {
 }
 
 impl Entry {
-    /// A value by its JSON text. The text is believed here and judged where it is read.
+    /// Creates a value from its JSON text.
+    ///
+    /// The text is not validated here. A read fails if it is invalid.
     pub fn from_json(text: impl Into<String>) -> Self {
         Self(Form::Json(text.into()))
     }
 
-    /// A value that is no JSON, kept as it is. Whoever asks for its key is told so.
+    /// Creates a value that is not JSON and is kept unchanged.
+    ///
+    /// A read of its key fails.
     #[must_use]
     pub fn opaque(what: Opaque) -> Self {
         Self(Form::Opaque(what, None))
     }
 
-    /// Gives an [opaque](Self::opaque) entry a JSON text to be read by. The store still compares and
-    /// copies its original.
+    /// Adds a JSON text to an [opaque](Self::opaque) entry, by which it is read. The store still
+    /// compares and copies its original.
     ///
-    /// For a value that the store holds in a form that the JSON text alone would not bring back,
-    /// such as a number that another program has written. An entry that is JSON text is returned
-    /// as it is.
+    /// It is for a value that the store could not restore from its JSON text, such as a number that
+    /// another program has written. An entry that is JSON text is returned unchanged.
     ///
     /// ```
     /// use lambda_sessions::{Entry, Opaque};
@@ -119,7 +125,7 @@ impl Entry {
         }
     }
 
-    /// The JSON text.
+    /// Returns the JSON text, if there is one.
     #[must_use]
     pub fn json(&self) -> Option<&str> {
         match &self.0 {
@@ -128,13 +134,13 @@ impl Entry {
         }
     }
 
-    /// Bytes of the JSON text; an entry that has none counts none.
+    /// Returns the size of the JSON text in bytes. An entry without a text has the size 0.
     #[must_use]
     pub fn size(&self) -> usize {
         self.json().map_or(0, str::len)
     }
 
-    /// What a store keeps as it is.
+    /// Returns the value that a store keeps unchanged, if the entry is opaque.
     #[must_use]
     pub fn as_opaque(&self) -> Option<&Opaque> {
         match &self.0 {
@@ -143,15 +149,16 @@ impl Entry {
         }
     }
 
-    /// Whether the JSON text is that of an `i64` or a `u64`, to the letter: such a value can be
-    /// kept as a number and counted up without being read. An opaque entry is not, whatever its
-    /// text says: its store holds it in another form.
+    /// Returns whether the JSON text is exactly that of an `i64` or a `u64`.
+    ///
+    /// Such a value can be stored as a number and incremented without a read. An opaque entry is
+    /// never an integer, whatever its text, because its store keeps it in another form.
     #[must_use]
     pub fn is_integer(&self) -> bool {
         let Form::Json(text) = &self.0 else {
             return false;
         };
-        // `-0`, `1e2` and `007` must come back as they are, so they are none.
+        // `-0`, `1e2` and `007` must be returned unchanged, so they do not count as integers.
         text.parse::<i64>().is_ok_and(|n| n.to_string() == *text)
             || text.parse::<u64>().is_ok_and(|n| n.to_string() == *text)
     }
@@ -171,7 +178,7 @@ impl Serialize for Entry {
         match self.json() {
             Some(text) => serializer.serialize_str(text),
             None => Err(serde::ser::Error::custom(
-                "an entry that only its own store can read",
+                "cannot serialize an entry that only its own store can read",
             )),
         }
     }
@@ -183,17 +190,17 @@ impl<'de> Deserialize<'de> for Entry {
     }
 }
 
-/// Something of a store's own that a record carries, known to that store alone.
+/// Data of a store that a record carries and that only this store understands.
 #[derive(Clone)]
 pub struct Opaque(Arc<dyn Any + Send + Sync>);
 
 impl Opaque {
-    /// Wraps it.
+    /// Wraps a value.
     pub fn new<T: Any + Send + Sync>(what: T) -> Self {
         Self(Arc::new(what))
     }
 
-    /// Gives it back to whoever knows its type.
+    /// Returns the value, if it is of type `T`.
     #[must_use]
     pub fn downcast_ref<T: Any>(&self) -> Option<&T> {
         self.0.downcast_ref()
@@ -206,7 +213,7 @@ impl fmt::Debug for Opaque {
     }
 }
 
-/// The same thing, not an equal one: nobody but its store could tell.
+/// Compares by identity, because only the store could compare the values.
 impl PartialEq for Opaque {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

@@ -1,4 +1,4 @@
-//! Whose a session is, and the other sessions of that user.
+//! The user of a session, and the other sessions of that user.
 
 use crate::error::Error;
 #[cfg(doc)]
@@ -9,24 +9,27 @@ use crate::user::SessionInfo;
 use crate::user::{self, Pseudonym, Revoked, UserSessions};
 
 impl Session {
-    /// Makes the session a user's, under a new id, as by [`cycle_id`](Self::cycle_id): call it at the login.
-    /// From then on the user's sessions can be [listed](Self::user_sessions) and revoked, from here
-    /// or from [outside a request](crate::SessionLayer::revoke_user).
+    /// Binds the session to a user and cycles its id, as [`cycle_id`](Self::cycle_id) does.
     ///
-    /// | The session was | It is | And the client has |
+    /// Call it at every login. Afterwards, the user's sessions can be [listed](Self::user_sessions)
+    /// and revoked, from here or from [outside a request](crate::SessionLayer::revoke_user).
+    ///
+    /// | The session was | It is now | The client gets |
     /// |---|---|---|
-    /// | nobody's | the user's, with its data | a new id |
-    /// | the same user's | the user's, with its data | a new id |
-    /// | another user's | a new one of the user's, empty | a new id; the former session is deleted |
-    /// | any of these, but given a new id by another login meanwhile | a new one of the user's, with what this request puts | a new id |
+    /// | not bound | bound to the user, with its data | a new id |
+    /// | bound to the same user | bound to the user, with its data | a new id |
+    /// | bound to another user | a new, empty session of the user | a new id; the previous session is deleted |
+    /// | any of these, and another login cycled its id concurrently | a new session of the user, with the values that this request inserts | a new id |
     ///
-    /// What this request did to another user's session before the call is dropped with it.
+    /// If the session was bound to another user, changes that this request made before the call are
+    /// discarded.
     ///
-    /// `user` is whatever names the user for good, such as the primary key of their account. Stores
-    /// see a hash of it ([`user_hash_key`](crate::SessionLayer::user_hash_key)).
+    /// `user` is an identifier of the user that never changes, such as the primary key of their
+    /// account. Stores see only a hash of it
+    /// ([`user_hash_key`](crate::SessionLayer::user_hash_key)).
     ///
-    /// It stands beside what [`insert`](Self::insert) puts under any key: handlers that ask who
-    /// the user is want a value of their own, put after this call.
+    /// The binding is separate from the values that [`insert`](Self::insert) stores. A handler that
+    /// needs to know the user needs a value of its own, inserted after this call.
     ///
     /// ```
     /// use lambda_sessions::{Error, Session};
@@ -41,22 +44,35 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured) for an empty `user`; nothing changes then. The
-    /// same, at the end of the request, where the store has no place for users.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if `user` is empty, and changes
+    /// nothing. The end of the request fails with the same kind if the store does not support
+    /// users.
     pub fn log_in(&self, user: &str) -> Result<(), Error> {
         let pseudonym = self.0.backend.pseudonym(user);
         self.try_change(|state| Ok(state.log_in(pseudonym?)))
             .map(drop)
     }
 
-    /// Sets what [`user_sessions`](Self::user_sessions) calls this login: a device, an address. It is
-    /// kept with a session that is a [user's](Self::log_in), in clear, and shown to nobody but
-    /// who lists the user's sessions. What is longer than 512 bytes is cut. A session that is nobody's
-    /// has no label.
+    /// Sets the label of this login in [`user_sessions`](Self::user_sessions), such as a device or
+    /// an address.
+    ///
+    /// The label is stored unencrypted with a session that is [bound to a user](Self::log_in). It
+    /// is shown only in a list of the user's sessions. A label longer than 512 bytes is truncated.
+    /// A session that is not bound to a user has no label.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// fn logged_in(session: &Session, account: &str) -> Result<(), Error> {
+    ///     session.log_in(account)?;
+    ///     session.set_label("Firefox on Linux")
+    /// }
+    /// # logged_in(&Session::detached(()), "17").unwrap();
+    /// ```
     ///
     /// # Errors
     ///
-    /// Only those of every change, [above](Self#errors).
+    /// Fails only with the [errors of every change](Self#errors).
     pub fn set_label(&self, label: &str) -> Result<(), Error> {
         self.try_change(|state| {
             state.label = Some(user::label(label));
@@ -64,18 +80,34 @@ impl Session {
         })
     }
 
-    /// The live sessions of the user that this one is [bound](Self::log_in) to, the last seen
-    /// first: "your devices". None if it is bound to nobody. One that this request has just bound
-    /// is not among them until it is stored.
+    /// Lists the live sessions of the user that this session is [bound](Self::log_in) to, the most
+    /// recently seen first.
     ///
-    /// One strongly consistent `Query` and one `BatchGetItem` per 100 sessions, and no more than
-    /// 1,000 of them: [`has_more`](UserSessions::has_more) tells whether there are.
+    /// It is for a page such as "your devices". The list is empty if the session is not bound to a
+    /// user. A session that this request has just bound is listed only after it is stored.
+    ///
+    /// It costs one strongly consistent `Query` and one `BatchGetItem` per 100 sessions. It lists
+    /// at most 1,000 sessions: [`has_more`](UserSessions::has_more) returns whether there may be
+    /// more.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// async fn devices(session: &Session) -> Result<Vec<String>, Error> {
+    ///     let sessions = session.user_sessions().await?;
+    ///     let labels = sessions.iter().map(|info| info.label().unwrap_or("unknown").to_owned());
+    ///     Ok(labels.collect())
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() { assert!(devices(&Session::detached(())).await.unwrap().is_empty()); }
+    /// ```
     ///
     /// # Errors
     ///
-    /// Those of a read: [`Unavailable`](ErrorKind::Unavailable), [`Throttled`](ErrorKind::Throttled),
-    /// [`Timeout`](ErrorKind::Timeout), [`Misconfigured`](ErrorKind::Misconfigured) (also where the
-    /// store has no place for users).
+    /// Fails with the errors of a read: [`Unavailable`](ErrorKind::Unavailable),
+    /// [`Throttled`](ErrorKind::Throttled), [`Timeout`](ErrorKind::Timeout) and
+    /// [`Misconfigured`](ErrorKind::Misconfigured). The last is also returned if the store does not
+    /// support users.
     pub async fn user_sessions(&self) -> Result<UserSessions, Error> {
         let (Some(user), handle) = self.whose() else {
             return Ok(UserSessions::default());
@@ -84,35 +116,62 @@ impl Session {
         Ok(sessions.in_order(handle.as_deref()))
     }
 
-    /// Ends all other sessions of the user that this one is [bound](Self::log_in) to: "log out
-    /// everywhere else", and what should follow a change of password. It happens now, not at the end
-    /// of the request, and whatever becomes of that. It ends nothing if the session is bound to
-    /// nobody.
+    /// Ends all other sessions of the user that this session is [bound](Self::log_in) to.
     ///
-    /// Every other session whose login was acknowledged before this began is dead for every read
-    /// that begins after it has returned, also if another request renews it meanwhile.
+    /// It is for "log out everywhere else", and should follow a change of password. It takes effect
+    /// immediately, not at the end of the request, and also if the request fails later. If the
+    /// session is not bound to a user, it ends nothing.
     ///
-    /// One `Query`, two deletes for each session, and one more `Query`, which finds no more of them.
+    /// It covers every other session whose login was acknowledged before the call began. No read
+    /// that begins after the call has returned finds such a session, also if another request cycles
+    /// its id concurrently.
+    ///
+    /// It costs one `Query`, two deletes for each session, and one more `Query` that confirms that
+    /// none is left.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// async fn password_changed(session: &Session) -> Result<(), Error> {
+    ///     session.cycle_id()?;
+    ///     session.revoke_others().await
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() { password_changed(&Session::detached(())).await.unwrap(); }
+    /// ```
     ///
     /// # Errors
     ///
-    /// Those of a write. Some may be ended then, and it can be done again.
+    /// Fails with the errors of a write. Some of the sessions may have ended then, and the call can
+    /// be repeated.
     pub async fn revoke_others(&self) -> Result<(), Error> {
         self.try_change(|_| Ok(()))?;
         let (Some(user), handle) = self.whose() else {
             return Ok(());
         };
-        // One that is not bound yet is not among them.
+        // A session that is not stored as bound is not in the list, so all may be revoked.
         let which = handle.as_deref().map_or(Revoked::All, Revoked::AllBut);
         self.0.backend.revoke(self, &user, which).await
     }
 
-    /// Ends the session with this [handle](SessionInfo::handle), if it is one of the user that this
-    /// one is [bound](Self::log_in) to. Its own handle is a [logout](Self::destroy).
+    /// Ends the session with this [handle](SessionInfo::handle) if it belongs to the user that this
+    /// session is [bound](Self::log_in) to.
+    ///
+    /// If the handle is that of this session, the call is a [logout](Self::destroy).
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// async fn sign_out_device(session: &Session, handle: &str) -> Result<(), Error> {
+    ///     session.revoke(handle).await
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() { sign_out_device(&Session::detached(()), "x").await.unwrap(); }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As of [`revoke_others`](Self::revoke_others).
+    /// Fails with the errors of [`revoke_others`](Self::revoke_others).
     pub async fn revoke(&self, handle: &str) -> Result<(), Error> {
         self.try_change(|_| Ok(()))?;
         match self.whose() {
@@ -125,13 +184,14 @@ impl Session {
         }
     }
 
-    /// The user that it is bound to, or is to be, and the handle of the login that is stored.
+    /// Returns the user that the session is or will be bound to, and the handle of the stored
+    /// login.
     fn whose(&self) -> (Option<Pseudonym>, Option<String>) {
         self.with(|state| {
             let bound = state.bound();
             let stored = bound.map(|binding| binding.user().clone());
             let user = state.user.clone().or(stored);
-            // That of another user is none of this one's.
+            // A handle of another user's login does not belong to this user.
             let own = bound.filter(|bound| Some(bound.user()) == user.as_ref());
             (user, own.map(|bound| bound.handle().to_owned()))
         })

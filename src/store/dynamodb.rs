@@ -1,15 +1,15 @@
 //! Sessions in DynamoDB.
 //!
-//! 1. One item per session, one client per process. What the items look like is in [`item`], what
-//!    is asked of DynamoDB in [`expression`], how it is sent in [`sending`] and sent again in
-//!    [`retry`], what its errors mean in [`fault`], where the client comes from in [`connection`]. The
-//!    rows of users are in [`users`].
-//! 2. Each operation is one call, where nothing goes wrong. Every write but a create is
-//!    conditional on the record being there and alive, and a condition that fails returns the item
-//!    it failed on, so that no second read is needed to know why.
-//! 3. What is sent again counts once: how each write sees to that stands beside its sending.
-//! 4. Time bounds every retry: 3 seconds for an operation, resending included, and never past the
-//!    invocation's deadline.
+//! 1. There is one item per session and one client per process. [`item`] defines the items,
+//!    [`expression`] the requests to DynamoDB, and [`sending`] how they are sent. [`retry`] repeats
+//!    them, [`fault`] interprets errors, and [`connection`] provides the client. The rows of users
+//!    are in [`users`].
+//! 2. Each operation is one call if nothing fails. Every write except a create requires a live
+//!    record. A condition that fails returns the item that it failed on, so no second read is
+//!    needed to find the reason.
+//! 3. A write that is sent several times counts once. The code that sends each write states how.
+//! 4. Every retry is limited in time: 3 seconds for an operation with all its attempts, and never
+//!    past the invocation's deadline.
 
 mod clock;
 mod connection;
@@ -43,37 +43,51 @@ use item::{Item, LAYOUT, Layout};
 use retry::Patience;
 use sending::{Sent, Transacted};
 
-/// How long a connection may take to come about: Lambda and DynamoDB are in one Region, where it
-/// takes milliseconds. A little less than an attempt, so that it is known that nothing was sent.
+/// The time limit for opening a connection. Lambda and DynamoDB are in one Region, where it takes
+/// milliseconds. It is shorter than an attempt, so that a timeout proves that nothing was sent.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
-/// How long one attempt may take; a socket that died while the environment was frozen costs one.
+/// The time limit for one attempt, which is also the cost of a socket that died while the
+/// environment was frozen.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
-/// The limit for loading the credentials, which counts neither as an attempt nor as an operation.
+/// The time limit for loading the credentials, which counts neither as an attempt nor as an
+/// operation.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an operation may take, retries included.
+/// The time limit for an operation, including retries.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a signed request is accepted
-/// ([signatures](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html)
-/// are good for five minutes, and a clock may be as far off).
+/// The time for which a signed request is accepted.
+/// [Signatures](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html)
+/// are valid for five minutes, and a clock may be wrong by as much.
 const SIGNATURE_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
-/// Sessions in a DynamoDB table: one item per session, one call per operation.
+/// A store in a DynamoDB table, with one item per session and one call per operation.
 ///
-/// The table has a partition key `id` of type string, nothing else is required of it; TTL on the
-/// attribute `ttl` makes DynamoDB delete what has expired. It needs `GetItem`, `PutItem`,
-/// `UpdateItem` and `DeleteItem` (`TransactWriteItems` is allowed by those). Where sessions are bound
-/// to users it needs `BatchGetItem` besides, and on the [users table](Self::users_table) `Query`,
-/// `PutItem` and `DeleteItem`.
+/// The table has a partition key `id` of type string, and nothing else is required. TTL on the
+/// attribute `ttl` makes DynamoDB delete expired items. The function needs the permissions
+/// `GetItem`, `PutItem`, `UpdateItem` and `DeleteItem`, which also allow `TransactWriteItems`. If
+/// sessions are bound to users, it also needs `BatchGetItem`, and on the [users
+/// table](Self::users_table) `Query`, `PutItem` and `DeleteItem`.
 ///
-/// A table of another account is named by its ARN; the users table is then the ARN and `-users`. A
-/// global table with multi-Region strong consistency is not supported: it has neither transactions
-/// nor TTL.
+/// Name a table of another account by its ARN. The users table is then that ARN followed by
+/// `-users`. A global table with multi-Region strong consistency is not supported: it has neither
+/// transactions nor TTL.
 ///
-/// A DynamoDB that does not return the item of a failed condition (DynamoDB Local before 2.2) costs
-/// a read where a race was lost, and a warning in the log.
+/// DynamoDB Local before 2.2 does not return the item of a failed condition. There, a lost race
+/// costs an additional read and a warning in the log.
 ///
-/// Build one per process, before `run`, and clone it: clones share the client and its connections.
+/// Create one store per process, before `run`, and clone it. Clones share the client and its
+/// connections.
+///
+/// ```no_run
+/// use lambda_sessions::{DynamoDbStore, Error, SessionLayer};
+///
+/// # async fn f() -> Result<(), Error> {
+/// let store = DynamoDbStore::from_env().await?.users_table("accounts")?;
+/// let sessions = SessionLayer::new(store);
+/// # let _ = sessions;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct DynamoDbStore {
     connection: Arc<Connection>,
@@ -86,60 +100,106 @@ pub struct DynamoDbStore {
 }
 
 impl DynamoDbStore {
-    /// A store in that table, through a client of one's own, whose connections it shares.
+    /// Creates a store in the given table with an existing client, whose connections it shares.
     ///
-    /// The timeouts that the client is configured with hold; where it has none for an attempt or
-    /// an operation, those of [`from_env`](Self::from_env) do. Its retries are switched off: the
-    /// store sends again by itself, since it knows which write may be repeated and how. All clones
-    /// share one quota for that, with the figures of the SDK's standard retries, so that a brown-out
-    /// is not made worse: 500, of which a retry costs 5, or 10 after a timeout.
+    /// The client's configured timeouts apply. If it has none for an attempt or an operation, the
+    /// defaults of [`from_env`](Self::from_env) apply. The client's own retries are disabled. The
+    /// store retries instead, because it knows which write may be repeated and how.
     ///
-    /// The store also corrects the clock by which calls are signed, where DynamoDB refuses a
-    /// signature for its time, and loads the credentials again, once per operation, where DynamoDB
-    /// does not accept them.
+    /// All clones share one retry quota, so that retries do not make an outage worse. It has the
+    /// values of the SDK's standard retries: 500 in total, of which a retry costs 5, or 10 after a
+    /// timeout.
     ///
-    /// After a connection is lost the store goes on over new ones, in case that the environment was
-    /// frozen and all of them are dead. Of a client that was given an HTTP client of its own
-    /// (`http_client`) only that can do so: otherwise each dead connection costs an attempt.
+    /// The store corrects the clock for signing calls if DynamoDB rejects a signature because of
+    /// its time. It loads the credentials again, once per operation, if DynamoDB does not accept
+    /// them.
+    ///
+    /// After a connection is lost, the store opens new connections. The environment may have been
+    /// frozen, and all of the old ones may be dead. If the client was built with its own HTTP
+    /// client (`http_client`), only that HTTP client can do so. Each dead connection then costs an
+    /// attempt.
+    ///
+    /// ```no_run
+    /// use aws_config::BehaviorVersion;
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    /// let store = DynamoDbStore::new(aws_sdk_dynamodb::Client::new(&config), "sessions")?;
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured) for what can be neither a table's name nor its
-    /// ARN.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if `table` is neither a valid table
+    /// name nor an ARN.
     pub fn new(client: Client, table: impl Into<String>) -> Result<Self, Error> {
         let table = checked(table.into())?;
         Ok(Self::over(Connection::new(client, None), table))
     }
 
-    /// Default: the session table's name and `-users`. The table that the sessions of
-    /// [users](crate::Session::log_in) are listed in, with a partition key `user` and a sort key
-    /// `session`, both strings, and TTL on `ttl`. It is not asked for anything, and need not exist,
-    /// until a session is bound to a user.
+    /// Sets the table that lists the sessions of [users](crate::Session::log_in).
+    ///
+    /// The default is the session table's name followed by `-users`. The table has a partition key
+    /// `user` and a sort key `session`, both strings, and TTL on `ttl`. It is not used, and need
+    /// not exist, until a session is bound to a user.
+    ///
+    /// ```no_run
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let store = DynamoDbStore::from_env().await?.users_table("accounts")?;
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As of [`new`](Self::new).
+    /// Fails with the errors of [`new`](Self::new).
     pub fn users_table(mut self, table: impl Into<String>) -> Result<Self, Error> {
         self.users_table = checked(table.into())?.into();
         Ok(self)
     }
 
-    /// A store as the environment says: `SESSION_DYNAMODB_TABLE` (default `sessions`),
-    /// `SESSION_DYNAMODB_USERS_TABLE` (default: that and `-users`), `SESSION_DYNAMODB_ENDPOINT`, `SESSION_DYNAMODB_REGION`, `SESSION_DYNAMODB_CONSISTENT_READ`
-    /// (default `true`), and the AWS environment for everything else.
+    /// Creates a store that is configured by the environment.
     ///
-    /// The client gives a connection 900 ms, an attempt 1 second, an operation 3 seconds. It loads its
-    /// credentials and connects here, during init, when Lambda does not throttle the CPU; if that
-    /// fails it is logged, and the first request does both.
+    /// | Variable | Default |
+    /// |---|---|
+    /// | `SESSION_DYNAMODB_TABLE` | `sessions` |
+    /// | `SESSION_DYNAMODB_USERS_TABLE` | the session table's name followed by `-users` |
+    /// | `SESSION_DYNAMODB_ENDPOINT` | that of the AWS environment |
+    /// | `SESSION_DYNAMODB_REGION` | that of the AWS environment |
+    /// | `SESSION_DYNAMODB_CONSISTENT_READ` | `true` |
     ///
-    /// Loading the credentials has 5 seconds of its own, and never more than the invocation has left.
-    /// On Lambda they are in the environment and load at once. For a `credential_process` or SSO
-    /// elsewhere, the crate `aws-config` needs its feature `credentials-process` or `sso`.
+    /// Everything else comes from the AWS environment.
+    ///
+    /// The client's time limits are 900 ms for a connection, 1 second for an attempt and 3 seconds
+    /// for an operation. The client loads its credentials and connects in this call, during init,
+    /// when Lambda does not throttle the CPU. If that fails, it is logged, and the first request
+    /// does both.
+    ///
+    /// Loading the credentials has a separate limit of 5 seconds, and never takes longer than the
+    /// invocation has left. On Lambda, the credentials are in the environment and load at once. For
+    /// a `credential_process` or SSO elsewhere, the crate `aws-config` needs its feature
+    /// `credentials-process` or `sso`.
+    ///
+    /// ```no_run
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let store = DynamoDbStore::from_env().await?;
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured), naming the variable, for a value that does not
-    /// parse; also where no Region is configured.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if a variable does not parse, and
+    /// names the variable. Fails with the same kind if no Region is configured.
     pub async fn from_env() -> Result<Self, Error> {
         let settings = TableSettings::from_variables(&Variables::of_process())?;
         let store = Self::connect(settings).await?;
@@ -147,12 +207,25 @@ impl DynamoDbStore {
         Ok(store)
     }
 
-    /// Default: `true`. Whether reads are strongly consistent, at one read unit per 4 KB
-    /// ([read consistency][guide]). An eventually consistent read costs half of that, and may show a
-    /// session as it was up to about a second ago: without the last change, or not yet logged out.
-    /// Nothing is lost by it, since what is written depends on what is there by then; and a session
-    /// that it does not find is looked for once more, consistently, so that nobody is taken for
-    /// logged out right after a login.
+    /// Sets whether reads are strongly consistent.
+    ///
+    /// The default is `true`, which costs one read unit per 4 KB ([read consistency][guide]). An
+    /// eventually consistent read costs half as much. It may return a session as it was up to about
+    /// a second ago: without the last change, or before a login.
+    ///
+    /// No change is lost with it, because writes check the stored item. A session that it does not
+    /// find is read again with strong consistency. A user therefore does not appear logged out
+    /// right after a login.
+    ///
+    /// ```no_run
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let store = DynamoDbStore::from_env().await?.consistent_read(false);
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// [guide]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html
     #[must_use]
@@ -161,30 +234,70 @@ impl DynamoDbStore {
         self
     }
 
-    /// Default: 900 milliseconds. How long a connection may take to come about. While it is less than
-    /// an attempt may take, it is known of a write that nothing was sent. The store gets connections
-    /// of its own.
+    /// Sets the time limit for opening a connection.
+    ///
+    /// The default is 900 milliseconds. While it is shorter than the [limit of an
+    /// attempt](Self::attempt_timeout), a connection that timed out proves that a write was not
+    /// sent. After this call, the store no longer shares the connections of its clones or of the
+    /// client that it was created with.
+    ///
+    /// ```no_run
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    /// use std::time::Duration;
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let store = DynamoDbStore::from_env().await?.connect_timeout(Duration::from_millis(500));
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connection = Arc::new(self.connection.with_connect_timeout(timeout));
         self
     }
 
-    /// Default: 1 second. How long one attempt at a call may take before it is made again on
-    /// another connection: a connection that died while the environment was frozen costs this. The
-    /// time in which credentials are loaded does not count, here and in an operation.
+    /// Sets the time limit for one attempt at a call, after which it is retried on another
+    /// connection.
+    ///
+    /// The default is 1 second. A connection that died while the environment was frozen costs this
+    /// time. Time for loading credentials does not count, here or in an operation.
+    ///
+    /// ```no_run
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    /// use std::time::Duration;
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let store = DynamoDbStore::from_env().await?.attempt_timeout(Duration::from_millis(700));
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
         self
     }
 
-    /// Default: 3 seconds. How long an operation may take, with all its attempts. On Lambda it ends
-    /// 200 ms before the invocation's deadline in any case.
+    /// Sets the time limit for an operation with all its attempts.
     ///
-    /// A change that other requests keep overtaking, such as an
-    /// [`update`](crate::Session::update), is a new operation each time. It is tried until that
-    /// deadline; where there is none, ten times as long as one operation.
+    /// The default is 3 seconds. On Lambda, an operation ends 200 ms before the end of the
+    /// invocation in any case.
+    ///
+    /// If other requests keep changing a value first, as may happen to an
+    /// [`update`](crate::Session::update), each new try is a new operation. It is retried until the
+    /// deadline, or for ten times this limit if there is no deadline.
+    ///
+    /// ```no_run
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    /// use std::time::Duration;
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let store = DynamoDbStore::from_env().await?.operation_timeout(Duration::from_millis(2000));
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn operation_timeout(mut self, timeout: Duration) -> Self {
         self.operation_timeout = timeout;
@@ -219,7 +332,7 @@ impl DynamoDbStore {
         )
     }
 
-    /// What stands there.
+    /// Reads the record or stub at a key.
     async fn look(
         &self,
         key: &StorageKey,
@@ -231,14 +344,14 @@ impl DynamoDbStore {
         self.found(item.as_ref(), now)
     }
 
-    /// What takes the place of a record that is logged out while an attempt to create it may still
-    /// be on its way: for as long as DynamoDB would accept the attempt's signature.
+    /// Returns the tombstone for a record that is logged out while an attempt to create it may
+    /// still arrive. It lives for as long as DynamoDB would accept that attempt's signature.
     fn tombstone(&self, key: &StorageKey, at: Moment) -> Item {
         let stub = Stub::new(at.now(), at.now().plus(SIGNATURE_LIFETIME));
         self.layout.stub(key, &stub)
     }
 
-    /// Deletes a record, if one is there.
+    /// Deletes a record, if there is one.
     async fn remove(
         &self,
         key: &StorageKey,
@@ -260,11 +373,11 @@ impl DynamoDbStore {
         })
     }
 
-    /// Deletes the row of a session that is gone. It is gone whether that succeeds or not, and the
-    /// row goes with its `ttl`.
+    /// Deletes the row of a deleted session. If that fails, the session is still deleted, and the
+    /// row expires by its `ttl`.
     async fn forget(&self, binding: &Binding, key: &StorageKey, patience: &mut Patience) {
         if let Err(error) = self.delete_row(binding.user(), key, patience).await {
-            tracing::warn!(%error, "the row of a session that was logged out is left");
+            tracing::warn!(%error, "the row of a logged-out session could not be deleted: it will expire by its ttl");
         }
     }
 
@@ -272,7 +385,7 @@ impl DynamoDbStore {
         item.map_or(Ok(Found::Absent), |item| self.layout.read(item, now))
     }
 
-    /// The record that a write of ours has just left.
+    /// Returns the record that a write of this store has just left.
     fn read_back(&self, item: &Item, now: Timestamp) -> Result<Found, Error> {
         match self.layout.read(item, now).map_err(|_| not_read_back())? {
             Found::Live(record) => Ok(Found::Live(record)),
@@ -282,9 +395,11 @@ impl DynamoDbStore {
 }
 
 impl SessionStore for DynamoDbStore {
-    /// An eventually consistent read may miss a session that was begun, renewed or touched a moment
-    /// ago. Nobody is taken for logged out on its word alone: what it did not find is looked for
-    /// again, consistently.
+    /// Reads a record.
+    ///
+    /// An eventually consistent read may miss a session that was begun, moved or touched a moment
+    /// ago. A record that it does not find is read again with strong consistency, so that no user
+    /// appears logged out by mistake.
     async fn load(&self, key: &StorageKey, at: Moment) -> Result<Found, Error> {
         let mut patience = self.patience(at);
         let consistent = self.consistent_read;
@@ -343,7 +458,7 @@ impl SessionStore for DynamoDbStore {
     ) -> Result<Found, Error> {
         let mut patience = self.patience(renewal.at);
         let mut base = renewal.read.clone();
-        // Nobody else knows the new key: what stands there with this stamp is ours.
+        // Only this request knows the new key: an item there with this write id is its own.
         let write = write_id()?;
         loop {
             let record = renewal.apply(&base)?;
@@ -418,7 +533,7 @@ impl SessionStore for DynamoDbStore {
                 Some(item) if self.layout.is_fenced(&item) => {
                     self.put(self.tombstone(from, at), self.layout.fenced_still())?
                 }
-                // Not ours, so it stays.
+                // Not an item of this library, so it stays.
                 _ => return self.create(to, &record, at).await.map(Found::Live),
             };
             if !patience.after_a_race().await {
@@ -453,11 +568,11 @@ impl SessionStore for DynamoDbStore {
     }
 }
 
-/// What became of a record that was to be deleted.
+/// The result of deleting a record.
 enum Removed {
-    /// It is gone, and was that user's, if it is known.
+    /// The record was deleted. It had this binding, if that is known.
     Gone(Option<Binding>),
-    /// What stands there instead, and stays.
+    /// The record was not deleted, because this item is there instead.
     Not(Option<Item>),
 }
 
@@ -470,44 +585,52 @@ impl fmt::Debug for DynamoDbStore {
     }
 }
 
-/// A random id for one write, or the token of one transaction: 122 bits, from the operating
-/// system. `Uuid::new_v4` may take them from a user-space generator, which a snapshot would copy.
+/// Returns a random id for one write, or the token of one transaction. It has 122 bits from the
+/// operating system. `Uuid::new_v4` may use a user-space generator, which a snapshot would copy.
 fn write_id() -> Result<String, Error> {
     let uuid: Uuid = uuid::Builder::from_random_bytes(random()?).into_uuid();
     Ok(uuid.to_string())
 }
 
+/// Returns the name or ARN of a table if it is valid.
+///
 /// # Errors
 ///
-/// [`Misconfigured`](ErrorKind::Misconfigured) for what can be neither a table's name nor its ARN.
+/// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if it is neither a valid table name nor
+/// an ARN.
 fn checked(table: String) -> Result<String, Error> {
     if is_table(&table) {
         return Ok(table);
     }
-    let reason = "a table's name has 3 to 255 letters, digits, `_`, `-` and `.`";
+    let reason =
+        "invalid table name: expected an ARN, or 3 to 255 letters, digits, `_`, `-` and `.`";
     Err(Error::new(ErrorKind::Misconfigured, reason))
 }
 
-/// The write was acknowledged, so it must not be sent again; but what it left is not known.
+/// Returns the error for a write that was acknowledged, and so must not be sent again, but whose
+/// result cannot be read.
 fn not_read_back() -> Error {
-    let reason = "DynamoDB answered a write with an item that is no session";
+    let reason = "DynamoDB responded to a write with an item that is not a session";
     Error::new(ErrorKind::OutcomeUnknown, reason)
 }
 
-/// The error for a condition that the very record it was made from does not meet. It never will: an
-/// attribute of the record is of a form in which this library does not write it.
+/// Returns the error for a condition that fails on the record that it was made from. It can never
+/// succeed: an attribute of the record has a form in which this library does not write it.
 fn refused_for_nothing() -> Error {
-    let reason = "DynamoDB refused to change a session that nobody else has changed";
+    let reason = "DynamoDB rejected a change of a session that no other request has changed";
     Error::new(ErrorKind::Corrupt, reason)
 }
 
 fn written_in_between() -> Error {
-    let reason = "another request wrote the session in between";
+    let reason = "another request wrote the session first";
     Error::new(ErrorKind::Conflict, reason)
 }
 
 fn key_is_taken() -> Error {
-    Error::new(ErrorKind::Conflict, "a new session's key is taken")
+    Error::new(
+        ErrorKind::Conflict,
+        "the key of a new session is already in use",
+    )
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Sessions in the memory of one process: for tests, and for trying things out.
+//! A store in the memory of one process, for tests and experiments.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,8 +13,8 @@ use crate::user::{Pseudonym, Revoked, UserSessions};
 
 /// A store in memory, with the same semantics as [`DynamoDbStore`](crate::DynamoDbStore).
 ///
-/// Clones share what is stored. On Lambda every execution environment would have sessions of its
-/// own, so this is for tests.
+/// Clones share their sessions. It is for tests: on Lambda, every execution environment would have
+/// separate sessions.
 ///
 /// ```
 /// use lambda_sessions::{MemoryStore, SessionLayer};
@@ -28,29 +28,35 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty one.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many sessions there are, those included that have expired and were not swept yet.
+    /// Returns the number of sessions, including expired ones that have not been removed yet.
+    ///
+    /// ```
+    /// use lambda_sessions::MemoryStore;
+    ///
+    /// assert_eq!(MemoryStore::new().len(), 0);
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         let live = |slot: &&Stored| matches!(slot, Stored::Live(_));
         self.slots().values().filter(live).count()
     }
 
-    /// Whether there are none.
+    /// Returns whether the store holds no sessions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Changes a live record, where it is or, with what is left in its place, under another key.
+    /// Changes a live record in place, or moves it to another key and leaves a stub.
     ///
-    /// The change may run functions of the application, so it is made while the map is not locked,
-    /// and made again if another request was faster.
+    /// The change may run functions of the application. It therefore runs while the map is
+    /// unlocked, and again if another request has changed the record first.
     fn change(
         &self,
         key: &StorageKey,
@@ -87,8 +93,8 @@ impl MemoryStore {
         }
     }
 
-    /// One lock around each whole operation is what makes it atomic. No panic can come between
-    /// two changes of the map, so a poisoned lock guards nothing broken.
+    /// Locks the map. Each operation is atomic because it holds one lock. No panic can occur
+    /// between two changes of the map, so a poisoned lock is still valid.
     fn slots(&self) -> MutexGuard<'_, HashMap<StorageKey, Stored>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -166,7 +172,7 @@ impl SessionStore for MemoryStore {
         true
     }
 
-    /// It looks at every session that there is: for tests, and not for many.
+    /// Scans all sessions, and is therefore only suitable for tests with few of them.
     async fn user_sessions(&self, user: &Pseudonym, at: Moment) -> Result<UserSessions, Error> {
         let slots = self.slots();
         let live = slots
@@ -202,14 +208,14 @@ fn put_new(
     record: &Record,
 ) -> Result<(), Error> {
     if slots.contains_key(key) {
-        let reason = "a new session's key is taken";
+        let reason = "the key of a new session is already in use";
         return Err(Error::new(ErrorKind::Conflict, reason));
     }
     slots.insert(key.clone(), Stored::Live(record.clone().at_version(1)));
     Ok(())
 }
 
-/// Frees what has expired whenever the map would have to grow anyway.
+/// Removes the expired sessions whenever the map would otherwise have to grow.
 fn sweep(slots: &mut HashMap<StorageKey, Stored>, now: Timestamp) {
     if slots.len() == slots.capacity() {
         slots.retain(|_, slot| !matches!(Stored::found(Some(slot), now), Found::Absent));
