@@ -25,7 +25,7 @@ use serde_json::Value;
 use crate::error::{Error, ErrorKind};
 use crate::record::{Data, Entry};
 
-pub(crate) use outcome::{Due, IdChange, Origin, Outcome, Wish, decide, gone};
+pub(crate) use outcome::{IdChange, Intent, Maintenance, Origin, Outcome, decide, gone};
 
 /// The changes of one request, at most one for each key.
 #[derive(Clone, Default)]

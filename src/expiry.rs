@@ -27,7 +27,7 @@ pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 *
 const MOST_TOUCH_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// How long the stub of a renewed record lives, in seconds: longer than any request that was
 /// running when the id was renewed can be.
-pub(crate) const STUB_SECONDS: u64 = 120;
+pub(crate) const TOMBSTONE_SECONDS: u64 = 120;
 
 /// A moment in whole seconds since 1970-01-01 UTC, which is what DynamoDB's TTL counts in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

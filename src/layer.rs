@@ -19,16 +19,16 @@ use http::Response;
 use lambda_http::{Body, IntoResponse, Service, service_fn};
 use tower_layer::Layer;
 
-use crate::budget::{self, Lost, within};
 use crate::config::{Settings, Variables};
 use crate::cookie::PreviousCookie;
+use crate::deadline::{self, CutOff, within};
 use crate::error::Error;
 use crate::request::LayerId;
 use crate::service::Pipeline;
 use crate::session::Session;
 use crate::signing::SigningKey;
 use crate::store::dynamodb::DynamoDbStore;
-use crate::store::{Moment, SessionStore};
+use crate::store::{RequestTime, SessionStore};
 use crate::tower::SessionService;
 use crate::user::{Revoked, UserSessions};
 
@@ -575,7 +575,7 @@ impl<S: SessionStore> SessionLayer<S> {
         let user = self.settings.pseudonym(user)?;
         let at = self.moment();
         let listing = self.store.user_sessions(&user, at);
-        let sessions = within(at.deadline(), Lost::Read, listing).await?;
+        let sessions = within(at.deadline(), CutOff::Read, listing).await?;
         Ok(sessions.in_order(None))
     }
 
@@ -607,13 +607,13 @@ impl<S: SessionStore> SessionLayer<S> {
         let user = self.settings.pseudonym(user)?;
         let at = self.moment();
         let revoking = self.store.revoke(&user, Revoked::All, at);
-        within(at.deadline(), Lost::Write, revoking).await
+        within(at.deadline(), CutOff::Write, revoking).await
     }
 
     /// Returns the current time, with the deadline of the request whose handler calls, if there is
     /// one.
-    fn moment(&self) -> Moment {
-        Moment::at(self.settings.now()).until(budget::current())
+    fn moment(&self) -> RequestTime {
+        RequestTime::at(self.settings.now()).until(deadline::current())
     }
 
     /// Makes a service of a handler that takes the session as its second argument.

@@ -18,8 +18,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::{Error as HandlerError, Request};
 use lambda_sessions::{
-    Changes, Data, DynamoDbStore, Entry, ErrorKind, Found, Key, MemoryStore, Moment, Record,
-    Renewal, Revoked, Session, SessionExt as _, SessionLayer, SigningKey, Stored, Timestamp,
+    Changes, Cycle, Data, DynamoDbStore, Entry, ErrorKind, Found, Key, MemoryStore, Record,
+    RequestTime, Revoked, Session, SessionExt as _, SessionLayer, SigningKey, Stored, Timestamp,
     Update,
 };
 use tracing_subscriber::EnvFilter;
@@ -365,7 +365,7 @@ async fn no_public_type_shows_a_secret() {
         stage.sessions,
         MemoryStore::new()
     ));
-    let at = Moment::at(Timestamp::from_epoch_seconds(stage.bench.clock.seconds()));
+    let at = RequestTime::at(Timestamp::from_epoch_seconds(stage.bench.clock.seconds()));
     let storage_key = crate::id::StorageKey::stored(stage.row().await["session"].as_s().unwrap());
     let found = lambda_sessions::SessionStore::load(store, &storage_key, at).await;
     let Ok(Found::Live(record)) = found else {
@@ -381,7 +381,7 @@ async fn no_public_type_shows_a_secret() {
     );
     let binding = record.binding().unwrap();
     let update = Update::new(&changes, at);
-    let renewal = Renewal::new(&record, &changes, record.ttl(), at);
+    let renewal = Cycle::new(&record, &changes, record.ttl(), at);
     let stub = renewal.stub(&storage_key);
     let parts: Vec<_> = changes.iter().map(|(_, change)| change).collect();
     let entry: Option<&Entry> = record.data().get(KEY);
@@ -393,7 +393,7 @@ async fn no_public_type_shows_a_secret() {
     show(format!(
         "{stub:?} {:?} {:?}",
         Stored::Live(record.clone()),
-        Stored::Renewed(stub.clone())
+        Stored::Tombstone(stub.clone())
     ));
     show(format!(
         "{binding:?} {:?} {:?}",
@@ -409,7 +409,7 @@ async fn no_public_type_shows_a_secret() {
     show(format!(
         "{:?} {:?}",
         Found::Live(of),
-        Found::<()>::Moved(storage_key.clone())
+        Found::<()>::Redirect(storage_key.clone())
     ));
     // A key's name is the program's own, and in its source.
     show(format!("{:?}", Key::<String>::new("name")));

@@ -317,10 +317,10 @@
 extern crate self as lambda_sessions;
 
 mod body;
-mod budget;
 mod changes;
 mod config;
 mod cookie;
+mod deadline;
 mod error;
 mod events;
 mod expiry;
@@ -360,7 +360,7 @@ pub use crate::expiry::Timestamp;
 pub use crate::id::{SessionId, StorageKey};
 pub use crate::key::{AsKey, Key, Takes};
 pub use crate::layer::SessionLayer;
-pub use crate::record::{Data, Entry, Found, Opaque, Record, Stored, Stub};
+pub use crate::record::{Data, Entry, Found, Opaque, Record, Stored, Tombstone};
 pub use crate::request::SessionExt;
 pub use crate::session::{Session, WriteOnlySession};
 pub use crate::signing::SigningKey;
@@ -368,7 +368,7 @@ pub use crate::signing::SigningKey;
 pub use crate::store::conformance;
 pub use crate::store::dynamodb::DynamoDbStore;
 pub use crate::store::memory::MemoryStore;
-pub use crate::store::{Moment, Renewal, Replacement, SessionStore, Update};
+pub use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update};
 pub use crate::tower::{SessionFuture, SessionService};
 pub use crate::user::{Binding, Pseudonym, Revoked, SessionInfo, UserSessions};
 

@@ -201,14 +201,14 @@ pub enum Stored {
     /// A session.
     Live(Record),
     /// A stub, which is left after the id was cycled: the session continues under another id.
-    Renewed(Stub),
+    Tombstone(Tombstone),
 }
 
 /// The item that is left at the key of an id that was cycled.
 ///
 /// It is a redirect if it has a [next key](Self::next), and a tombstone otherwise.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Stub {
+pub struct Tombstone {
     ttl: Timestamp,
     /// The time at which the id was invalidated.
     #[serde(default = "Timestamp::latest")]
@@ -219,7 +219,7 @@ pub struct Stub {
     heir: Option<StorageKey>,
 }
 
-impl Stub {
+impl Tombstone {
     /// Creates a tombstone for an id that was invalidated at `since`.
     #[must_use]
     pub fn new(since: Timestamp, ttl: Timestamp) -> Self {
@@ -233,14 +233,14 @@ impl Stub {
 
     /// Makes the stub a redirect to this key.
     #[must_use]
-    pub fn leading_to(mut self, next: StorageKey) -> Self {
+    pub fn redirecting_to(mut self, next: StorageKey) -> Self {
         self.next = Some(next);
         self
     }
 
     /// Sets the successor, which only a revocation follows. The stub does not become a redirect.
     #[must_use]
-    pub fn inherited_by(mut self, heir: StorageKey) -> Self {
+    pub fn succeeded_by(mut self, heir: StorageKey) -> Self {
         self.heir = Some(heir);
         self
     }
@@ -277,9 +277,9 @@ impl Stored {
     pub fn found(slot: Option<&Self>, now: Timestamp) -> Found<&Record> {
         match slot {
             Some(Self::Live(record)) if record.ttl > now => Found::Live(record),
-            Some(Self::Renewed(stub)) if stub.ttl > now => match stub.next() {
-                Some(next) => Found::Moved(next.clone()),
-                None => Found::Renewed(stub.since),
+            Some(Self::Tombstone(stub)) if stub.ttl > now => match stub.next() {
+                Some(next) => Found::Redirect(next.clone()),
+                None => Found::Tombstone(stub.since),
             },
             _ => Found::Absent,
         }
@@ -294,10 +294,10 @@ pub enum Found<T = Record> {
     Live(T),
     /// A redirect, left by an id that was cycled automatically: during the grace period, the
     /// session is found under this key.
-    Moved(StorageKey),
+    Redirect(StorageKey),
     /// A tombstone of an id that was invalidated at this time. A request that was already running
     /// at that time writes nothing.
-    Renewed(Timestamp),
+    Tombstone(Timestamp),
     /// No item, an expired item, or an item that is not a session of this library.
     Absent,
 }
@@ -307,8 +307,8 @@ impl<T> Found<T> {
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Found<U> {
         match self {
             Self::Live(live) => Found::Live(f(live)),
-            Self::Moved(next) => Found::Moved(next),
-            Self::Renewed(since) => Found::Renewed(since),
+            Self::Redirect(next) => Found::Redirect(next),
+            Self::Tombstone(since) => Found::Tombstone(since),
             Self::Absent => Found::Absent,
         }
     }
@@ -324,9 +324,9 @@ mod tests {
         let live = Stored::Live(Record::new(Data::new(), at(0), at(10)));
         assert!(matches!(Stored::found(Some(&live), at(9)), Found::Live(_)));
         assert_eq!(Stored::found(Some(&live), at(10)).map(drop), Found::Absent);
-        let stub = Stored::Renewed(Stub::new(at(5), at(10)));
+        let stub = Stored::Tombstone(Tombstone::new(at(5), at(10)));
         let renewed = Stored::found(Some(&stub), at(9)).map(drop);
-        assert_eq!(renewed, Found::Renewed(at(5)));
+        assert_eq!(renewed, Found::Tombstone(at(5)));
         assert_eq!(Stored::found(Some(&stub), at(10)).map(drop), Found::Absent);
         assert_eq!(Stored::found(None, at(0)).map(drop), Found::Absent);
     }

@@ -20,8 +20,8 @@ use std::sync::Arc;
 use http::Response;
 use lambda_http::{Body, IntoResponse, Request};
 
-use crate::budget::{self, Lost, deadline, in_time, within};
 use crate::config::Settings;
+use crate::deadline::{self, CutOff, deadline, in_time, within};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::{SessionId, StorageKey};
@@ -30,13 +30,13 @@ use crate::request::{LayerId, adopt, handle};
 use crate::response;
 use crate::service::apply::Done;
 use crate::session::{Backend, Boxed, Scope, Session, Token};
-use crate::store::{Moment, SessionStore};
+use crate::store::{RequestTime, SessionStore};
 use crate::transport::Transport;
 use crate::user::{Pseudonym, Revoked, UserSessions};
 
 /// How many stubs are followed, one after the other: each was left by a renewal on schedule within
 /// the last minute.
-const MOST_STEPS: usize = 8;
+const MAX_REDIRECTS: usize = 8;
 
 /// One store and the rules by which its sessions live.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl<S: SessionStore> Pipeline<S> {
         let mut handling = pin!(handler(request, session.clone()));
         let deadline = session.deadline();
         let answer = poll_fn(|cx| {
-            let _during = budget::enter(deadline);
+            let _during = deadline::enter(deadline);
             let answer = handling.as_mut().poll(cx);
             answer.map_ok(R::into_response)
         });
@@ -104,7 +104,7 @@ impl<S: SessionStore> Pipeline<S> {
         if ours.is_none() {
             return answer;
         }
-        let settled = self.conclude(&session, Verdict::of(&answer)).await;
+        let settled = self.conclude(&session, HandlerOutcome::of(&answer)).await;
         self.answer(&session, answer, settled, |body| body, Body::from)
     }
 
@@ -126,12 +126,12 @@ impl<S: SessionStore> Pipeline<S> {
     pub(crate) async fn conclude(
         &self,
         session: &Session,
-        verdict: Verdict,
+        handler_outcome: HandlerOutcome,
     ) -> Result<Timestamp, Error> {
-        match verdict {
-            Verdict::Success => self.commit(session, Scope::Commit).await,
-            Verdict::ServerError => self.commit(session, Scope::OnlyDestroy).await,
-            Verdict::Failed(error) => {
+        match handler_outcome {
+            HandlerOutcome::Success => self.commit(session, Scope::Commit).await,
+            HandlerOutcome::ServerError => self.commit(session, Scope::OnlyDestroy).await,
+            HandlerOutcome::Failed(error) => {
                 // If it was the session that failed the handler, it is the session that answers.
                 let ours = error.or_else(|| session.failure());
                 match (ours, self.commit(session, Scope::OnlyDestroy).await) {
@@ -204,7 +204,7 @@ impl<S: SessionStore> Pipeline<S> {
             None => (Found::Absent, None),
             Some(id) => {
                 let find = self.find(id.storage_key(), at);
-                match within(at.deadline(), Lost::Read, find).await {
+                match within(at.deadline(), CutOff::Read, find).await {
                     Ok((Found::Live(record), _))
                         if rules.is_dead(record.created(), record.ttl(), at.now()) =>
                     {
@@ -226,12 +226,12 @@ impl<S: SessionStore> Pipeline<S> {
     async fn find(
         &self,
         key: &StorageKey,
-        at: Moment,
+        at: RequestTime,
     ) -> Result<(Found, Option<StorageKey>), Error> {
         let mut found = self.store.load(key, at).await?;
         let mut moved_to = None;
-        for _ in 0..MOST_STEPS {
-            let Found::Moved(next) = found else { break };
+        for _ in 0..MAX_REDIRECTS {
+            let Found::Redirect(next) = found else { break };
             found = self.store.load(&next, at).await?;
             moved_to = Some(next);
         }
@@ -251,8 +251,8 @@ impl<S: SessionStore> Pipeline<S> {
         };
         // Where nothing is written, nothing can come too late.
         let limit = at.deadline().filter(|_| pending.outcome.writes_data());
-        match within(limit, Lost::Write, self.apply(&pending, at)).await {
-            Ok(Done::Stored(home, record, token)) => pending.stored(home, record, token),
+        match within(limit, CutOff::Write, self.apply(&pending, at)).await {
+            Ok(Done::Stored(location, record, token)) => pending.stored(location, record, token),
             Ok(Done::Kept(ttl)) => pending.kept(ttl),
             Ok(Done::Nothing) => {
                 pending.destroyed(at.now(), &self.settings.expiry, Token::Keep);
@@ -272,8 +272,8 @@ impl<S: SessionStore> Pipeline<S> {
     }
 
     /// The clock is read anew each time: a handler may have taken long.
-    fn moment(&self, session: &Session) -> Moment {
-        Moment::at(self.settings.now()).until(session.deadline())
+    fn moment(&self, session: &Session) -> RequestTime {
+        RequestTime::at(self.settings.now()).until(session.deadline())
     }
 }
 
@@ -338,7 +338,7 @@ impl<S: SessionStore> Backend for Pipeline<S> {
         Box::pin(async {
             let at = self.moment(session);
             let listing = self.store.user_sessions(user, at);
-            let listed = within(at.deadline(), Lost::Read, listing).await;
+            let listed = within(at.deadline(), CutOff::Read, listing).await;
             listed.inspect_err(|error| session.failed(error))
         })
     }
@@ -352,7 +352,7 @@ impl<S: SessionStore> Backend for Pipeline<S> {
         Box::pin(async move {
             let at = self.moment(session);
             let revoking = self.store.revoke(user, which, at);
-            let revoked = within(at.deadline(), Lost::Write, revoking).await;
+            let revoked = within(at.deadline(), CutOff::Write, revoking).await;
             revoked.inspect_err(|error| session.failed(error))
         })
     }
@@ -360,7 +360,7 @@ impl<S: SessionStore> Backend for Pipeline<S> {
 
 /// How a handler ended.
 #[derive(Debug)]
-pub(crate) enum Verdict {
+pub(crate) enum HandlerOutcome {
     /// It answered below 500.
     Success,
     /// It answered 5xx.
@@ -369,7 +369,7 @@ pub(crate) enum Verdict {
     Failed(Option<Error>),
 }
 
-impl Verdict {
+impl HandlerOutcome {
     pub(crate) fn of<B, E>(answer: &Result<Response<B>, E>) -> Self {
         match answer {
             Err(_) => Self::Failed(None),

@@ -44,7 +44,7 @@ use crate::record::{Data, Entry, Found, Record};
 use crate::session::value::{parse, to_entry};
 use crate::user::{Pseudonym, Revoked, UserSessions};
 
-pub(crate) use crate::session::pending::{Home, Pending};
+pub(crate) use crate::session::pending::{Location, Pending};
 
 /// The session of one request.
 ///

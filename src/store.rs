@@ -1,7 +1,7 @@
 //! The trait of a session store, and the arguments of its methods.
 //!
 //! 1. A store sees storage keys, never ids, and it never sees a [`Session`](crate::Session).
-//! 2. The [`Moment`] is an argument, because a store has no clock of its own. A record that has
+//! 2. The [`RequestTime`] is an argument, because a store has no clock of its own. A record that has
 //!    expired at that moment is absent, whether it was deleted or not.
 //! 3. Every write except a create requires a live record. The check and the write are one atomic
 //!    step, so a session that was logged out cannot come back.
@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 
 use crate::changes::Changes;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::{GRACE_SECONDS, STUB_SECONDS, Timestamp};
+use crate::expiry::{GRACE_SECONDS, TOMBSTONE_SECONDS, Timestamp};
 use crate::id::StorageKey;
-use crate::record::{Found, Record, Stub};
+use crate::record::{Found, Record, Tombstone};
 use crate::user::{Binding, Pseudonym, Revoked, UserSessions};
 
 /// A store of sessions.
@@ -31,13 +31,13 @@ use crate::user::{Binding, Pseudonym, Revoked, UserSessions};
 /// sentence below.
 ///
 /// The effect of the methods on a record is implemented once, as pure functions: [`Stored::found`],
-/// [`Update::apply`] and [`Renewal::apply`]. Some stores can read, change and write one key in a transaction of their own: Redis with `WATCH`, SQL, or a file under a lock. They need little more than these functions: see `examples/custom_store`.
+/// [`Update::apply`] and [`Cycle::apply`]. Some stores can read, change and write one key in a transaction of their own: Redis with `WATCH`, SQL, or a file under a lock. They need little more than these functions: see `examples/custom_store`.
 ///
 /// [`Stored::found`]: crate::Stored::found
 ///
 /// A key holds a record, a stub, or nothing. A stub is left at an id that was cycled. It is a
-/// redirect ([`Found::Moved`]) during the grace period of an automatically cycled id, and a
-/// tombstone ([`Found::Renewed`]) otherwise.
+/// redirect ([`Found::Redirect`]) during the grace period of an automatically cycled id, and a
+/// tombstone ([`Found::Tombstone`]) otherwise.
 ///
 /// Every method takes effect in one atomic step or not at all. If the response to a write was lost,
 /// return [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) and never success.
@@ -52,12 +52,12 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Reads a record.
     ///
     /// An absent, expired or malformed record gives [`Found::Absent`]. A stub gives
-    /// [`Found::Moved`] if it is a redirect, and [`Found::Renewed`] otherwise, here and in all
+    /// [`Found::Redirect`] if it is a redirect, and [`Found::Tombstone`] otherwise, here and in all
     /// methods below. A record with one malformed entry is live, and the entry is kept.
     fn load(
         &self,
         key: &StorageKey,
-        at: Moment,
+        at: RequestTime,
     ) -> impl Future<Output = Result<Found, Error>> + Send;
 
     /// Stores a record that begins now, at version 1, under a key that holds nothing.
@@ -70,7 +70,7 @@ pub trait SessionStore: Send + Sync + 'static {
         &self,
         key: &StorageKey,
         record: &Record,
-        at: Moment,
+        at: RequestTime,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Changes some keys of a live record, raises its version by one, and returns the record after
@@ -79,11 +79,11 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Changes of other keys by concurrent requests are kept, and all increments add up, without
     /// conflicts. A [function](crate::Change::Apply) is applied to the value as it is when it is
     /// written. If another request changes that key first, the function is applied again until the
-    /// [deadline](Moment::deadline). Then the update fails with
+    /// [deadline](RequestTime::deadline). Then the update fails with
     /// [`Conflict`](crate::ErrorKind::Conflict).
     ///
     /// An absent, expired or malformed record gives [`Found::Absent`], and nothing is written. A
-    /// stub gives [`Found::Moved`] or [`Found::Renewed`], and nothing is written.
+    /// stub gives [`Found::Redirect`] or [`Found::Tombstone`], and nothing is written.
     ///
     /// Fails with [`Deserialize`](crate::ErrorKind::Deserialize) if an increment meets a value that
     /// is not an integer. Fails with [`Serialize`](crate::ErrorKind::Serialize) if its sum does not
@@ -103,22 +103,22 @@ pub trait SessionStore: Send + Sync + 'static {
         &self,
         key: &StorageKey,
         ttl: Timestamp,
-        at: Moment,
+        at: RequestTime,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Moves a live record to another key, applies changes on the way, and leaves a stub.
     ///
-    /// The stub lives for 120 seconds, or for 60 seconds if it is a [redirect](Renewal::leads_on).
+    /// The stub lives for 120 seconds, or for 60 seconds if it is a [redirect](Cycle::redirects).
     /// If another request has written since the record was read, its changes are copied too.
     ///
     /// An absent, expired or malformed record gives [`Found::Absent`], and nothing is written. A
-    /// stub gives [`Found::Moved`] or [`Found::Renewed`], and nothing is written. Fails with the
+    /// stub gives [`Found::Redirect`] or [`Found::Tombstone`], and nothing is written. Fails with the
     /// errors of [`update`](Self::update).
     fn renew(
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        renewal: Renewal<'_>,
+        renewal: Cycle<'_>,
     ) -> impl Future<Output = Result<Found, Error>> + Send;
 
     /// Deletes a record and stores another one under another key, as [`create`](Self::create) does.
@@ -140,12 +140,12 @@ pub trait SessionStore: Send + Sync + 'static {
     ///
     /// An absent or malformed record gives [`Found::Absent`], and a malformed one stays. An expired
     /// record gives [`Found::Absent`] or [`Found::Live`], and is deleted. A stub gives
-    /// [`Found::Moved`] or [`Found::Renewed`], and stays, because the session continues under
+    /// [`Found::Redirect`] or [`Found::Tombstone`], and stays, because the session continues under
     /// another id.
     fn delete(
         &self,
         key: &StorageKey,
-        at: Moment,
+        at: RequestTime,
     ) -> impl Future<Output = Result<Found<()>, Error>> + Send;
 
     /// Returns whether the store supports users, so that records may be [bound](Record::binding) to
@@ -165,7 +165,7 @@ pub trait SessionStore: Send + Sync + 'static {
     fn user_sessions(
         &self,
         user: &Pseudonym,
-        at: Moment,
+        at: RequestTime,
     ) -> impl Future<Output = Result<UserSessions, Error>> + Send {
         let _ = (user, at);
         async { Err(no_users()) }
@@ -182,7 +182,7 @@ pub trait SessionStore: Send + Sync + 'static {
         &self,
         user: &Pseudonym,
         which: Revoked<'_>,
-        at: Moment,
+        at: RequestTime,
     ) -> impl Future<Output = Result<(), Error>> + Send {
         let _ = (user, which, at);
         async { Err(no_users()) }
@@ -197,12 +197,12 @@ pub(crate) fn no_users() -> Error {
 
 /// The time at which a store operation takes place, and its deadline.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment {
+pub struct RequestTime {
     now: Timestamp,
     deadline: Option<Instant>,
 }
 
-impl Moment {
+impl RequestTime {
     /// Creates a moment without a deadline, which leaves the limit for retries to the store.
     #[must_use]
     pub const fn at(now: Timestamp) -> Self {
@@ -250,13 +250,13 @@ pub struct Update<'a> {
     /// has written since the read.
     pub require_unchanged: bool,
     /// The time and the deadline.
-    pub at: Moment,
+    pub at: RequestTime,
 }
 
 impl<'a> Update<'a> {
     /// Creates an update of a record that was not read, which keeps the expiry.
     #[must_use]
-    pub const fn new(changes: &'a Changes, at: Moment) -> Self {
+    pub const fn new(changes: &'a Changes, at: RequestTime) -> Self {
         Self {
             changes,
             ttl: None,
@@ -302,13 +302,13 @@ pub struct Replacement<'a> {
     /// The record that replaces it.
     pub record: &'a Record,
     /// The time and the deadline.
-    pub at: Moment,
+    pub at: RequestTime,
 }
 
 impl<'a> Replacement<'a> {
     /// Creates a replacement of a record that was not read.
     #[must_use]
-    pub const fn new(record: &'a Record, at: Moment) -> Self {
+    pub const fn new(record: &'a Record, at: RequestTime) -> Self {
         Self {
             read: None,
             record,
@@ -320,7 +320,7 @@ impl<'a> Replacement<'a> {
 /// The arguments of [`SessionStore::renew`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Renewal<'a> {
+pub struct Cycle<'a> {
     /// The record as it was read. The stored record may be newer.
     pub read: &'a Record,
     /// The changes to apply on the way.
@@ -331,27 +331,27 @@ pub struct Renewal<'a> {
     pub binding: Option<&'a Binding>,
     /// If true, the id is cycled automatically, and the stub redirects to the new key during the
     /// grace period.
-    pub leads_on: bool,
+    pub redirects: bool,
     /// If true, the record stores the time at which its id was issued from now on.
-    pub dated: bool,
+    pub records_issue: bool,
     /// If true, the call fails with [`Conflict`](crate::ErrorKind::Conflict) if another request has
     /// written since the read.
     pub require_unchanged: bool,
     /// The time and the deadline.
-    pub at: Moment,
+    pub at: RequestTime,
 }
 
-impl<'a> Renewal<'a> {
+impl<'a> Cycle<'a> {
     /// Creates the arguments for moving this record to a new key.
     #[must_use]
-    pub fn new(read: &'a Record, changes: &'a Changes, ttl: Timestamp, at: Moment) -> Self {
+    pub fn new(read: &'a Record, changes: &'a Changes, ttl: Timestamp, at: RequestTime) -> Self {
         Self {
             read,
             changes,
             ttl,
             binding: read.binding(),
-            leads_on: false,
-            dated: false,
+            redirects: false,
+            records_issue: false,
             require_unchanged: false,
             at,
         }
@@ -370,7 +370,7 @@ impl<'a> Renewal<'a> {
             ..Update::new(self.changes, self.at)
         };
         let record = update.apply(record)?.bound_to(self.binding.cloned());
-        Ok(match self.dated {
+        Ok(match self.records_issue {
             true => record.issued_at(self.at.now()),
             false => record,
         })
@@ -378,16 +378,16 @@ impl<'a> Renewal<'a> {
 
     /// Returns the stub to leave at the old key.
     #[must_use]
-    pub fn stub(&self, to: &StorageKey) -> Stub {
+    pub fn stub(&self, to: &StorageKey) -> Tombstone {
         let now = self.at.now();
-        let after = |seconds| Stub::new(now, now.plus(Duration::from_secs(seconds)));
-        let stub = match self.leads_on {
-            true => after(GRACE_SECONDS).leading_to(to.clone()),
-            false => after(STUB_SECONDS),
+        let after = |seconds| Tombstone::new(now, now.plus(Duration::from_secs(seconds)));
+        let stub = match self.redirects {
+            true => after(GRACE_SECONDS).redirecting_to(to.clone()),
+            false => after(TOMBSTONE_SECONDS),
         };
         match (self.read.binding(), self.binding) {
             (Some(before), Some(after)) if before.user() == after.user() => {
-                stub.inherited_by(to.clone())
+                stub.succeeded_by(to.clone())
             }
             _ => stub,
         }

@@ -18,11 +18,11 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::body::SessionBody;
-use crate::budget;
+use crate::deadline;
 use crate::error::Error;
 use crate::expiry::Timestamp;
 use crate::request::{adopt, handle};
-use crate::service::{Pipeline, SealedWhenDropped, Verdict};
+use crate::service::{HandlerOutcome, Pipeline, SealedWhenDropped};
 use crate::store::SessionStore;
 
 /// An `http` service whose requests have sessions, made by [`SessionLayer`](crate::SessionLayer).
@@ -126,11 +126,11 @@ impl<S: SessionStore, RB, E> Commit<S, RB, E> {
     fn begin(ours: Ours<S>, answer: Result<Response<RB>, E>) -> Self {
         let pipeline = Arc::clone(&ours.pipeline);
         let session = ours.session.0.clone();
-        let verdict = Verdict::of(&answer);
+        let handler_outcome = HandlerOutcome::of(&answer);
         Self {
             ours,
             answer: Some(answer),
-            settled: Box::pin(async move { pipeline.conclude(&session, verdict).await }),
+            settled: Box::pin(async move { pipeline.conclude(&session, handler_outcome).await }),
         }
     }
 }
@@ -160,7 +160,7 @@ where
                 Stage::Running { inner, ours } => {
                     let answer = {
                         let session = ours.as_ref().map(|ours| &ours.session.0);
-                        let _during = session.map(|it| budget::enter(it.deadline()));
+                        let _during = session.map(|it| deadline::enter(it.deadline()));
                         ready!(inner.poll(cx))
                     };
                     let used = ours.take().filter(|ours| ours.session.0.is_to_be_settled());

@@ -313,17 +313,17 @@ async fn a_connection_that_never_comes_about_is_no_doubt() {
     let address = listener.local_addr().unwrap();
     // Nobody accepts. Once the queue is full, whoever comes is not answered any more.
     let mut queue = Vec::new();
-    let patience = std::time::Duration::from_millis(300);
+    let budget = std::time::Duration::from_millis(300);
     while let Ok(queued) =
-        tokio::time::timeout(patience, tokio::net::TcpStream::connect(address)).await
+        tokio::time::timeout(budget, tokio::net::TcpStream::connect(address)).await
     {
         queue.push(queued.unwrap());
     }
     let table = Table::new().await;
     let store = table
         .store_at(&format!("http://{address}"))
-        .connect_timeout(patience)
-        .operation_timeout(3 * patience);
+        .connect_timeout(budget)
+        .operation_timeout(3 * budget);
     let (sessions, errors) = watched(store);
     let created = Visitor::new().visit(&sessions, count).await;
     assert_refused(&created, 503, "a create");

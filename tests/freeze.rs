@@ -8,7 +8,7 @@ mod support;
 use std::time::Duration;
 
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
-use lambda_sessions::{Moment, SessionExt as _, SessionLayer, SessionStore as _};
+use lambda_sessions::{RequestTime, SessionExt as _, SessionLayer, SessionStore as _};
 use support::{Fate, Function, Table, Visitor, Wire};
 use tower::Layer as _;
 
@@ -38,7 +38,7 @@ async fn function() {
             "/crowd" => {
                 let session = request.session().await?;
                 let key = session.id().expect("it is stored").storage_key().clone();
-                let now = Moment::at(std::time::SystemTime::now().into());
+                let now = RequestTime::at(std::time::SystemTime::now().into());
                 let loads = (0..8).map(|_| store.load(&key, now));
                 futures_util::future::try_join_all(loads).await?;
                 String::new()

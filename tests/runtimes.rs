@@ -12,7 +12,7 @@ use lambda_http::{
     Body, Error, IntoResponse, Request, RequestExt as _, Response, Service, service_fn,
 };
 use lambda_sessions::{
-    DynamoDbStore, Moment, Session, SessionExt as _, SessionLayer, SessionStore as _,
+    DynamoDbStore, RequestTime, Session, SessionExt as _, SessionLayer, SessionStore as _,
 };
 use support::{Function, Outcome, Table, Visitor};
 use tower::{Layer as _, ServiceExt as _};
@@ -87,7 +87,7 @@ async fn stream(request: Request, store: DynamoDbStore) -> Result<Response<Strea
     session.increment("visits", 1)?;
     let body = async move {
         let key = session.id().expect("it is stored").storage_key().clone();
-        let now = Moment::at(std::time::SystemTime::now().into());
+        let now = RequestTime::at(std::time::SystemTime::now().into());
         let lambda_sessions::Found::Live(record) = store.load(&key, now).await.unwrap() else {
             panic!("it is stored");
         };

@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials, SharedCredential
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use lambda_http::{Body, Context, Error, Request, RequestExt as _};
 use lambda_sessions::{
-    Data, DynamoDbStore, ErrorKind, Moment, Record, Session, SessionExt as _, SessionLayer,
+    Data, DynamoDbStore, ErrorKind, Record, RequestTime, Session, SessionExt as _, SessionLayer,
     SessionStore as _, StorageKey, Timestamp,
 };
 use serde_json::{Value, json};
@@ -257,7 +257,7 @@ async fn credentials_are_no_part_of_an_attempt() {
         .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
         .timeout_config(timeouts.build());
     let store = DynamoDbStore::new(Client::from_conf(config.build()), &bench.table.name).unwrap();
-    let at = Moment::at(Timestamp::from_epoch_seconds(bench.clock.seconds()));
+    let at = RequestTime::at(Timestamp::from_epoch_seconds(bench.clock.seconds()));
     store.load(&a_key(), at).await.unwrap();
     assert_eq!(credentials.times(), 1);
 }
@@ -269,7 +269,7 @@ async fn credentials_never_load(deadline: Option<Duration>) -> u128 {
     let store = credentials.store("http://127.0.0.1:9", "sessions");
     let begun = tokio::time::Instant::now();
     let now = Timestamp::from_epoch_seconds(1);
-    let at = Moment::at(now).until(deadline.map(|deadline| begun.into_std() + deadline));
+    let at = RequestTime::at(now).until(deadline.map(|deadline| begun.into_std() + deadline));
     let record = Record::new(Data::new(), now, now.plus(days(1)));
     let created = store.create(&a_key(), &record, at).await;
     let error = created.unwrap_err();

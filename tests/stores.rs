@@ -3,7 +3,7 @@
 mod support;
 
 use lambda_sessions::{
-    Error, Found, MemoryStore, Moment, Pseudonym, Record, Renewal, Replacement, Revoked,
+    Cycle, Error, Found, MemoryStore, Pseudonym, Record, Replacement, RequestTime, Revoked,
     SessionStore, StorageKey, Timestamp, Update, UserSessions, conformance,
 };
 use support::Table;
@@ -38,15 +38,20 @@ enum Defect {
 struct Broken(MemoryStore, Defect);
 
 impl SessionStore for Broken {
-    async fn load(&self, key: &StorageKey, at: Moment) -> Result<Found, Error> {
+    async fn load(&self, key: &StorageKey, at: RequestTime) -> Result<Found, Error> {
         let at = match self.1 {
-            Defect::LoadsTheExpired => Moment::at(Timestamp::from_epoch_seconds(0)),
+            Defect::LoadsTheExpired => RequestTime::at(Timestamp::from_epoch_seconds(0)),
             _ => at,
         };
         self.0.load(key, at).await
     }
 
-    async fn create(&self, key: &StorageKey, record: &Record, at: Moment) -> Result<(), Error> {
+    async fn create(
+        &self,
+        key: &StorageKey,
+        record: &Record,
+        at: RequestTime,
+    ) -> Result<(), Error> {
         self.0.create(key, record, at).await
     }
 
@@ -69,7 +74,12 @@ impl SessionStore for Broken {
         }
     }
 
-    async fn touch(&self, key: &StorageKey, ttl: Timestamp, at: Moment) -> Result<bool, Error> {
+    async fn touch(
+        &self,
+        key: &StorageKey,
+        ttl: Timestamp,
+        at: RequestTime,
+    ) -> Result<bool, Error> {
         match (self.1, self.0.load(key, at).await?) {
             (Defect::TouchMovesBack, Found::Live(record)) => {
                 self.0.delete(key, at).await?;
@@ -84,7 +94,7 @@ impl SessionStore for Broken {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        renewal: Renewal<'_>,
+        renewal: Cycle<'_>,
     ) -> Result<Found, Error> {
         match (self.1, self.0.load(from, renewal.at).await?) {
             (Defect::RenewalCopiesWhatWasRead, Found::Live(_)) => {
@@ -125,11 +135,11 @@ impl SessionStore for Broken {
         }
     }
 
-    async fn delete(&self, key: &StorageKey, at: Moment) -> Result<Found<()>, Error> {
+    async fn delete(&self, key: &StorageKey, at: RequestTime) -> Result<Found<()>, Error> {
         let found = self.0.delete(key, at).await?;
-        if let (Defect::DeletesTheStub, Found::Renewed(_)) = (self.1, &found) {
+        if let (Defect::DeletesTheStub, Found::Tombstone(_)) = (self.1, &found) {
             // Once its time is over the memory store lets go of it too.
-            let after = Moment::at(Timestamp::from_epoch_seconds(u64::MAX));
+            let after = RequestTime::at(Timestamp::from_epoch_seconds(u64::MAX));
             self.0.delete(key, after).await?;
         }
         Ok(found)
@@ -139,15 +149,24 @@ impl SessionStore for Broken {
         true
     }
 
-    async fn user_sessions(&self, user: &Pseudonym, at: Moment) -> Result<UserSessions, Error> {
+    async fn user_sessions(
+        &self,
+        user: &Pseudonym,
+        at: RequestTime,
+    ) -> Result<UserSessions, Error> {
         let at = match self.1 {
-            Defect::ListsTheDead => Moment::at(Timestamp::from_epoch_seconds(0)),
+            Defect::ListsTheDead => RequestTime::at(Timestamp::from_epoch_seconds(0)),
             _ => at,
         };
         self.0.user_sessions(user, at).await
     }
 
-    async fn revoke(&self, user: &Pseudonym, which: Revoked<'_>, at: Moment) -> Result<(), Error> {
+    async fn revoke(
+        &self,
+        user: &Pseudonym,
+        which: Revoked<'_>,
+        at: RequestTime,
+    ) -> Result<(), Error> {
         match (self.1, which) {
             (Defect::RevokesAll, _) => self.0.revoke(user, Revoked::All, at).await,
             (Defect::RevokesOnlyWhatIsNamed, Revoked::All) => Ok(()),

@@ -17,9 +17,9 @@ pub(crate) enum Outcome {
     Update(Option<Timestamp>),
     /// The same session, its changes included, goes on under a new id, because its old one had
     /// become too old. A stale expiry is moved along.
-    Rotate(Option<Timestamp>),
+    AutoCycle(Option<Timestamp>),
     /// The same, because the handler asked for it: the old id is dead at once.
-    Renew,
+    Cycle,
     /// The old one was destroyed, and then a new one was begun.
     Replace,
     /// It goes, and so does the cookie.
@@ -33,8 +33,8 @@ impl Outcome {
             Self::Keep | Self::Touch(_) => false,
             Self::Create
             | Self::Update(_)
-            | Self::Rotate(_)
-            | Self::Renew
+            | Self::AutoCycle(_)
+            | Self::Cycle
             | Self::Replace
             | Self::Destroy => true,
         }
@@ -50,7 +50,7 @@ pub(crate) enum Origin {
     Live,
     /// It is there, and its id was renewed on schedule a moment ago: the request came by the one
     /// before.
-    Moved,
+    Redirected,
     /// Its id was given up for another one after this request had begun.
     Late,
     /// There is none, or there was no id to look for, or only one that was dead before.
@@ -59,13 +59,13 @@ pub(crate) enum Origin {
 
 impl Origin {
     pub(crate) fn is_live(self) -> bool {
-        matches!(self, Self::Live | Self::Moved)
+        matches!(self, Self::Live | Self::Redirected)
     }
 }
 
 /// What the handler asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct Intent {
     /// What is stored ends: a logout, or the login of another user.
     pub(crate) end: bool,
     pub(crate) id: IdChange,
@@ -77,14 +77,14 @@ pub(crate) struct Wish {
 pub(crate) enum IdChange {
     No,
     /// It was asked for.
-    Renew,
+    Cycle,
     /// A user has logged in, and is given a session whatever became of the one before.
     LogIn,
 }
 
 /// What is due by itself, as far as the session lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Due {
+pub(crate) struct Maintenance {
     /// The expiry has become stale; this is the new one.
     pub(crate) touch: Option<Timestamp>,
     /// The id has become too old.
@@ -100,16 +100,16 @@ pub(crate) struct Due {
 /// session was given another id: its cookie must not take the place of the other one's. A login is not
 /// refused, since who logs in has proved who they are. [`Misconfigured`](ErrorKind::Misconfigured) for a renewal of what was not read: a
 /// renewal copies it.
-pub(crate) fn decide(origin: Origin, wish: Wish, due: Due) -> Result<Outcome, Error> {
-    use IdChange::{LogIn, No, Renew};
-    use Origin::{Absent, Late, Live, Moved, Unread};
+pub(crate) fn decide(origin: Origin, intent: Intent, due: Maintenance) -> Result<Outcome, Error> {
+    use IdChange::{Cycle, LogIn, No};
+    use Origin::{Absent, Late, Live, Redirected, Unread};
 
-    let Wish { end, id, change } = wish;
+    let Intent { end, id, change } = intent;
     let touch = due.touch;
     Ok(match (origin, end, id, change) {
-        (Late, false, No | Renew, false) => Outcome::Keep,
+        (Late, false, No | Cycle, false) => Outcome::Keep,
         (Late, false, LogIn, _) => Outcome::Create,
-        (Moved, false, Renew, _) | (Late, true, _, _) | (Late, false, No | Renew, true) => {
+        (Redirected, false, Cycle, _) | (Late, true, _, _) | (Late, false, No | Cycle, true) => {
             return Err(gone("the session's id was renewed by another request"));
         }
 
@@ -118,13 +118,13 @@ pub(crate) fn decide(origin: Origin, wish: Wish, due: Due) -> Result<Outcome, Er
         (_, true, _, true) => Outcome::Replace,
         (_, true, _, false) => Outcome::Destroy,
 
-        (Live, false, Renew | LogIn, _) | (Moved, false, LogIn, _) => Outcome::Renew,
-        (Live, false, No, _) if due.renewal => Outcome::Rotate(touch),
-        (Unread, false, No, true) | (Live | Moved, false, No, true) => Outcome::Update(touch),
-        (Unread, false, No, false) | (Live | Moved, false, No, false) => {
+        (Live, false, Cycle | LogIn, _) | (Redirected, false, LogIn, _) => Outcome::Cycle,
+        (Live, false, No, _) if due.renewal => Outcome::AutoCycle(touch),
+        (Unread, false, No, true) | (Live | Redirected, false, No, true) => Outcome::Update(touch),
+        (Unread, false, No, false) | (Live | Redirected, false, No, false) => {
             touch.map_or(Outcome::Keep, Outcome::Touch)
         }
-        (Unread, false, Renew | LogIn, _) => {
+        (Unread, false, Cycle | LogIn, _) => {
             let reason = "the id of a session that was not read cannot be renewed";
             return Err(Error::new(ErrorKind::Misconfigured, reason));
         }
@@ -132,7 +132,7 @@ pub(crate) fn decide(origin: Origin, wish: Wish, due: Due) -> Result<Outcome, Er
         // Nothing is stored, so there is nothing to renew. An empty session is never stored, but
         // that of a user is.
         (Absent, false, _, true) | (Absent, false, LogIn, _) => Outcome::Create,
-        (Absent, false, No | Renew, false) => Outcome::Keep,
+        (Absent, false, No | Cycle, false) => Outcome::Keep,
     })
 }
 
@@ -148,12 +148,12 @@ mod tests {
     #[test]
     fn the_whole_table_of_outcomes() {
         use ErrorKind::{Gone, Misconfigured};
-        use IdChange::{LogIn, No, Renew as Anew};
-        use Origin::{Absent, Late, Live, Moved, Unread};
-        use Outcome::{Create, Destroy, Keep, Renew, Replace, Touch, Update};
+        use IdChange::{Cycle as Anew, LogIn, No};
+        use Origin::{Absent, Late, Live, Redirected, Unread};
+        use Outcome::{Create, Cycle, Destroy, Keep, Replace, Touch, Update};
 
         const T: Timestamp = Timestamp::from_epoch_seconds(9);
-        const ORIGINS: [Origin; 5] = [Live, Moved, Unread, Late, Absent];
+        const ORIGINS: [Origin; 5] = [Live, Redirected, Unread, Late, Absent];
         const IDS: [IdChange; 3] = [No, Anew, LogIn];
         // For each origin: whether what is stored ends, the id, whether anything changes; and what
         // is written when a touch is due.
@@ -173,19 +173,19 @@ mod tests {
                 Live => [
                     Ok(Touch(T)),
                     Ok(Update(Some(T))),
-                    Ok(Renew),
-                    Ok(Renew),
-                    Ok(Renew),
-                    Ok(Renew),
+                    Ok(Cycle),
+                    Ok(Cycle),
+                    Ok(Cycle),
+                    Ok(Cycle),
                 ],
                 // Who came by the old id is given no new one, but by a login.
-                Moved => [
+                Redirected => [
                     Ok(Touch(T)),
                     Ok(Update(Some(T))),
                     Err(Gone),
                     Err(Gone),
-                    Ok(Renew),
-                    Ok(Renew),
+                    Ok(Cycle),
+                    Ok(Cycle),
                 ],
                 // A renewal copies what was read; who did not look has nothing to copy.
                 Unread => [
@@ -220,16 +220,16 @@ mod tests {
         };
         for origin in ORIGINS {
             for (n, expected) in rows(origin).into_iter().enumerate() {
-                let wish = Wish {
+                let intent = Intent {
                     end: n >= 6,
                     id: IDS[n % 6 / 2],
                     change: n % 2 == 1,
                 };
-                let expected_of = |due: Due| match (expected, due.touch) {
+                let expected_of = |due: Maintenance| match (expected, due.touch) {
                     // An id that is too old is renewed where the session lives under it, and the
                     // handler asks for nothing that gives it another one or ends it.
-                    _ if due.renewal && origin == Live && !wish.end && wish.id == No => {
-                        Ok(Outcome::Rotate(due.touch))
+                    _ if due.renewal && origin == Live && !intent.end && intent.id == No => {
+                        Ok(Outcome::AutoCycle(due.touch))
                     }
                     (Ok(Touch(_)), None) => Ok(Keep),
                     (Ok(Update(_)), touch) => Ok(Update(touch)),
@@ -237,9 +237,9 @@ mod tests {
                 };
                 for touch in [Some(T), None] {
                     for renewal in [false, true] {
-                        let due = Due { touch, renewal };
-                        let got = decide(origin, wish, due).map_err(|error| error.kind());
-                        assert_eq!(got, expected_of(due), "{origin:?} {wish:?} {due:?}");
+                        let due = Maintenance { touch, renewal };
+                        let got = decide(origin, intent, due).map_err(|error| error.kind());
+                        assert_eq!(got, expected_of(due), "{origin:?} {intent:?} {due:?}");
                     }
                 }
             }

@@ -46,9 +46,9 @@ pub fn stored_item(bytes: &[u8]) {
             whose_it_is_is_not_lost(&item, &record);
             what_is_written_again_is_the_same(&item, &record, now);
         }
-        Ok(Found::Renewed(since)) => {
+        Ok(Found::Tombstone(since)) => {
             assert_eq!(
-                Ok(Found::Renewed(AT_SOME_TIME)),
+                Ok(Found::Tombstone(AT_SOME_TIME)),
                 expected(&item),
                 "{item:?}"
             );
@@ -82,8 +82,8 @@ fn expected(item: &Item) -> Result<Found<()>, ErrorKind> {
     }
     if item.get(LAYOUT.renewed) == Some(&AttributeValue::Bool(true)) {
         return Ok(match item.get(LAYOUT.next) {
-            Some(AttributeValue::S(next)) => Found::Moved(StorageKey::stored(next)),
-            _ => Found::Renewed(AT_SOME_TIME),
+            Some(AttributeValue::S(next)) => Found::Redirect(StorageKey::stored(next)),
+            _ => Found::Tombstone(AT_SOME_TIME),
         });
     }
     let has_data = matches!(item.get(LAYOUT.data), Some(AttributeValue::M(_)));

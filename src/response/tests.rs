@@ -8,7 +8,7 @@ use crate::expiry::Expiry;
 use crate::id::SessionId;
 use crate::presented::Ids;
 use crate::record::{Data, Entry, Found, Record};
-use crate::session::{Backend, Boxed, Home, Scope};
+use crate::session::{Backend, Boxed, Location, Scope};
 
 const NOW: Timestamp = Timestamp::from_epoch_seconds(1_000);
 
@@ -54,7 +54,7 @@ fn settled(token: Token, read: bool) -> Session {
         Token::Issue => {
             session.insert("k", 2).unwrap();
             let pending = session.take_pending(Scope::Commit, NOW, &rules).unwrap();
-            pending.stored(Home::of(id()), record(), Token::Issue);
+            pending.stored(Location::of(id()), record(), Token::Issue);
         }
         Token::Remove => {
             session.destroy().unwrap();

@@ -6,26 +6,30 @@
 //! 3. A login is never refused for what became of the session before it: it begins a new one, just
 //!    as one that is sent with a dead id. (Unless it takes a value that only one request may have.)
 
-use crate::budget::{Lost, within};
 use crate::changes::{Changes, Origin, Outcome, gone};
+use crate::deadline::{CutOff, within};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::{SessionId, StorageKey};
 use crate::record::{Data, Found, Record};
-use crate::service::{Chain, MOST_STEPS, Pipeline};
-use crate::session::{Home, Pending, Token};
-use crate::store::{Moment, Renewal, Replacement, SessionStore, Update, no_users};
+use crate::service::{Chain, MAX_REDIRECTS, Pipeline};
+use crate::session::{Location, Pending, Token};
+use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update, no_users};
 use crate::user::Binding;
 
 impl<S: SessionStore> Pipeline<S> {
-    pub(super) async fn apply(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
+    pub(super) async fn apply(
+        &self,
+        pending: &Pending<'_>,
+        at: RequestTime,
+    ) -> Result<Done, Error> {
         match pending.outcome {
             Outcome::Keep => Ok(Done::Kept(None)),
             Outcome::Touch(ttl) => Ok(self.touch(pending, ttl, at).await),
             Outcome::Create => self.create(pending, at).await,
             Outcome::Update(ttl) => self.update(pending, ttl, at).await,
-            Outcome::Rotate(ttl) => self.rotate(pending, ttl, at).await,
-            Outcome::Renew => self.renew(pending, at).await,
+            Outcome::AutoCycle(ttl) => self.rotate(pending, ttl, at).await,
+            Outcome::Cycle => self.renew(pending, at).await,
             Outcome::Replace => self.replace(pending, at).await,
             Outcome::Destroy => self.destroy(pending, at).await,
         }
@@ -33,22 +37,22 @@ impl<S: SessionStore> Pipeline<S> {
 
     /// A touch that loses its race, or fails, leaves the response as it is: nothing that anybody
     /// asked for is lost, and the next request touches again.
-    async fn touch(&self, pending: &Pending<'_>, ttl: Timestamp, at: Moment) -> Done {
-        let Some(home) = &pending.home else {
+    async fn touch(&self, pending: &Pending<'_>, ttl: Timestamp, at: RequestTime) -> Done {
+        let Some(location) = &pending.location else {
             return Done::Kept(None);
         };
-        let touch = self.store.touch(home.key(), ttl, at);
-        match within(at.deadline(), Lost::Write, touch).await {
+        let touch = self.store.touch(location.key(), ttl, at);
+        match within(at.deadline(), CutOff::Write, touch).await {
             Ok(touched) => Done::Kept(touched.then_some(ttl)),
             Err(error) => {
-                let session = home.key().fingerprint();
+                let session = location.key().fingerprint();
                 tracing::warn!(error = %Chain(&error), session, "a session could not be touched");
                 Done::Kept(None)
             }
         }
     }
 
-    async fn create(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
+    async fn create(&self, pending: &Pending<'_>, at: RequestTime) -> Result<Done, Error> {
         self.begin_with(&pending.changes, pending, at).await
     }
 
@@ -56,7 +60,7 @@ impl<S: SessionStore> Pipeline<S> {
         &self,
         changes: &Changes,
         pending: &Pending<'_>,
-        at: Moment,
+        at: RequestTime,
     ) -> Result<Done, Error> {
         let (id, record) = self.fresh(changes, pending, at.now())?;
         // All that was asked of a session that turned out to be dead was to take keys out, or to give
@@ -79,9 +83,9 @@ impl<S: SessionStore> Pipeline<S> {
         &self,
         pending: &Pending<'_>,
         ttl: Option<Timestamp>,
-        at: Moment,
+        at: RequestTime,
     ) -> Result<Done, Error> {
-        let Some(mut home) = pending.home.clone() else {
+        let Some(mut location) = pending.location.clone() else {
             return self.create(pending, at).await;
         };
         let was_read = pending.origin != Origin::Unread;
@@ -93,25 +97,25 @@ impl<S: SessionStore> Pipeline<S> {
             require_unchanged: pending.require_unchanged,
             ..Update::new(&pending.changes, at)
         };
-        for _ in 0..MOST_STEPS {
-            match self.store.update(home.key(), update).await? {
+        for _ in 0..MAX_REDIRECTS {
+            match self.store.update(location.key(), update).await? {
                 Found::Live(record) => {
                     if !was_read {
-                        self.warn_of_size(&record, home.key());
+                        self.warn_of_size(&record, location.key());
                     }
                     // Who came by an id that was renewed is not given it again.
-                    let issue = ttl.is_some() && home.moved_to.is_none();
+                    let issue = ttl.is_some() && location.moved_to.is_none();
                     let token = if issue { Token::Issue } else { Token::Keep };
-                    return Ok(Done::Stored(home, record, token));
+                    return Ok(Done::Stored(location, record, token));
                 }
-                Found::Moved(next) => home.moved_to = Some(next),
+                Found::Redirect(next) => location.moved_to = Some(next),
                 // Nobody asked what was there, so nobody is deceived by a new beginning.
                 Found::Absent if !was_read => return self.create(pending, at).await,
                 Found::Absent => return Err(destroyed()),
-                Found::Renewed(since) if began_with_a_dead_id(pending, since) => {
+                Found::Tombstone(since) if began_with_a_dead_id(pending, since) => {
                     return self.create(pending, at).await;
                 }
-                Found::Renewed(_) => break,
+                Found::Tombstone(_) => break,
             }
         }
         Err(renewed())
@@ -123,15 +127,15 @@ impl<S: SessionStore> Pipeline<S> {
         &self,
         pending: &Pending<'_>,
         ttl: Option<Timestamp>,
-        at: Moment,
+        at: RequestTime,
     ) -> Result<Done, Error> {
         let is_asked_for = !pending.changes.is_empty() || pending.new_label.is_some();
         let new = self.new_id()?;
         match self.move_to(&new, pending, true, at).await {
             Ok(Found::Live(record)) => Ok(Done::begun(new, record)),
-            Ok(Found::Moved(_)) if is_asked_for => self.update(pending, None, at).await,
+            Ok(Found::Redirect(_)) if is_asked_for => self.update(pending, None, at).await,
             Ok(Found::Absent) if is_asked_for => Err(destroyed()),
-            Ok(Found::Renewed(_)) if is_asked_for => Err(renewed()),
+            Ok(Found::Tombstone(_)) if is_asked_for => Err(renewed()),
             Ok(_) => Ok(Done::Kept(None)),
             // Whoever is left with the old id is logged out in a minute if it was renewed.
             Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
@@ -155,23 +159,23 @@ impl<S: SessionStore> Pipeline<S> {
         }
     }
 
-    async fn renew(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
-        let Some(mut home) = pending.home.clone() else {
+    async fn renew(&self, pending: &Pending<'_>, at: RequestTime) -> Result<Done, Error> {
+        let Some(mut location) = pending.location.clone() else {
             return self.create(pending, at).await;
         };
         let new = self.new_id()?;
-        for _ in 0..MOST_STEPS {
-            match self.move_from(&home, &new, pending, false, at).await? {
+        for _ in 0..MAX_REDIRECTS {
+            match self.move_from(&location, &new, pending, false, at).await? {
                 Found::Live(record) => return Ok(Done::begun(new, record)),
-                Found::Moved(next) if pending.login.is_some() => home.moved_to = Some(next),
-                Found::Moved(_) | Found::Renewed(_) if begins_afresh(pending) => {
+                Found::Redirect(next) if pending.login.is_some() => location.moved_to = Some(next),
+                Found::Redirect(_) | Found::Tombstone(_) if begins_afresh(pending) => {
                     return self.create(pending, at).await;
                 }
                 Found::Absent if begins_afresh(pending) && pending.login.is_some() => {
                     return self.create(pending, at).await;
                 }
                 Found::Absent => return Err(destroyed()),
-                Found::Moved(_) | Found::Renewed(_) => break,
+                Found::Redirect(_) | Found::Tombstone(_) => break,
             }
         }
         Err(renewed())
@@ -183,21 +187,24 @@ impl<S: SessionStore> Pipeline<S> {
         new: &SessionId,
         pending: &Pending<'_>,
         on_schedule: bool,
-        at: Moment,
+        at: RequestTime,
     ) -> Result<Found, Error> {
-        match &pending.home {
-            Some(home) => self.move_from(home, new, pending, on_schedule, at).await,
+        match &pending.location {
+            Some(location) => {
+                self.move_from(location, new, pending, on_schedule, at)
+                    .await
+            }
             None => Ok(Found::Absent),
         }
     }
 
     async fn move_from(
         &self,
-        home: &Home,
+        location: &Location,
         new: &SessionId,
         pending: &Pending<'_>,
         on_schedule: bool,
-        at: Moment,
+        at: RequestTime,
     ) -> Result<Found, Error> {
         let growth = match pending.login {
             Some(_) => Growth::OfALogin,
@@ -208,52 +215,57 @@ impl<S: SessionStore> Pipeline<S> {
         let created = pending.record.created();
         let ttl = rules.ttl(created, at.now());
         let binding = self.binding(pending, pending.record.binding(), created)?;
-        let renewal = Renewal {
+        let renewal = Cycle {
             binding: binding.as_ref(),
             require_unchanged: pending.require_unchanged,
-            leads_on: on_schedule,
-            dated: rules.renew.is_some(),
-            ..Renewal::new(&pending.record, &pending.changes, ttl, at)
+            redirects: on_schedule,
+            records_issue: rules.renew.is_some(),
+            ..Cycle::new(&pending.record, &pending.changes, ttl, at)
         };
-        let renewing = self.store.renew(home.key(), new.storage_key(), renewal);
+        let renewing = self.store.renew(location.key(), new.storage_key(), renewal);
         renewing.await
     }
 
-    async fn replace(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
-        let Some(mut home) = pending.home.clone() else {
+    async fn replace(&self, pending: &Pending<'_>, at: RequestTime) -> Result<Done, Error> {
+        let Some(mut location) = pending.location.clone() else {
             return self.create(pending, at).await;
         };
         // A value that was taken once is taken first: the record that goes takes it along for whoever
         // replaces it, and a conflict must come before that.
         let changes = pending.changes.without_guards();
         let (new, record) = self.fresh(&changes, pending, at.now())?;
-        self.claim(&home, pending, at).await?;
+        self.claim(&location, pending, at).await?;
         let was_read = pending.origin != Origin::Unread;
         let replacement = Replacement {
             read: was_read.then_some(&pending.record),
             ..Replacement::new(&record, at)
         };
-        for _ in 0..MOST_STEPS {
+        for _ in 0..MAX_REDIRECTS {
             let replaced = self
                 .store
-                .replace(home.key(), new.storage_key(), replacement);
+                .replace(location.key(), new.storage_key(), replacement);
             match replaced.await? {
                 Found::Live(()) | Found::Absent => return Ok(Done::begun(new, record)),
-                Found::Moved(next) => home.moved_to = Some(next),
+                Found::Redirect(next) => location.moved_to = Some(next),
                 // The login of another user ends what is there, and begins anew in any case.
-                Found::Renewed(since)
+                Found::Tombstone(since)
                     if pending.ends_by_login() || began_with_a_dead_id(pending, since) =>
                 {
                     return self.begin_with(&changes, pending, at).await;
                 }
-                Found::Renewed(_) => break,
+                Found::Tombstone(_) => break,
             }
         }
         Err(renewed())
     }
 
     /// Takes the values that are taken once, and nothing else.
-    async fn claim(&self, home: &Home, pending: &Pending<'_>, at: Moment) -> Result<(), Error> {
+    async fn claim(
+        &self,
+        location: &Location,
+        pending: &Pending<'_>,
+        at: RequestTime,
+    ) -> Result<(), Error> {
         let Some(claims) = pending.changes.claims() else {
             return Ok(());
         };
@@ -261,12 +273,12 @@ impl<S: SessionStore> Pipeline<S> {
             read: Some(&pending.record),
             ..Update::new(&claims, at)
         };
-        let mut home = home.clone();
-        for _ in 0..MOST_STEPS {
-            match self.store.update(home.key(), update).await? {
+        let mut location = location.clone();
+        for _ in 0..MAX_REDIRECTS {
+            match self.store.update(location.key(), update).await? {
                 Found::Live(_) => return Ok(()),
-                Found::Moved(next) => home.moved_to = Some(next),
-                Found::Renewed(_) | Found::Absent => break,
+                Found::Redirect(next) => location.moved_to = Some(next),
+                Found::Tombstone(_) | Found::Absent => break,
             }
         }
         // With the session went the value.
@@ -276,31 +288,36 @@ impl<S: SessionStore> Pipeline<S> {
     /// The record goes also where a read has found none: it may not have been consistent, or have
     /// been read by a shorter lifetime than others go by. Of several ids, of which none was accepted,
     /// each one's goes: whoever presents an id may end it.
-    async fn destroy(&self, pending: &Pending<'_>, at: Moment) -> Result<Done, Error> {
-        if let Some(home) = pending.home.clone() {
-            self.end(home, pending, at).await?;
+    async fn destroy(&self, pending: &Pending<'_>, at: RequestTime) -> Result<Done, Error> {
+        if let Some(location) = pending.location.clone() {
+            self.end(location, pending, at).await?;
         }
         self.end_others(pending, at).await?;
         Ok(Done::Destroyed)
     }
 
     /// Ends the sessions of ids that were presented and not accepted.
-    async fn end_others(&self, pending: &Pending<'_>, at: Moment) -> Result<(), Error> {
+    async fn end_others(&self, pending: &Pending<'_>, at: RequestTime) -> Result<(), Error> {
         let mut ended = Ok(());
         for id in pending.others() {
-            let this = self.end(Home::of(id.clone()), pending, at).await;
+            let this = self.end(Location::of(id.clone()), pending, at).await;
             ended = ended.and(this);
         }
         ended
     }
 
-    async fn end(&self, mut home: Home, pending: &Pending<'_>, at: Moment) -> Result<(), Error> {
-        for _ in 0..MOST_STEPS {
-            match self.store.delete(home.key(), at).await? {
+    async fn end(
+        &self,
+        mut location: Location,
+        pending: &Pending<'_>,
+        at: RequestTime,
+    ) -> Result<(), Error> {
+        for _ in 0..MAX_REDIRECTS {
+            match self.store.delete(location.key(), at).await? {
                 Found::Live(()) | Found::Absent => return Ok(()),
-                Found::Moved(next) => home.moved_to = Some(next),
-                Found::Renewed(since) if began_with_a_dead_id(pending, since) => return Ok(()),
-                Found::Renewed(_) => break,
+                Found::Redirect(next) => location.moved_to = Some(next),
+                Found::Tombstone(since) if began_with_a_dead_id(pending, since) => return Ok(()),
+                Found::Tombstone(_) => break,
             }
         }
         // The session goes on under an id that this client may not even know yet: a logout that did
@@ -408,7 +425,7 @@ fn is_outage(error: &Error) -> bool {
 #[allow(clippy::large_enum_variant)] // one at a time, and taken apart at once
 pub(super) enum Done {
     /// This is stored now, there.
-    Stored(Home, Record, Token),
+    Stored(Location, Record, Token),
     /// Nothing but the expiry was written, or nothing at all.
     Kept(Option<Timestamp>),
     /// There is no session, and none was begun.
@@ -421,7 +438,7 @@ impl Done {
     /// A record is stored under an id that its client has not been told yet.
     fn begun(id: SessionId, record: Record) -> Self {
         let version = record.version().max(1);
-        Self::Stored(Home::of(id), record.at_version(version), Token::Issue)
+        Self::Stored(Location::of(id), record.at_version(version), Token::Issue)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config::system_clock;
 use crate::expiry::Expiry;
 use crate::id::SessionId;
 use crate::record::{Data, Entry};
-use crate::session::{Backend, Boxed, Home, Scope, Session, Token};
+use crate::session::{Backend, Boxed, Location, Scope, Session, Token};
 
 /// The backend of a session that has no store.
 pub(super) struct Detached;
@@ -27,15 +27,15 @@ impl Backend for Detached {
                 Outcome::Destroy => pending.destroyed(now, &rules, Token::Remove),
                 Outcome::Create
                 | Outcome::Update(_)
-                | Outcome::Rotate(_)
-                | Outcome::Renew
+                | Outcome::AutoCycle(_)
+                | Outcome::Cycle
                 | Outcome::Replace => {
-                    let home = match &pending.home {
-                        Some(home) => home.clone(),
-                        None => Home::of(SessionId::generate()?),
+                    let location = match &pending.location {
+                        Some(location) => location.clone(),
+                        None => Location::of(SessionId::generate()?),
                     };
                     let record = session.with(|state| state.record.clone());
-                    pending.stored(home, record, Token::Keep);
+                    pending.stored(location, record, Token::Keep);
                 }
             }
             Ok(())

@@ -53,7 +53,7 @@ impl Session {
                 session: self,
                 outcome,
                 origin: state.origin,
-                home: state.home(),
+                location: state.location(),
                 record,
                 changes,
                 require_unchanged: state.require_unchanged,
@@ -79,7 +79,7 @@ impl Session {
 
 /// Where a session is stored.
 #[derive(Clone, Debug)]
-pub(crate) struct Home {
+pub(crate) struct Location {
     /// The id that its client has.
     pub(crate) id: SessionId,
     /// The key, where that is not the id's: it was renewed on schedule, and this request came by
@@ -87,7 +87,7 @@ pub(crate) struct Home {
     pub(crate) moved_to: Option<StorageKey>,
 }
 
-impl Home {
+impl Location {
     pub(crate) fn of(id: SessionId) -> Self {
         Self { id, moved_to: None }
     }
@@ -105,7 +105,7 @@ pub(crate) struct Pending<'a> {
     pub(crate) outcome: Outcome,
     pub(crate) origin: Origin,
     /// Under which it is stored.
-    pub(crate) home: Option<Home>,
+    pub(crate) location: Option<Location>,
     /// What was read.
     pub(crate) record: Record,
     pub(crate) changes: Changes,
@@ -140,15 +140,15 @@ impl Pending<'_> {
     }
 
     /// It was written: `record` is stored now, there.
-    pub(crate) fn stored(mut self, home: Home, record: Record, token: Token) {
+    pub(crate) fn stored(mut self, location: Location, record: Record, token: Token) {
         self.settled = true;
         self.session.with(|state| {
-            state.origin = match home.moved_to {
-                Some(_) => Origin::Moved,
+            state.origin = match location.moved_to {
+                Some(_) => Origin::Redirected,
                 None => Origin::Live,
             };
-            state.id = Some(home.id);
-            state.moved_to = home.moved_to;
+            state.id = Some(location.id);
+            state.moved_to = location.moved_to;
             // This request began it, whatever it had found.
             state.is_new |= record.version() == 1;
             state.user_on_the_way = None;

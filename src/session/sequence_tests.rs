@@ -16,7 +16,7 @@ use crate::expiry::Timestamp;
 use crate::id::StorageKey;
 use crate::record::{Found, Record};
 use crate::session::Session;
-use crate::store::{Moment, Renewal, Replacement, SessionStore, Update};
+use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update};
 use crate::{MemoryStore, SessionLayer};
 
 /// The number of sequences that each test tries.
@@ -231,11 +231,16 @@ impl Gate {
 }
 
 impl SessionStore for Gate {
-    async fn load(&self, key: &StorageKey, at: Moment) -> Result<Found, Error> {
+    async fn load(&self, key: &StorageKey, at: RequestTime) -> Result<Found, Error> {
         self.store.load(key, at).await
     }
 
-    async fn create(&self, key: &StorageKey, record: &Record, at: Moment) -> Result<(), Error> {
+    async fn create(
+        &self,
+        key: &StorageKey,
+        record: &Record,
+        at: RequestTime,
+    ) -> Result<(), Error> {
         self.pass().await?;
         self.store.create(key, record, at).await
     }
@@ -245,7 +250,12 @@ impl SessionStore for Gate {
         self.store.update(key, update).await
     }
 
-    async fn touch(&self, key: &StorageKey, ttl: Timestamp, at: Moment) -> Result<bool, Error> {
+    async fn touch(
+        &self,
+        key: &StorageKey,
+        ttl: Timestamp,
+        at: RequestTime,
+    ) -> Result<bool, Error> {
         self.store.touch(key, ttl, at).await
     }
 
@@ -253,7 +263,7 @@ impl SessionStore for Gate {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        renewal: Renewal<'_>,
+        renewal: Cycle<'_>,
     ) -> Result<Found, Error> {
         self.pass().await?;
         self.store.renew(from, to, renewal).await
@@ -269,7 +279,7 @@ impl SessionStore for Gate {
         self.store.replace(from, to, replacement).await
     }
 
-    async fn delete(&self, key: &StorageKey, at: Moment) -> Result<Found<()>, Error> {
+    async fn delete(&self, key: &StorageKey, at: RequestTime) -> Result<Found<()>, Error> {
         self.pass().await?;
         self.store.delete(key, at).await
     }

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::mem;
 
-use crate::changes::{Changes, Due, IdChange, Origin, Outcome, Wish, decide};
+use crate::changes::{Changes, IdChange, Intent, Maintenance, Origin, Outcome, decide};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::{Expiry, Timestamp};
 use crate::id::StorageKey;
 use crate::key;
 use crate::record::{Data, Entry, Found, Record};
-use crate::session::{Ended, Home, MOST_FAILURES, Scope, State, Token};
+use crate::session::{Ended, Location, MOST_FAILURES, Scope, State, Token};
 use crate::user::{Binding, Login, Pseudonym};
 
 impl State {
@@ -108,22 +108,22 @@ impl State {
             Scope::Commit if self.origin.is_live() => self.due(now, rules, reissue),
             // A touch can wait for the end, and an id that a handler could have shown is not
             // replaced under its feet.
-            Scope::Commit | Scope::Save | Scope::OnlyDestroy => Due::default(),
+            Scope::Commit | Scope::Save | Scope::OnlyDestroy => Maintenance::default(),
         };
-        let wish = match scope {
-            Scope::Save | Scope::Commit => self.wish(),
-            Scope::OnlyDestroy if self.ended == Ended::ByLogout => Wish {
+        let intent = match scope {
+            Scope::Save | Scope::Commit => self.intent(),
+            Scope::OnlyDestroy if self.ended == Ended::ByLogout => Intent {
                 end: true,
                 id: IdChange::No,
                 change: false,
             },
             Scope::OnlyDestroy => return Ok(Outcome::Keep),
         };
-        decide(self.origin, wish, due)
+        decide(self.origin, intent, due)
     }
 
     /// What is due by itself.
-    fn due(&self, now: Timestamp, rules: &Expiry, reissue: bool) -> Due {
+    fn due(&self, now: Timestamp, rules: &Expiry, reissue: bool) -> Maintenance {
         let (created, ttl) = (self.record.created(), self.record.ttl());
         // A user's session ends with its binding, so that nobody has to look for it any longer.
         let end = self.record.binding().map(Binding::ends);
@@ -133,13 +133,13 @@ impl State {
             (reissue && self.origin == Origin::Live).then_some(fresh.max(ttl))
         });
         let touch = touch.map(|new| end.map_or(new, |end| new.min(end)));
-        Due {
+        Maintenance {
             touch: touch.filter(|new| reissue || *new > ttl),
             renewal: rules.renewal_due(self.record.issued().unwrap_or(created), now),
         }
     }
 
-    fn wish(&self) -> Wish {
+    fn intent(&self) -> Intent {
         let bound = self.bound().map(Binding::user);
         let binds = self.user.is_some();
         // Of a session that is nobody's, only a login has a reason to ask for a new id.
@@ -153,11 +153,11 @@ impl State {
         };
         // Where the id is dead, there is no session of another user left to end.
         let is_dead = self.origin == Origin::Late && self.ended == Ended::ByLogin;
-        Wish {
+        Intent {
             end: (self.ended != Ended::No && !is_dead) || is_anothers,
             id: match (is_login, self.renew) {
                 (true, _) => IdChange::LogIn,
-                (false, true) => IdChange::Renew,
+                (false, true) => IdChange::Cycle,
                 (false, false) => IdChange::No,
             },
             change: binds || changes || self.new_label().is_some(),
@@ -179,10 +179,10 @@ impl State {
     }
 
     /// Where it is stored, or was.
-    pub(super) fn home(&self) -> Option<Home> {
+    pub(super) fn location(&self) -> Option<Location> {
         let moved_to = self.moved_to.clone();
         let id = self.id.clone()?;
-        Some(Home { id, moved_to })
+        Some(Location { id, moved_to })
     }
 
     /// Hands over what was read and what was changed. Nothing can be added to it any more.
@@ -216,16 +216,16 @@ impl State {
     ) {
         let fresh = Record::new(Data::new(), now, rules.ttl(now, now));
         let (origin, record) = match found {
-            Found::Live(record) if moved_to.is_some() => (Origin::Moved, record),
+            Found::Live(record) if moved_to.is_some() => (Origin::Redirected, record),
             Found::Live(record) => (Origin::Live, record),
             // The id is known to be dead, so there is nothing to write to, nor to delete. (One that
             // is moved here leads on for longer than anybody follows.)
-            Found::Renewed(since) => {
+            Found::Tombstone(since) => {
                 self.id = None;
                 let late = self.began < since;
                 (if late { Origin::Late } else { Origin::Absent }, fresh)
             }
-            Found::Moved(_) => {
+            Found::Redirect(_) => {
                 self.id = None;
                 (Origin::Absent, fresh)
             }

@@ -103,17 +103,17 @@ impl Backend for Fake {
                 Outcome::Create | Outcome::Replace => {
                     let data = pending.changes.apply(&Data::new()).unwrap();
                     let record = Record::new(data, NOW, TTL);
-                    pending.stored(Home::of(id("B")), record, Token::Issue);
+                    pending.stored(Location::of(id("B")), record, Token::Issue);
                 }
-                Outcome::Update(_) | Outcome::Rotate(_) | Outcome::Renew => {
+                Outcome::Update(_) | Outcome::AutoCycle(_) | Outcome::Cycle => {
                     let mut data = pending.record.data().clone();
                     if let Some((key, text)) = other {
                         data.insert(key, Entry::from_json(text));
                     }
                     let data = pending.changes.apply(&data).unwrap();
                     let record = pending.record.clone().with_data(data);
-                    let home = pending.home.clone().unwrap();
-                    pending.stored(home, record, Token::Keep);
+                    let location = pending.location.clone().unwrap();
+                    pending.stored(location, record, Token::Keep);
                 }
             }
             Ok(())
@@ -440,7 +440,7 @@ async fn a_session_knows_its_id_and_its_times() {
 
 #[test]
 fn an_id_of_a_dead_session_is_not_its_id() {
-    for found in [Found::Absent, Found::Renewed(NOW)] {
+    for found in [Found::Absent, Found::Tombstone(NOW)] {
         let session = Session::new(Ids::One(id("A")).into(), Arc::new(Fake::default()));
         session.loaded(found, None, NOW, &rules());
         assert_eq!(session.id(), None);
@@ -521,7 +521,7 @@ async fn after_a_save_that_failed_the_changes_are_pending() {
         assert!(session.unknown_outcome().is_none());
         assert_eq!(contents(&session), json!({ "n": 6, "a": 1 }));
         session.save().await.unwrap();
-        assert_eq!(fake.sent(), ["Renew a=1 n+1"; 2]);
+        assert_eq!(fake.sent(), ["Cycle a=1 n+1"; 2]);
         assert_eq!(at_the_end(&session).0, Outcome::Keep);
     }
 }
@@ -845,7 +845,7 @@ async fn save_performs_a_pending_renewal() {
     session.save().await.unwrap();
     session.insert("a", 3).unwrap();
     session.save().await.unwrap();
-    assert_eq!(fake.sent(), ["Renew a=2", "Update(None) a=3"]);
+    assert_eq!(fake.sent(), ["Cycle a=2", "Update(None) a=3"]);
     assert_eq!(at_the_end(&session), (Outcome::Keep, String::new()));
 }
 
@@ -904,12 +904,12 @@ async fn login_keeps_anonymous_data_and_a_users_own() {
     let (session, _) = Fake::holding(&[("a", "1")]).session().await;
     session.log_in("ada").unwrap();
     assert_eq!(contents(&session), json!({ "a": 1 }));
-    assert_eq!(at_the_end(&session), (Outcome::Renew, String::new()));
+    assert_eq!(at_the_end(&session), (Outcome::Cycle, String::new()));
 
     let (session, _) = session_of("ada", &[("a", "1")]).await;
     session.log_in("ada").unwrap();
     assert_eq!(contents(&session), json!({ "a": 1 }));
-    assert_eq!(at_the_end(&session), (Outcome::Renew, String::new()));
+    assert_eq!(at_the_end(&session), (Outcome::Cycle, String::new()));
 }
 
 #[tokio::test]

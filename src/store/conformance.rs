@@ -26,15 +26,15 @@ use std::time::Duration;
 
 use crate::changes::{Apply, Changes};
 use crate::error::{Error, ErrorKind};
-use crate::expiry::{GRACE_SECONDS, STUB_SECONDS, Timestamp};
+use crate::expiry::{GRACE_SECONDS, TOMBSTONE_SECONDS, Timestamp};
 use crate::id::StorageKey;
 use crate::record::{Data, Entry, Found, Record};
-use crate::store::{Moment, Renewal, Replacement, SessionStore, Update};
+use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update};
 
 /// When the suite takes place: long ago is long expired, so that a store with a clock of its own
 /// would be found out, and 2033 is not.
 const NOW: Timestamp = Timestamp::from_epoch_seconds(2_000_000_000);
-const AT: Moment = Moment::at(NOW);
+const AT: RequestTime = RequestTime::at(NOW);
 const TTL: Timestamp = Timestamp::from_epoch_seconds(2_000_001_000);
 
 /// Runs every check.
@@ -77,7 +77,7 @@ async fn absent_is_absent(store: &impl SessionStore) {
     assert!(!ok(store.touch(&key, TTL, AT).await), "a touch of nothing");
     let read = record(&[]);
     let renewed = ok(store
-        .renew(&key, &other, Renewal::new(&read, &changes, TTL, AT))
+        .renew(&key, &other, Cycle::new(&read, &changes, TTL, AT))
         .await);
     assert_eq!(renewed.map(drop), Found::Absent, "a renewal of nothing");
     assert_eq!(
@@ -178,42 +178,42 @@ async fn what_has_expired_is_absent(store: &impl SessionStore) {
     let (key, other) = (key(), key());
     ok(store.create(&key, &record(&[("a", "1")]), AT).await);
     let last = Timestamp::from_epoch_seconds(TTL.epoch_seconds() - 1);
-    let read = expect_live(ok(store.load(&key, Moment::at(last)).await));
+    let read = expect_live(ok(store.load(&key, RequestTime::at(last)).await));
 
     assert_eq!(
-        ok(store.load(&key, Moment::at(TTL)).await).map(drop),
+        ok(store.load(&key, RequestTime::at(TTL)).await).map(drop),
         Found::Absent,
         "dead from `ttl` on"
     );
     let changes = set(&[("a", "2")]);
     let later = TTL.plus(Duration::from_secs(100));
     let updated = ok(store
-        .update(&key, Update::new(&changes, Moment::at(TTL)))
+        .update(&key, Update::new(&changes, RequestTime::at(TTL)))
         .await);
     assert_eq!(updated.map(drop), Found::Absent, "no update of the dead");
     assert!(
-        !ok(store.touch(&key, later, Moment::at(TTL)).await),
+        !ok(store.touch(&key, later, RequestTime::at(TTL)).await),
         "no touch of the dead"
     );
     let renewed = ok(store
         .renew(
             &key,
             &other,
-            Renewal::new(&read, &changes, later, Moment::at(TTL)),
+            Cycle::new(&read, &changes, later, RequestTime::at(TTL)),
         )
         .await);
     assert_eq!(renewed.map(drop), Found::Absent, "no renewal of the dead");
     assert_absent(store, &other).await;
 
-    let still = expect_live(ok(store.load(&key, Moment::at(last)).await));
+    let still = expect_live(ok(store.load(&key, RequestTime::at(last)).await));
     assert_eq!(
         (still.data(), still.ttl()),
         (read.data(), TTL),
         "and it is as it was"
     );
-    ok(store.delete(&key, Moment::at(TTL)).await);
+    ok(store.delete(&key, RequestTime::at(TTL)).await);
     assert_eq!(
-        ok(store.load(&key, Moment::at(last)).await).map(drop),
+        ok(store.load(&key, RequestTime::at(last)).await).map(drop),
         Found::Absent,
         "but a logout deletes it"
     );
@@ -400,9 +400,9 @@ async fn what_must_be_unchanged_is_not_written_over(store: &impl SessionStore) {
     // The first write was one, so that the same read is stale now.
     let before = live(store, &key).await;
     assert_eq!(kind(store.update(&key, fresh).await), ErrorKind::Conflict);
-    let renewal = Renewal {
+    let renewal = Cycle {
         require_unchanged: true,
-        ..Renewal::new(&stale, &changes, TTL, AT)
+        ..Cycle::new(&stale, &changes, TTL, AT)
     };
     assert_eq!(
         kind(store.renew(&key, &new, renewal).await),
@@ -414,7 +414,7 @@ async fn what_must_be_unchanged_is_not_written_over(store: &impl SessionStore) {
         (after.data(), after.version()),
         (before.data(), before.version())
     );
-    let renewal = Renewal {
+    let renewal = Cycle {
         read: &after,
         ..renewal
     };
@@ -535,22 +535,22 @@ async fn a_renewal_moves_the_record_and_leaves_a_stub(store: &impl SessionStore)
         NOW.plus(Duration::from_secs(7)),
         TTL.plus(Duration::from_secs(7)),
     );
-    let renewal = Renewal::new(&read, &changes, ttl, Moment::at(now));
+    let renewal = Cycle::new(&read, &changes, ttl, RequestTime::at(now));
     let renewed = expect_live(ok(store.renew(&old, &new, renewal).await));
     for seen in [renewed, live(store, &new).await] {
         let expected = record(&[("keep", "1"), ("user", "\"ada\""), ("n", "2")]);
         assert_eq!(seen.data(), expected.data());
         assert_eq!((seen.created(), seen.ttl(), seen.version()), (NOW, ttl, 2));
     }
-    let last = now.plus(Duration::from_secs(STUB_SECONDS - 1));
+    let last = now.plus(Duration::from_secs(TOMBSTONE_SECONDS - 1));
     assert_eq!(
-        ok(store.load(&old, Moment::at(last)).await).map(drop),
-        Found::Renewed(now),
+        ok(store.load(&old, RequestTime::at(last)).await).map(drop),
+        Found::Tombstone(now),
         "for 120 seconds"
     );
-    let end = now.plus(Duration::from_secs(STUB_SECONDS));
+    let end = now.plus(Duration::from_secs(TOMBSTONE_SECONDS));
     assert_eq!(
-        ok(store.load(&old, Moment::at(end)).await).map(drop),
+        ok(store.load(&old, RequestTime::at(end)).await).map(drop),
         Found::Absent,
         "and no longer"
     );
@@ -566,7 +566,7 @@ async fn a_renewal_takes_along_what_others_wrote(store: &impl SessionStore) {
     let mut changes = set(&[("ours", "1")]);
     ok(changes.add(Some(stale.data()), "n", 1));
     ok(store
-        .renew(&old, &new, Renewal::new(&stale, &changes, TTL, AT))
+        .renew(&old, &new, Cycle::new(&stale, &changes, TTL, AT))
         .await);
     let read = live(store, &new).await;
     assert_eq!(
@@ -576,19 +576,19 @@ async fn a_renewal_takes_along_what_others_wrote(store: &impl SessionStore) {
     assert_eq!(read.version(), 3);
 }
 
-async fn nothing_follows_a_stub(store: &impl SessionStore, leads_on: bool) {
+async fn nothing_follows_a_stub(store: &impl SessionStore, redirects: bool) {
     let (old, new, newer) = (key(), key(), key());
     ok(store.create(&old, &record(&[("a", "1")]), AT).await);
     let read = live(store, &old).await;
     let none = Changes::default();
-    let renewal = Renewal {
-        leads_on,
-        ..Renewal::new(&read, &none, TTL, AT)
+    let renewal = Cycle {
+        redirects,
+        ..Cycle::new(&read, &none, TTL, AT)
     };
     ok(store.renew(&old, &new, renewal).await);
-    let (stub, seconds) = match leads_on {
-        true => (Found::Moved(new.clone()), GRACE_SECONDS),
-        false => (Found::Renewed(NOW), STUB_SECONDS),
+    let (stub, seconds) = match redirects {
+        true => (Found::Redirect(new.clone()), GRACE_SECONDS),
+        false => (Found::Tombstone(NOW), TOMBSTONE_SECONDS),
     };
 
     let changes = set(&[("a", "2")]);
@@ -604,7 +604,7 @@ async fn nothing_follows_a_stub(store: &impl SessionStore, leads_on: bool) {
         !ok(store.touch(&old, later, AT).await),
         "no touch: it would keep the stub alive"
     );
-    let renewal = Renewal::new(&read, &changes, TTL, AT);
+    let renewal = Cycle::new(&read, &changes, TTL, AT);
     let renewed = ok(store.renew(&old, &newer, renewal).await);
     assert_eq!(renewed.map(drop), stub, "no renewal");
     let replaced = ok(store
@@ -614,10 +614,10 @@ async fn nothing_follows_a_stub(store: &impl SessionStore, leads_on: bool) {
     assert_eq!(ok(store.delete(&old, AT).await), stub, "no logout");
 
     assert_absent(store, &newer).await;
-    let last = Moment::at(NOW.plus(Duration::from_secs(seconds - 1)));
+    let last = RequestTime::at(NOW.plus(Duration::from_secs(seconds - 1)));
     let there = ok(store.load(&old, last).await).map(drop);
     assert_eq!(there, stub, "the stub is there");
-    let after = Moment::at(NOW.plus(Duration::from_secs(seconds)));
+    let after = RequestTime::at(NOW.plus(Duration::from_secs(seconds)));
     let there = ok(store.load(&old, after).await).map(drop);
     assert_eq!(there, Found::Absent, "for its time");
     let session = live(store, &new).await;
@@ -635,9 +635,9 @@ async fn a_renewal_says_when_it_was(store: &impl SessionStore) {
     assert_eq!(read.issued(), None, "a new one has its beginning");
     let none = Changes::default();
     let now = NOW.plus(Duration::from_secs(7));
-    let renewal = Renewal {
-        dated: true,
-        ..Renewal::new(&read, &none, TTL, Moment::at(now))
+    let renewal = Cycle {
+        records_issue: true,
+        ..Cycle::new(&read, &none, TTL, RequestTime::at(now))
     };
     ok(store.renew(&old, &new, renewal).await);
     let read = live(store, &new).await;
@@ -651,9 +651,9 @@ async fn a_renewal_says_when_it_was(store: &impl SessionStore) {
         "an update leaves it"
     );
     let later = NOW.plus(Duration::from_secs(9));
-    let renewal = Renewal {
-        dated: true,
-        ..Renewal::new(&read, &none, TTL, Moment::at(later))
+    let renewal = Cycle {
+        records_issue: true,
+        ..Cycle::new(&read, &none, TTL, RequestTime::at(later))
     };
     ok(store.renew(&new, &newer, renewal).await);
     assert_eq!(live(store, &newer).await.issued(), Some(later));
@@ -701,7 +701,7 @@ async fn a_logout_wins(store: &impl SessionStore) {
     assert!(!ok(store
         .touch(&key, TTL.plus(Duration::from_secs(1)), AT)
         .await));
-    let renewal = Renewal::new(&read, &changes, TTL, AT);
+    let renewal = Cycle::new(&read, &changes, TTL, AT);
     assert_eq!(
         ok(store.renew(&key, &new, renewal).await).map(drop),
         Found::Absent
@@ -772,7 +772,7 @@ async fn one_of_many_renewals_wins(store: &impl SessionStore) {
     let keys: Vec<StorageKey> = (0..5).map(|_| key()).collect();
     let renewals = keys
         .iter()
-        .map(|new| store.renew(&old, new, Renewal::new(&read, &none, TTL, AT)));
+        .map(|new| store.renew(&old, new, Cycle::new(&read, &none, TTL, AT)));
     let found: Vec<Found<()>> = together(renewals)
         .await
         .into_iter()
@@ -784,7 +784,7 @@ async fn one_of_many_renewals_wins(store: &impl SessionStore) {
         .count();
     let late = found
         .iter()
-        .filter(|found| **found == Found::Renewed(NOW))
+        .filter(|found| **found == Found::Tombstone(NOW))
         .count();
     assert_eq!((won, late), (1, 4), "{found:?}");
     let mut there = 0;

@@ -34,13 +34,13 @@ use crate::config::{TableSettings, Variables, is_table};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::{StorageKey, random};
-use crate::record::{Found, Record, Stub};
-use crate::store::{Moment, Renewal, Replacement, SessionStore, Update};
+use crate::record::{Found, Record, Tombstone};
+use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update};
 use crate::user::{Binding, Pseudonym, Revoked, UserSessions};
 
 use connection::Connection;
 use item::{Item, LAYOUT, Layout};
-use retry::Patience;
+use retry::RetryBudget;
 use sending::{Sent, Transacted};
 
 /// The time limit for opening a connection. Lambda and DynamoDB are in one Region, where it takes
@@ -324,8 +324,8 @@ impl DynamoDbStore {
         self.connection.client()
     }
 
-    fn patience(&self, at: Moment) -> Patience {
-        Patience::new(
+    fn budget(&self, at: RequestTime) -> RetryBudget {
+        RetryBudget::new(
             self.operation_timeout,
             at.deadline(),
             self.connection.quota(),
@@ -338,16 +338,16 @@ impl DynamoDbStore {
         key: &StorageKey,
         now: Timestamp,
         consistent: bool,
-        patience: &mut Patience,
+        budget: &mut RetryBudget,
     ) -> Result<Found, Error> {
-        let item = self.get(key.as_str(), consistent, patience).await?;
+        let item = self.get(key.as_str(), consistent, budget).await?;
         self.found(item.as_ref(), now)
     }
 
     /// Returns the tombstone for a record that is logged out while an attempt to create it may
     /// still arrive. It lives for as long as DynamoDB would accept that attempt's signature.
-    fn tombstone(&self, key: &StorageKey, at: Moment) -> Item {
-        let stub = Stub::new(at.now(), at.now().plus(SIGNATURE_LIFETIME));
+    fn tombstone(&self, key: &StorageKey, at: RequestTime) -> Item {
+        let stub = Tombstone::new(at.now(), at.now().plus(SIGNATURE_LIFETIME));
         self.layout.stub(key, &stub)
     }
 
@@ -355,10 +355,10 @@ impl DynamoDbStore {
     async fn remove(
         &self,
         key: &StorageKey,
-        at: Moment,
-        patience: &mut Patience,
+        at: RequestTime,
+        budget: &mut RetryBudget,
     ) -> Result<Removed, Error> {
-        let refused = match self.send_delete(key, patience).await? {
+        let refused = match self.send_delete(key, budget).await? {
             Sent::Written(item) => return Ok(Removed::Gone(self.layout.binding(&item))),
             Sent::Refused(item) => item,
         };
@@ -367,7 +367,7 @@ impl DynamoDbStore {
             other => return Ok(Removed::Not(other)),
         };
         let stub = self.tombstone(key, at);
-        Ok(match self.send_stub(key, stub, patience).await? {
+        Ok(match self.send_stub(key, stub, budget).await? {
             Sent::Written(_) => Removed::Gone(self.layout.binding(&item)),
             Sent::Refused(other) => Removed::Not(other),
         })
@@ -375,8 +375,8 @@ impl DynamoDbStore {
 
     /// Deletes the row of a deleted session. If that fails, the session is still deleted, and the
     /// row expires by its `ttl`.
-    async fn forget(&self, binding: &Binding, key: &StorageKey, patience: &mut Patience) {
-        if let Err(error) = self.delete_row(binding.user(), key, patience).await {
+    async fn forget(&self, binding: &Binding, key: &StorageKey, budget: &mut RetryBudget) {
+        if let Err(error) = self.delete_row(binding.user(), key, budget).await {
             tracing::warn!(%error, "the row of a logged-out session could not be deleted: it will expire by its ttl");
         }
     }
@@ -389,7 +389,7 @@ impl DynamoDbStore {
     fn read_back(&self, item: &Item, now: Timestamp) -> Result<Found, Error> {
         match self.layout.read(item, now).map_err(|_| not_read_back())? {
             Found::Live(record) => Ok(Found::Live(record)),
-            Found::Moved(_) | Found::Renewed(_) | Found::Absent => Err(not_read_back()),
+            Found::Redirect(_) | Found::Tombstone(_) | Found::Absent => Err(not_read_back()),
         }
     }
 }
@@ -400,26 +400,31 @@ impl SessionStore for DynamoDbStore {
     /// An eventually consistent read may miss a session that was begun, moved or touched a moment
     /// ago. A record that it does not find is read again with strong consistency, so that no user
     /// appears logged out by mistake.
-    async fn load(&self, key: &StorageKey, at: Moment) -> Result<Found, Error> {
-        let mut patience = self.patience(at);
+    async fn load(&self, key: &StorageKey, at: RequestTime) -> Result<Found, Error> {
+        let mut budget = self.budget(at);
         let consistent = self.consistent_read;
-        match self.look(key, at.now(), consistent, &mut patience).await? {
-            Found::Absent if !consistent => self.look(key, at.now(), true, &mut patience).await,
+        match self.look(key, at.now(), consistent, &mut budget).await? {
+            Found::Absent if !consistent => self.look(key, at.now(), true, &mut budget).await,
             found => Ok(found),
         }
     }
 
-    async fn create(&self, key: &StorageKey, record: &Record, at: Moment) -> Result<(), Error> {
+    async fn create(
+        &self,
+        key: &StorageKey,
+        record: &Record,
+        at: RequestTime,
+    ) -> Result<(), Error> {
         let write = write_id()?;
         let record = record.clone().at_version(1);
         let item = self.layout.write(key, &record, at.now(), &write)?;
-        let mut patience = self.patience(at);
+        let mut budget = self.budget(at);
         if let Some(binding) = record.binding() {
             let writes = [
                 self.put(item, self.layout.absent())?,
                 self.put_row(key, binding, at.now(), binding.ends())?,
             ];
-            return match self.transact(&writes, &mut patience).await? {
+            return match self.transact(&writes, &mut budget).await? {
                 Transacted::Written => Ok(()),
                 Transacted::Refused([there, _]) => {
                     let there = there.flatten();
@@ -428,7 +433,7 @@ impl SessionStore for DynamoDbStore {
                 }
             };
         }
-        match self.send_new(item, &write, &mut patience).await? {
+        match self.send_new(item, &write, &mut budget).await? {
             Sent::Written(_) => Ok(()),
             Sent::Refused(_) => Err(key_is_taken()),
         }
@@ -438,14 +443,19 @@ impl SessionStore for DynamoDbStore {
         self.update_live(key, update).await
     }
 
-    async fn touch(&self, key: &StorageKey, ttl: Timestamp, at: Moment) -> Result<bool, Error> {
-        let mut patience = self.patience(at);
+    async fn touch(
+        &self,
+        key: &StorageKey,
+        ttl: Timestamp,
+        at: RequestTime,
+    ) -> Result<bool, Error> {
+        let mut budget = self.budget(at);
         let later = self.layout.touch(ttl, at.now());
-        match self.send_touch(key, later, &mut patience).await? {
+        match self.send_touch(key, later, &mut budget).await? {
             Sent::Written(_) => Ok(true),
             Sent::Refused(item) => match self.found(item.as_ref(), at.now())? {
                 Found::Live(record) => Ok(record.ttl() == ttl),
-                Found::Moved(_) | Found::Renewed(_) | Found::Absent => Ok(false),
+                Found::Redirect(_) | Found::Tombstone(_) | Found::Absent => Ok(false),
             },
         }
     }
@@ -454,9 +464,9 @@ impl SessionStore for DynamoDbStore {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        renewal: Renewal<'_>,
+        renewal: Cycle<'_>,
     ) -> Result<Found, Error> {
-        let mut patience = self.patience(renewal.at);
+        let mut budget = self.budget(renewal.at);
         let mut base = renewal.read.clone();
         // Only this request knows the new key: an item there with this write id is its own.
         let write = write_id()?;
@@ -470,7 +480,7 @@ impl SessionStore for DynamoDbStore {
                 self.put(stub, unchanged)?,
             ];
             writes.extend(self.rows_of_a_renewal(from, to, renewal)?);
-            let found = match self.transact(&writes, &mut patience).await? {
+            let found = match self.transact(&writes, &mut budget).await? {
                 Transacted::Written => return Ok(Found::Live(record)),
                 Transacted::Refused([Some(there), _]) => match there {
                     Some(item) if self.layout.is_written_by(&item, &write) => {
@@ -489,7 +499,7 @@ impl SessionStore for DynamoDbStore {
             if item::is_unchanged(&of_base, &base) {
                 return Err(refused_for_nothing());
             }
-            if renewal.require_unchanged || !patience.after_a_race().await {
+            if renewal.require_unchanged || !budget.after_a_race().await {
                 return Err(written_in_between());
             }
         }
@@ -502,7 +512,7 @@ impl SessionStore for DynamoDbStore {
         replacement: Replacement<'_>,
     ) -> Result<Found<()>, Error> {
         let at = replacement.at;
-        let mut patience = self.patience(at);
+        let mut budget = self.budget(at);
         let record = replacement.record.clone().at_version(1);
         let write = write_id()?;
         let item = self.layout.write(to, &record, at.now(), &write)?;
@@ -517,7 +527,7 @@ impl SessionStore for DynamoDbStore {
         loop {
             let mut writes = vec![self.put(item.clone(), self.layout.absent())?, end];
             writes.extend(rows.iter().cloned());
-            let found = match self.transact(&writes, &mut patience).await? {
+            let found = match self.transact(&writes, &mut budget).await? {
                 Transacted::Written => return Ok(Found::Live(())),
                 Transacted::Refused([Some(there), _]) => {
                     let ours = there.is_some_and(|item| self.layout.is_written_by(&item, &write));
@@ -536,18 +546,18 @@ impl SessionStore for DynamoDbStore {
                 // Not an item of this library, so it stays.
                 _ => return self.create(to, &record, at).await.map(Found::Live),
             };
-            if !patience.after_a_race().await {
+            if !budget.after_a_race().await {
                 return Err(written_in_between());
             }
         }
     }
 
-    async fn delete(&self, key: &StorageKey, at: Moment) -> Result<Found<()>, Error> {
-        let mut patience = self.patience(at);
-        match self.remove(key, at, &mut patience).await? {
+    async fn delete(&self, key: &StorageKey, at: RequestTime) -> Result<Found<()>, Error> {
+        let mut budget = self.budget(at);
+        match self.remove(key, at, &mut budget).await? {
             Removed::Gone(binding) => {
                 if let Some(binding) = binding {
-                    self.forget(&binding, key, &mut patience).await;
+                    self.forget(&binding, key, &mut budget).await;
                 }
                 Ok(Found::Live(()))
             }
@@ -559,11 +569,20 @@ impl SessionStore for DynamoDbStore {
         true
     }
 
-    async fn user_sessions(&self, user: &Pseudonym, at: Moment) -> Result<UserSessions, Error> {
+    async fn user_sessions(
+        &self,
+        user: &Pseudonym,
+        at: RequestTime,
+    ) -> Result<UserSessions, Error> {
         self.list(user, at).await
     }
 
-    async fn revoke(&self, user: &Pseudonym, which: Revoked<'_>, at: Moment) -> Result<(), Error> {
+    async fn revoke(
+        &self,
+        user: &Pseudonym,
+        which: Revoked<'_>,
+        at: RequestTime,
+    ) -> Result<(), Error> {
         self.delete_all(user, which, at).await
     }
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::StorageKey;
-use crate::record::{Found, Record, Stored, Stub};
-use crate::store::{Moment, Renewal, Replacement, SessionStore, Update};
+use crate::record::{Found, Record, Stored, Tombstone};
+use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update};
 use crate::user::{Pseudonym, Revoked, UserSessions};
 
 /// A store in memory, with the same semantics as [`DynamoDbStore`](crate::DynamoDbStore).
@@ -60,9 +60,9 @@ impl MemoryStore {
     fn change(
         &self,
         key: &StorageKey,
-        at: Moment,
+        at: RequestTime,
         change: impl Fn(&Record) -> Result<Record, Error>,
-        to: impl FnOnce(&Record) -> Option<(StorageKey, Record, Stub)>,
+        to: impl FnOnce(&Record) -> Option<(StorageKey, Record, Tombstone)>,
     ) -> Result<Found, Error> {
         loop {
             let before = match Stored::found(self.slots().get(key), at.now()) {
@@ -75,7 +75,7 @@ impl MemoryStore {
                 Found::Live(record) => {
                     (record.version(), record.ttl()) == (before.version(), before.ttl())
                 }
-                Found::Moved(_) | Found::Renewed(_) | Found::Absent => false,
+                Found::Redirect(_) | Found::Tombstone(_) | Found::Absent => false,
             };
             if !is_there {
                 continue;
@@ -83,7 +83,7 @@ impl MemoryStore {
             match to(&after) {
                 Some((key_after, record, stub)) => {
                     slots.insert(key_after, Stored::Live(record));
-                    slots.insert(key.clone(), Stored::Renewed(stub));
+                    slots.insert(key.clone(), Stored::Tombstone(stub));
                 }
                 None => {
                     slots.insert(key.clone(), Stored::Live(after.clone()));
@@ -107,11 +107,16 @@ impl fmt::Debug for MemoryStore {
 }
 
 impl SessionStore for MemoryStore {
-    async fn load(&self, key: &StorageKey, at: Moment) -> Result<Found, Error> {
+    async fn load(&self, key: &StorageKey, at: RequestTime) -> Result<Found, Error> {
         Ok(Stored::found(self.slots().get(key), at.now()).map(Clone::clone))
     }
 
-    async fn create(&self, key: &StorageKey, record: &Record, at: Moment) -> Result<(), Error> {
+    async fn create(
+        &self,
+        key: &StorageKey,
+        record: &Record,
+        at: RequestTime,
+    ) -> Result<(), Error> {
         let mut slots = self.slots();
         sweep(&mut slots, at.now());
         put_new(&mut slots, key, record)
@@ -121,14 +126,19 @@ impl SessionStore for MemoryStore {
         self.change(key, update.at, |record| update.apply(record), |_| None)
     }
 
-    async fn touch(&self, key: &StorageKey, ttl: Timestamp, at: Moment) -> Result<bool, Error> {
+    async fn touch(
+        &self,
+        key: &StorageKey,
+        ttl: Timestamp,
+        at: RequestTime,
+    ) -> Result<bool, Error> {
         let mut slots = self.slots();
         let record = match Stored::found(slots.get(key), at.now()) {
             Found::Live(record) if record.ttl() < ttl => {
                 record.clone().with_ttl(ttl).modified_at(at.now())
             }
             Found::Live(record) => return Ok(record.ttl() == ttl),
-            Found::Moved(_) | Found::Renewed(_) | Found::Absent => return Ok(false),
+            Found::Redirect(_) | Found::Tombstone(_) | Found::Absent => return Ok(false),
         };
         slots.insert(key.clone(), Stored::Live(record));
         Ok(true)
@@ -138,7 +148,7 @@ impl SessionStore for MemoryStore {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        renewal: Renewal<'_>,
+        renewal: Cycle<'_>,
     ) -> Result<Found, Error> {
         let moved = |record: &Record| Some((to.clone(), record.clone(), renewal.stub(to)));
         self.change(from, renewal.at, |record| renewal.apply(record), moved)
@@ -159,7 +169,7 @@ impl SessionStore for MemoryStore {
         Ok(found)
     }
 
-    async fn delete(&self, key: &StorageKey, at: Moment) -> Result<Found<()>, Error> {
+    async fn delete(&self, key: &StorageKey, at: RequestTime) -> Result<Found<()>, Error> {
         let mut slots = self.slots();
         let found = Stored::found(slots.get(key), at.now()).map(drop);
         if let Found::Live(()) | Found::Absent = found {
@@ -173,13 +183,17 @@ impl SessionStore for MemoryStore {
     }
 
     /// Scans all sessions, and is therefore only suitable for tests with few of them.
-    async fn user_sessions(&self, user: &Pseudonym, at: Moment) -> Result<UserSessions, Error> {
+    async fn user_sessions(
+        &self,
+        user: &Pseudonym,
+        at: RequestTime,
+    ) -> Result<UserSessions, Error> {
         let slots = self.slots();
         let live = slots
             .values()
             .filter_map(|slot| match Stored::found(Some(slot), at.now()) {
                 Found::Live(record) => Some(record),
-                Found::Moved(_) | Found::Renewed(_) | Found::Absent => None,
+                Found::Redirect(_) | Found::Tombstone(_) | Found::Absent => None,
             });
         let sessions = live
             .filter(|record| is_of(record, user, Revoked::All))
@@ -187,10 +201,15 @@ impl SessionStore for MemoryStore {
         Ok(UserSessions::new(sessions.collect()))
     }
 
-    async fn revoke(&self, user: &Pseudonym, which: Revoked<'_>, _: Moment) -> Result<(), Error> {
+    async fn revoke(
+        &self,
+        user: &Pseudonym,
+        which: Revoked<'_>,
+        _: RequestTime,
+    ) -> Result<(), Error> {
         self.slots().retain(|_, slot| match slot {
             Stored::Live(record) => !is_of(record, user, which),
-            Stored::Renewed(_) => true,
+            Stored::Tombstone(_) => true,
         });
         Ok(())
     }
@@ -238,7 +257,7 @@ mod tests {
             let record = Record::new(Data::new(), at(now), at(now + 500));
             for _ in 0..1_000 {
                 let id = SessionId::generate().unwrap();
-                let moment = Moment::at(at(now));
+                let moment = RequestTime::at(at(now));
                 store
                     .create(id.storage_key(), &record, moment)
                     .await

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::{Error, Request};
 use lambda_sessions::{
-    Changes, Data, ErrorKind, Found, Moment, Record, Renewal, Replacement, Session,
+    Changes, Cycle, Data, ErrorKind, Found, Record, Replacement, RequestTime, Session,
     SessionExt as _, SessionStore as _, StorageKey, Timestamp,
 };
 
@@ -613,12 +613,12 @@ async fn taken_keys(bench: &Bench) -> Judged {
     let store = bench.sessions.store();
     let now = Timestamp::from_epoch_seconds(bench.clock.seconds());
     let ttl = now.plus(minutes(1));
-    let at = Moment::at(now);
+    let at = RequestTime::at(now);
     let Ok(Found::Live(read)) = store.load(&from, at).await else {
         return Err("it is there".to_owned());
     };
     let changes = Changes::default();
-    let renewed = store.renew(&from, &to, Renewal::new(&read, &changes, ttl, at));
+    let renewed = store.renew(&from, &to, Cycle::new(&read, &changes, ttl, at));
     let renewed = renewed.await.map(drop).map_err(|error| error.kind());
     equal("a renewal", renewed, Err(ErrorKind::Conflict))?;
     let record = Record::new(Data::new(), now, ttl);

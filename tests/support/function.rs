@@ -221,7 +221,7 @@ impl RuntimeApi {
                 let mut queue = self.state.lock().unwrap();
                 queue.running -= 1;
                 let asked = queue.asked.remove(*id).expect("it was asked once");
-                // Whoever asked may have lost patience.
+                // Whoever asked may have lost budget.
                 let _ = asked.send(outcome);
                 answer(202).body(Full::default()).unwrap()
             }

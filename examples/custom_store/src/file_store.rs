@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use lambda_http::tracing;
 use lambda_sessions::{
-    Error, ErrorKind, Found, Moment, Record, Renewal, Replacement, SessionStore, StorageKey,
+    Cycle, Error, ErrorKind, Found, Record, Replacement, RequestTime, SessionStore, StorageKey,
     Stored, Timestamp, Update,
 };
 use tokio::task::spawn_blocking;
@@ -91,7 +91,7 @@ impl FileStore {
 
     fn write_new(&self, key: &StorageKey, record: &Record) -> Result<(), Error> {
         if self.path(key).try_exists().map_err(unavailable)? {
-            let reason = "a new session's key is taken";
+            let reason = "the key of a new session is already in use";
             return Err(Error::new(ErrorKind::Conflict, reason));
         }
         self.write(key, &Stored::Live(record.clone().at_version(1)))
@@ -103,7 +103,7 @@ impl FileStore {
 }
 
 impl SessionStore for FileStore {
-    async fn load(&self, key: &StorageKey, at: Moment) -> Result<Found, Error> {
+    async fn load(&self, key: &StorageKey, at: RequestTime) -> Result<Found, Error> {
         let key = key.clone();
         self.locked(move |files| {
             let slot = files.read(&key)?;
@@ -112,7 +112,7 @@ impl SessionStore for FileStore {
         .await
     }
 
-    async fn create(&self, key: &StorageKey, record: &Record, _: Moment) -> Result<(), Error> {
+    async fn create(&self, key: &StorageKey, record: &Record, _: RequestTime) -> Result<(), Error> {
         let (key, record) = (key.clone(), record.clone());
         self.locked(move |files| files.write_new(&key, &record))
             .await
@@ -137,7 +137,12 @@ impl SessionStore for FileStore {
         .await
     }
 
-    async fn touch(&self, key: &StorageKey, ttl: Timestamp, at: Moment) -> Result<bool, Error> {
+    async fn touch(
+        &self,
+        key: &StorageKey,
+        ttl: Timestamp,
+        at: RequestTime,
+    ) -> Result<bool, Error> {
         let key = key.clone();
         self.locked(move |files| {
             let slot = files.read(&key)?;
@@ -156,16 +161,16 @@ impl SessionStore for FileStore {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        renewal: Renewal<'_>,
+        renewal: Cycle<'_>,
     ) -> Result<Found, Error> {
         let (from, to) = (from.clone(), to.clone());
         let (read, changes) = (renewal.read.clone(), renewal.changes.clone());
         let (ttl, require_unchanged, at) = (renewal.ttl, renewal.require_unchanged, renewal.at);
-        let (leads_on, dated) = (renewal.leads_on, renewal.dated);
+        let (redirects, records_issue) = (renewal.redirects, renewal.records_issue);
         self.locked(move |files| {
-            let mut renewal = Renewal::new(&read, &changes, ttl, at);
+            let mut renewal = Cycle::new(&read, &changes, ttl, at);
             renewal.require_unchanged = require_unchanged;
-            (renewal.leads_on, renewal.dated) = (leads_on, dated);
+            (renewal.redirects, renewal.records_issue) = (redirects, records_issue);
             let slot = files.read(&from)?;
             let record = match Stored::found(slot.as_ref(), at.now()) {
                 Found::Live(record) => renewal.apply(record)?,
@@ -174,7 +179,7 @@ impl SessionStore for FileStore {
             // In this order, for a crash in between: nothing is lost, and nobody was told the
             // other id.
             files.write(&to, &Stored::Live(record.clone()))?;
-            files.write(&from, &Stored::Renewed(renewal.stub(&to)))?;
+            files.write(&from, &Stored::Tombstone(renewal.stub(&to)))?;
             Ok(Found::Live(record))
         })
         .await
@@ -204,7 +209,7 @@ impl SessionStore for FileStore {
         .await
     }
 
-    async fn delete(&self, key: &StorageKey, at: Moment) -> Result<Found<()>, Error> {
+    async fn delete(&self, key: &StorageKey, at: RequestTime) -> Result<Found<()>, Error> {
         let key = key.clone();
         self.locked(move |files| {
             let slot = files.read(&key)?;
@@ -219,7 +224,7 @@ impl SessionStore for FileStore {
 }
 
 fn is_stub(found: &Found<()>) -> bool {
-    matches!(found, Found::Moved(_) | Found::Renewed(_))
+    matches!(found, Found::Redirect(_) | Found::Tombstone(_))
 }
 
 /// Before the rename nothing has happened, and the rename itself happens or does not.

@@ -9,7 +9,7 @@ use crate::error::ErrorKind;
 use crate::expiry::Timestamp;
 use crate::id::StorageKey;
 use crate::record::{Found, Record};
-use crate::store::{Moment, Renewal, Replacement, SessionStore, Update};
+use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update};
 use crate::user::{Binding, Pseudonym, Revoked};
 
 /// Runs every check; those of a store that keeps none, if it does not.
@@ -46,7 +46,7 @@ async fn a_users_sessions_are_listed(store: &impl SessionStore) {
 
     let later = NOW.plus(Duration::from_secs(5));
     let changes = set(&[("a", "2")]);
-    let update = Update::new(&changes, Moment::at(later));
+    let update = Update::new(&changes, RequestTime::at(later));
     ok(store.update(&laptop, update).await);
     let sessions = ok(store.user_sessions(&ada, AT).await);
     let told = |handle: &str| {
@@ -82,7 +82,7 @@ async fn what_is_dead_is_not_listed(store: &impl SessionStore) {
     ok(store.replace(&second, &key(), replacement).await);
     assert_eq!(handles(store, &ada).await, "", "after it began anew");
     begin(store, &ada, "third").await;
-    let end = ok(store.user_sessions(&ada, Moment::at(TTL)).await);
+    let end = ok(store.user_sessions(&ada, RequestTime::at(TTL)).await);
     assert!(end.is_empty(), "after they have expired");
 }
 
@@ -98,7 +98,7 @@ async fn a_binding_survives_what_becomes_of_the_record(store: &impl SessionStore
     ok(store.touch(&old, later, AT).await);
     let read = live(store, &old).await;
     assert_eq!(read.binding(), bound.as_ref(), "a touch");
-    let renewal = Renewal::new(&read, &changes, TTL, AT);
+    let renewal = Cycle::new(&read, &changes, TTL, AT);
     ok(store.renew(&old, &new, renewal).await);
     let renewed = live(store, &new).await;
     assert_eq!(renewed.binding(), bound.as_ref(), "a renewal");
@@ -163,13 +163,13 @@ async fn one_is_revoked_or_all_but_one(store: &impl SessionStore) {
 }
 
 async fn a_revocation_follows_renewals(store: &impl SessionStore) {
-    for leads_on in [false, true] {
+    for redirects in [false, true] {
         let ada = user();
         let mut keys = vec![begin(store, &ada, "phone").await];
         for _ in 0..3 {
             let bound = binding(&ada, "phone");
             let last = keys.last().cloned().unwrap_or_else(key);
-            keys.push(renew(store, &last, Some(&bound), leads_on).await);
+            keys.push(renew(store, &last, Some(&bound), redirects).await);
         }
         ok(store.revoke(&ada, Revoked::All, AT).await);
         for key in &keys {
@@ -210,14 +210,14 @@ async fn renew(
     store: &impl SessionStore,
     from: &StorageKey,
     binding: Option<&Binding>,
-    leads_on: bool,
+    redirects: bool,
 ) -> StorageKey {
     let (to, read) = (key(), live(store, from).await);
     let none = Changes::default();
-    let renewal = Renewal {
+    let renewal = Cycle {
         binding,
-        leads_on,
-        ..Renewal::new(&read, &none, TTL, AT)
+        redirects,
+        ..Cycle::new(&read, &none, TTL, AT)
     };
     let renewed: Record = expect_live(ok(store.renew(from, &to, renewal).await));
     assert_eq!(renewed.binding(), binding);

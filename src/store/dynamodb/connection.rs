@@ -26,7 +26,7 @@ use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::store::dynamodb::clock::Clock;
 use crate::store::dynamodb::quota::Quota;
-use crate::store::dynamodb::retry::Patience;
+use crate::store::dynamodb::retry::RetryBudget;
 use crate::store::dynamodb::{CONNECT_TIMEOUT, DynamoDbStore};
 
 /// How long nothing has to be heard of DynamoDB for a connection to be distrusted: well under the
@@ -254,8 +254,8 @@ impl DynamoDbStore {
     /// Loads the credentials and opens the connection by reading a key that no session has, for no
     /// longer than one attempt may take: what is wrong with it is for the first request to say.
     pub(super) async fn warm_up(&self) {
-        let mut patience = Patience::new(self.attempt_timeout, None, self.connection.quota());
-        if let Err(error) = self.get("warm-up", false, &mut patience).await {
+        let mut budget = RetryBudget::new(self.attempt_timeout, None, self.connection.quota());
+        if let Err(error) = self.get("warm-up", false, &mut budget).await {
             tracing::warn!(%error, "the connection to DynamoDB could not be warmed up");
         }
     }

@@ -257,7 +257,7 @@ impl Layout {
                 }
             }
         }
-        let reason = "another request wrote the session in between";
+        let reason = "another request wrote the session first";
         Error::new(ErrorKind::Conflict, reason)
     }
 

@@ -20,7 +20,7 @@ use crate::changes::Changes;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::StorageKey;
-use crate::record::{Data, Entry, Found, Opaque, Record, Stub};
+use crate::record::{Data, Entry, Found, Opaque, Record, Tombstone};
 use crate::user::{Binding, Pseudonym};
 
 /// An item, by the names of its attributes.
@@ -131,9 +131,9 @@ impl Layout {
         }
         if matches!(item.get(self.renewed), Some(AttributeValue::Bool(true))) {
             return Ok(match item.get(self.next) {
-                Some(AttributeValue::S(next)) => Found::Moved(StorageKey::stored(next)),
+                Some(AttributeValue::S(next)) => Found::Redirect(StorageKey::stored(next)),
                 // Of one that does not say since when, nobody knows that it is not new.
-                _ => Found::Renewed(self.modified_at(item).unwrap_or(Timestamp::latest())),
+                _ => Found::Tombstone(self.modified_at(item).unwrap_or(Timestamp::latest())),
             });
         }
         let (Some(AttributeValue::M(data)), Some(ttl), Some(created)) =
@@ -232,7 +232,7 @@ impl Layout {
     }
 
     /// The stub that a renewal leaves under the old key, and where it leads, if anywhere.
-    pub(crate) fn stub(&self, key: &StorageKey, stub: &Stub) -> Item {
+    pub(crate) fn stub(&self, key: &StorageKey, stub: &Tombstone) -> Item {
         let ttl = stub.ttl().to_string();
         let mut item = HashMap::from([
             (self.id.into(), AttributeValue::S(key.as_str().into())),

@@ -4,7 +4,7 @@
 //!    only of its last one, so that a lost acknowledgement followed by a refusal would look as if
 //!    nothing had happened.
 //! 2. An answer that proves that nothing happened is followed by the same request. After anything
-//!    ambiguous there is a [`Doubt`], and whatever cannot dispel it in time is
+//!    ambiguous there is a [`Ambiguity`], and whatever cannot dispel it in time is
 //!    [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
 //! 3. A wrong clock and credentials that are not accepted any more are mended once per operation, and
 //!    the call is made again at once: nothing has happened.
@@ -60,7 +60,7 @@ impl DynamoDbStore {
     /// `send` is given what the call adds to the client's configuration.
     pub(super) async fn attempt<T, E, Sending>(
         &self,
-        patience: &mut Patience,
+        budget: &mut RetryBudget,
         send: impl FnOnce(Builder) -> Sending,
     ) -> Attempt<T, E>
     where
@@ -78,18 +78,18 @@ impl DynamoDbStore {
             Poll::Pending => Poll::Pending,
         });
         let began_loading = Instant::now();
-        let limit = patience.before_the_deadline(after(began_loading, CREDENTIALS_TIMEOUT));
+        let limit = budget.before_the_deadline(after(began_loading, CREDENTIALS_TIMEOUT));
         let Ok(early) = timeout_at(limit.into(), loading).await else {
             return Attempt::Failed(Fault::Refused(credentials_are_late()));
         };
         let begun = Instant::now();
-        patience.prolong(begun - began_loading);
-        let limit = after(begun, self.attempt_timeout).min(patience.until);
+        budget.prolong(begun - began_loading);
+        let limit = after(begun, self.attempt_timeout).min(budget.until);
         let sent = match early {
             Some(sent) => Ok(sent),
             None => timeout_at(limit.into(), sending).await,
         };
-        patience.last_attempt = begun.elapsed();
+        budget.last_attempt = begun.elapsed();
         let error = match sent {
             Ok(Ok(done)) => {
                 self.connection.answered();
@@ -120,7 +120,7 @@ impl DynamoDbStore {
                     .map(str::to_owned);
                 let fault = match Fault::of(error) {
                     Fault::Mendable(what, error) => {
-                        let mended = self.mend(what, date, &credentials, patience);
+                        let mended = self.mend(what, date, &credentials, budget);
                         if mended {
                             Fault::Mended(error)
                         } else {
@@ -130,7 +130,7 @@ impl DynamoDbStore {
                     fault => fault,
                 };
                 let had_its_time =
-                    had_its_time(limit - begun, patience.last_attempt, limit, patience.until);
+                    had_its_time(limit - begun, budget.last_attempt, limit, budget.until);
                 if !is_answer && had_its_time && matches!(fault, Fault::Ambiguous(_)) {
                     self.connection.lost();
                 }
@@ -145,18 +145,18 @@ impl DynamoDbStore {
         what: Mend,
         date: Option<String>,
         refused: &Credentials,
-        patience: &mut Patience,
+        budget: &mut RetryBudget,
     ) -> bool {
         let was_mended = match what {
             Mend::Clock => {
                 if let Some(date) = date {
                     self.connection.clock().set(&date);
                 }
-                &mut patience.has_mended_the_clock
+                &mut budget.has_mended_the_clock
             }
             Mend::Credentials => {
                 self.connection.give_up(refused);
-                &mut patience.has_mended_the_credentials
+                &mut budget.has_mended_the_credentials
             }
         };
         !std::mem::replace(was_mended, true)
@@ -204,9 +204,9 @@ fn had_its_time(allowed: Duration, took: Duration, limit: Instant, until: Instan
 
 /// Whether an earlier attempt at a write may have happened, and what makes one think so.
 #[derive(Debug, Default)]
-pub(super) struct Doubt(Option<Error>);
+pub(super) struct Ambiguity(Option<Error>);
 
-impl Doubt {
+impl Ambiguity {
     pub(super) fn is_there(&self) -> bool {
         self.0.is_some()
     }
@@ -219,12 +219,12 @@ impl Doubt {
     pub(super) async fn after(
         &mut self,
         fault: Fault,
-        patience: &mut Patience,
+        budget: &mut RetryBudget,
     ) -> Result<(), Error> {
         if let Fault::Ambiguous(error) = &fault {
             self.0.get_or_insert_with(|| error.clone());
         }
-        match patience.after(&fault).await {
+        match budget.after(&fault).await {
             true => Ok(()),
             false => Err(self.about(fault.of_read())),
         }
@@ -238,7 +238,7 @@ impl Doubt {
 
 /// How long an operation goes on trying, and how long it waits in between.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct RetryBudget {
     /// How long an operation may take.
     time: Duration,
     /// When this one is given up.
@@ -260,7 +260,7 @@ pub(super) struct Patience {
     has_mended_the_credentials: bool,
 }
 
-impl Patience {
+impl RetryBudget {
     /// For that long an operation, and not past that moment, with retries as far as there is quota.
     pub(super) fn new(time: Duration, deadline: Option<Instant>, quota: Arc<Quota>) -> Self {
         let now = Instant::now();

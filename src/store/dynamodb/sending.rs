@@ -26,7 +26,7 @@ use crate::store::Update;
 use crate::store::dynamodb::expression::Expression;
 use crate::store::dynamodb::fault::{Fault, of_users_table};
 use crate::store::dynamodb::item::Item;
-use crate::store::dynamodb::retry::{Attempt, Doubt, Patience};
+use crate::store::dynamodb::retry::{Ambiguity, Attempt, RetryBudget};
 use crate::store::dynamodb::{DynamoDbStore, write_id};
 
 impl DynamoDbStore {
@@ -35,7 +35,7 @@ impl DynamoDbStore {
         &self,
         key: &str,
         consistent: bool,
-        patience: &mut Patience,
+        budget: &mut RetryBudget,
     ) -> Result<Option<Item>, Error> {
         loop {
             let sending = self
@@ -46,13 +46,13 @@ impl DynamoDbStore {
                 .consistent_read(consistent)
                 .customize();
             let send = |once: Builder| sending.config_override(once).send();
-            match self.attempt(patience, send).await {
+            match self.attempt(budget, send).await {
                 Attempt::Done(output) => {
-                    patience.answered();
+                    budget.answered();
                     return Ok(output.item);
                 }
                 Attempt::Refused(_) => return Err(unforeseen()),
-                Attempt::Failed(fault) => patience.after_a_read(fault).await?,
+                Attempt::Failed(fault) => budget.after_a_read(fault).await?,
             }
         }
     }
@@ -66,9 +66,9 @@ impl DynamoDbStore {
         &self,
         key: &str,
         returned: Option<Item>,
-        patience: &mut Patience,
+        budget: &mut RetryBudget,
     ) -> Result<Option<Item>, Error> {
-        patience.answered();
+        budget.answered();
         if returned.is_some() {
             self.connection.has_returned_an_item();
             return Ok(returned);
@@ -76,7 +76,7 @@ impl DynamoDbStore {
         if self.connection.returns_items() {
             return Ok(None);
         }
-        let there = self.get(key, true, patience).await?;
+        let there = self.get(key, true, budget).await?;
         if there.is_some() {
             self.connection.has_withheld_an_item();
         }
@@ -112,19 +112,19 @@ impl DynamoDbStore {
         &self,
         key: &StorageKey,
         expression: Expression,
-        patience: &mut Patience,
+        budget: &mut RetryBudget,
     ) -> Result<Sent, Error> {
-        let sending = |_: &Doubt, once: Builder| {
+        let sending = |_: &Ambiguity, once: Builder| {
             let touch = self.update_item(key, expression.clone());
             touch.customize().config_override(once).send()
         };
-        match self.until_answered(patience, sending).await? {
+        match self.until_answered(budget, sending).await? {
             (Ok(_), _) => Ok(Sent::Written(Item::new())),
             (Err(UpdateItemError::ConditionalCheckFailedException(refused)), _) => {
-                let there = self.failed_on(key.as_str(), refused.item, patience).await?;
+                let there = self.failed_on(key.as_str(), refused.item, budget).await?;
                 Ok(Sent::Refused(there))
             }
-            (Err(_), doubt) => Err(doubt.about(unforeseen())),
+            (Err(_), ambiguity) => Err(ambiguity.about(unforeseen())),
         }
     }
 
@@ -135,10 +135,10 @@ impl DynamoDbStore {
         &self,
         item: Item,
         write: &str,
-        patience: &mut Patience,
+        budget: &mut RetryBudget,
     ) -> Result<Sent, Error> {
-        let sending = |doubt: &Doubt, once: Builder| {
-            let put = match doubt.is_there() {
+        let sending = |ambiguity: &Ambiguity, once: Builder| {
+            let put = match ambiguity.is_there() {
                 false => self.put_item(item.clone(), self.layout.absent()),
                 true => {
                     let condition = self.layout.absent_or_written_by(write);
@@ -147,16 +147,16 @@ impl DynamoDbStore {
             };
             put.customize().config_override(once).send()
         };
-        match self.until_answered(patience, sending).await? {
+        match self.until_answered(budget, sending).await? {
             (Ok(_), _) => Ok(Sent::Written(Item::new())),
-            (Err(PutItemError::ConditionalCheckFailedException(taken)), doubt) => {
-                patience.answered();
-                match doubt.is_there() {
+            (Err(PutItemError::ConditionalCheckFailedException(taken)), ambiguity) => {
+                budget.answered();
+                match ambiguity.is_there() {
                     false => Ok(Sent::Refused(taken.item)),
-                    true => Err(doubt.about(unforeseen())),
+                    true => Err(ambiguity.about(unforeseen())),
                 }
             }
-            (Err(_), doubt) => Err(doubt.about(unforeseen())),
+            (Err(_), ambiguity) => Err(ambiguity.about(unforeseen())),
         }
     }
 
@@ -167,10 +167,10 @@ impl DynamoDbStore {
     pub(super) async fn send_delete(
         &self,
         key: &StorageKey,
-        patience: &mut Patience,
+        budget: &mut RetryBudget,
     ) -> Result<Sent, Error> {
         let condition = self.layout.ours_without_fence_or_absent();
-        let sending = |_: &Doubt, once: Builder| {
+        let sending = |_: &Ambiguity, once: Builder| {
             self.client()
                 .delete_item()
                 .table_name(&*self.table)
@@ -186,16 +186,16 @@ impl DynamoDbStore {
                 .config_override(once)
                 .send()
         };
-        match self.until_answered(patience, sending).await? {
+        match self.until_answered(budget, sending).await? {
             (Ok(output), _) => Ok(match output.attributes.filter(|item| !item.is_empty()) {
                 Some(deleted) => Sent::Written(deleted),
                 None => Sent::Refused(None),
             }),
             (Err(DeleteItemError::ConditionalCheckFailedException(refused)), _) => {
-                let there = self.failed_on(key.as_str(), refused.item, patience).await?;
+                let there = self.failed_on(key.as_str(), refused.item, budget).await?;
                 Ok(Sent::Refused(there))
             }
-            (Err(_), doubt) => Err(doubt.about(unforeseen())),
+            (Err(_), ambiguity) => Err(ambiguity.about(unforeseen())),
         }
     }
 
@@ -205,22 +205,22 @@ impl DynamoDbStore {
         &self,
         key: &StorageKey,
         stub: Item,
-        patience: &mut Patience,
+        budget: &mut RetryBudget,
     ) -> Result<Sent, Error> {
-        let sending = |_: &Doubt, once: Builder| {
+        let sending = |_: &Ambiguity, once: Builder| {
             let put = self.put_item(stub.clone(), self.layout.fenced_still());
             put.customize().config_override(once).send()
         };
-        match self.until_answered(patience, sending).await? {
+        match self.until_answered(budget, sending).await? {
             (Ok(_), _) => Ok(Sent::Written(Item::new())),
             (Err(PutItemError::ConditionalCheckFailedException(refused)), _) => {
-                let there = self.failed_on(key.as_str(), refused.item, patience).await?;
+                let there = self.failed_on(key.as_str(), refused.item, budget).await?;
                 Ok(match there {
                     Some(item) if item == stub => Sent::Written(item),
                     found => Sent::Refused(found),
                 })
             }
-            (Err(_), doubt) => Err(doubt.about(unforeseen())),
+            (Err(_), ambiguity) => Err(ambiguity.about(unforeseen())),
         }
     }
 
@@ -228,23 +228,23 @@ impl DynamoDbStore {
     /// may have happened.
     pub(super) async fn until_answered<T, E, Sending>(
         &self,
-        patience: &mut Patience,
-        sending: impl Fn(&Doubt, Builder) -> Sending,
-    ) -> Result<(Result<T, E>, Doubt), Error>
+        budget: &mut RetryBudget,
+        sending: impl Fn(&Ambiguity, Builder) -> Sending,
+    ) -> Result<(Result<T, E>, Ambiguity), Error>
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
         Sending: Future<Output = Result<T, SdkError<E>>>,
     {
-        let mut doubt = Doubt::default();
+        let mut ambiguity = Ambiguity::default();
         loop {
-            let send = |once: Builder| sending(&doubt, once);
-            match self.attempt(patience, send).await {
+            let send = |once: Builder| sending(&ambiguity, once);
+            match self.attempt(budget, send).await {
                 Attempt::Done(done) => {
-                    patience.answered();
-                    return Ok((Ok(done), doubt));
+                    budget.answered();
+                    return Ok((Ok(done), ambiguity));
                 }
-                Attempt::Refused(refused) => return Ok((Err(refused), doubt)),
-                Attempt::Failed(fault) => doubt.after(fault, patience).await?,
+                Attempt::Refused(refused) => return Ok((Err(refused), ambiguity)),
+                Attempt::Failed(fault) => ambiguity.after(fault, budget).await?,
             }
         }
     }
@@ -265,12 +265,12 @@ impl DynamoDbStore {
         expression: Expression,
         write: &str,
         update: Update<'_>,
-        doubt: &mut Doubt,
-        patience: &mut Patience,
+        ambiguity: &mut Ambiguity,
+        budget: &mut RetryBudget,
     ) -> Result<Sent, Error> {
         loop {
             let mut request = expression.clone();
-            if let (true, Some(read)) = (doubt.is_there(), update.read) {
+            if let (true, Some(read)) = (ambiguity.is_there(), update.read) {
                 request.repeat(&self.layout, read);
             }
             let sending = self
@@ -278,37 +278,37 @@ impl DynamoDbStore {
                 .return_values(ReturnValue::AllNew)
                 .customize();
             let send = |once: Builder| sending.config_override(once).send();
-            match self.attempt(patience, send).await {
+            match self.attempt(budget, send).await {
                 Attempt::Done(output) => {
-                    patience.answered();
+                    budget.answered();
                     return Ok(Sent::Written(output.attributes.unwrap_or_default()));
                 }
                 Attempt::Refused(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    let there = self.failed_on(key.as_str(), refused.item, patience).await;
-                    return match there.map_err(|error| doubt.about(error))? {
+                    let there = self.failed_on(key.as_str(), refused.item, budget).await;
+                    return match there.map_err(|error| ambiguity.about(error))? {
                         Some(item) if self.layout.is_written_by(&item, write) => {
                             Ok(Sent::Written(item))
                         }
-                        found if !doubt.is_there() => Ok(Sent::Refused(found)),
+                        found if !ambiguity.is_there() => Ok(Sent::Refused(found)),
                         found => match self.resolve(found, update) {
                             Some(Resolved::NotYet(item)) => Ok(Sent::Refused(Some(item))),
                             Some(Resolved::InPlace(item)) => {
-                                self.fence_off(key, doubt, patience).await?;
+                                self.fence_off(key, ambiguity, budget).await?;
                                 Ok(Sent::Written(item))
                             }
-                            None => Err(doubt.about(unforeseen())),
+                            None => Err(ambiguity.about(unforeseen())),
                         },
                     };
                 }
-                Attempt::Refused(_) => return Err(doubt.about(unforeseen())),
+                Attempt::Refused(_) => return Err(ambiguity.about(unforeseen())),
                 Attempt::Failed(fault) => {
-                    doubt.after(fault, patience).await?;
-                    if doubt.is_there() && update.read.is_none() {
-                        return match self.get(key.as_str(), true, patience).await {
+                    ambiguity.after(fault, budget).await?;
+                    if ambiguity.is_there() && update.read.is_none() {
+                        return match self.get(key.as_str(), true, budget).await {
                             Ok(Some(item)) if self.layout.is_written_by(&item, write) => {
                                 Ok(Sent::Written(item))
                             }
-                            _ => Err(doubt.about(unforeseen())),
+                            _ => Err(ambiguity.about(unforeseen())),
                         };
                     }
                 }
@@ -341,17 +341,17 @@ impl DynamoDbStore {
     async fn fence_off(
         &self,
         key: &StorageKey,
-        doubt: &Doubt,
-        patience: &mut Patience,
+        ambiguity: &Ambiguity,
+        budget: &mut RetryBudget,
     ) -> Result<(), Error> {
-        let sending = |_: &Doubt, once: Builder| {
+        let sending = |_: &Ambiguity, once: Builder| {
             let raise = self.update_item(key, self.layout.raised_fence());
             raise.customize().config_override(once).send()
         };
-        let raised = self.until_answered(patience, sending).await;
-        match raised.map_err(|error| doubt.about(error))? {
+        let raised = self.until_answered(budget, sending).await;
+        match raised.map_err(|error| ambiguity.about(error))? {
             (Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)), _) => Ok(()),
-            (Err(_), _) => Err(doubt.about(unforeseen())),
+            (Err(_), _) => Err(ambiguity.about(unforeseen())),
         }
     }
 
@@ -361,7 +361,7 @@ impl DynamoDbStore {
     pub(super) async fn transact(
         &self,
         writes: &[TransactWriteItem],
-        patience: &mut Patience,
+        budget: &mut RetryBudget,
     ) -> Result<Transacted, Error> {
         let token = write_id()?;
         let is_row = |write: &TransactWriteItem| {
@@ -370,7 +370,7 @@ impl DynamoDbStore {
             put.or(deleted) == Some(&*self.users_table)
         };
         let has_rows = writes.iter().any(is_row);
-        let mut doubt = Doubt::default();
+        let mut ambiguity = Ambiguity::default();
         loop {
             let sending = self
                 .client()
@@ -379,9 +379,9 @@ impl DynamoDbStore {
                 .set_transact_items(Some(writes.to_vec()))
                 .customize();
             let send = |once: Builder| sending.config_override(once).send();
-            let fault = match self.attempt(patience, send).await {
+            let fault = match self.attempt(budget, send).await {
                 Attempt::Done(_) => {
-                    patience.answered();
+                    budget.answered();
                     return Ok(Transacted::Written);
                 }
                 Attempt::Refused(TransactWriteItemsError::TransactionCanceledException(
@@ -391,18 +391,18 @@ impl DynamoDbStore {
                         for (write, refused) in writes.iter().zip(&mut refused) {
                             if let Some(there) = refused {
                                 let key = self.key_of(write);
-                                let found = self.failed_on(key, there.take(), patience).await;
-                                *there = found.map_err(|error| doubt.about(error))?;
+                                let found = self.failed_on(key, there.take(), budget).await;
+                                *there = found.map_err(|error| ambiguity.about(error))?;
                             }
                         }
                         return Ok(Transacted::Refused(refused));
                     }
                     Err(fault) => fault,
                 },
-                Attempt::Refused(_) => return Err(doubt.about(unforeseen())),
+                Attempt::Refused(_) => return Err(ambiguity.about(unforeseen())),
                 Attempt::Failed(fault) => fault,
             };
-            let failed = doubt.after(fault, patience).await;
+            let failed = ambiguity.after(fault, budget).await;
             failed.map_err(|error| match has_rows {
                 true => of_users_table(error),
                 false => error,

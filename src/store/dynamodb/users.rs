@@ -30,10 +30,10 @@ use crate::id::StorageKey;
 use crate::record::Found;
 use crate::store::dynamodb::fault::{Fault, of_users_table};
 use crate::store::dynamodb::item::Item;
-use crate::store::dynamodb::retry::{Attempt, Doubt, Patience};
+use crate::store::dynamodb::retry::{Ambiguity, Attempt, RetryBudget};
 use crate::store::dynamodb::sending::{incomplete, unforeseen};
 use crate::store::dynamodb::{DynamoDbStore, Removed};
-use crate::store::{Moment, Renewal};
+use crate::store::{Cycle, RequestTime};
 use crate::user::{Binding, Pseudonym, Revoked, UserSessions};
 
 /// The attributes of a row, beside those that are named as the record's: `ttl`, `handle`, and
@@ -107,7 +107,7 @@ impl DynamoDbStore {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        renewal: Renewal<'_>,
+        renewal: Cycle<'_>,
     ) -> Result<Vec<TransactWriteItem>, Error> {
         let now = renewal.at.now();
         let mut rows = Vec::new();
@@ -122,15 +122,19 @@ impl DynamoDbStore {
     }
 
     /// Lists the live sessions of a user, up to a limit.
-    pub(super) async fn list(&self, user: &Pseudonym, at: Moment) -> Result<UserSessions, Error> {
+    pub(super) async fn list(
+        &self,
+        user: &Pseudonym,
+        at: RequestTime,
+    ) -> Result<UserSessions, Error> {
         let mut by_handle = HashMap::new();
         let mut stale = Vec::new();
         let (mut looked_at, mut from) = (0, None);
         loop {
-            let page = self.rows(user, PAGE, from, &mut self.patience(at)).await?;
+            let page = self.rows(user, PAGE, from, &mut self.budget(at)).await?;
             looked_at += page.rows.len();
             let keys = page.rows.iter().filter_map(key_of).collect();
-            let items = self.get_all(keys, &mut self.patience(at)).await?;
+            let items = self.get_all(keys, &mut self.budget(at)).await?;
             let there: HashSet<StorageKey> = items
                 .iter()
                 .filter_map(|item| key_in(item, self.layout.id))
@@ -158,7 +162,7 @@ impl DynamoDbStore {
         let has_more = match from {
             // A page that is full says that there may be more, also where it is the last.
             Some(_) => {
-                let next = self.rows(user, 1, from, &mut self.patience(at)).await?;
+                let next = self.rows(user, 1, from, &mut self.budget(at)).await?;
                 !next.rows.is_empty()
             }
             None => false,
@@ -182,7 +186,7 @@ impl DynamoDbStore {
 
     /// Deletes some of the rows that have no record, if that succeeds and there is time: the list is
     /// made already, and the rows go with their `ttl` in any case.
-    async fn clear(&self, user: &Pseudonym, stale: &[StorageKey], at: Moment) {
+    async fn clear(&self, user: &Pseudonym, stale: &[StorageKey], at: RequestTime) {
         let enough = Instant::now() + self.attempt_timeout * 2;
         if at.deadline().is_some_and(|deadline| deadline < enough) {
             return;
@@ -191,8 +195,8 @@ impl DynamoDbStore {
         let cleared = stream::iter(some)
             .try_for_each_concurrent(MOST_DELETED_AT_ONCE, |key| async move {
                 let quota = self.connection.quota();
-                let mut patience = Patience::new(self.attempt_timeout, at.deadline(), quota);
-                self.delete_row(user, key, &mut patience).await
+                let mut budget = RetryBudget::new(self.attempt_timeout, at.deadline(), quota);
+                self.delete_row(user, key, &mut budget).await
             })
             .await;
         if let Err(error) = cleared {
@@ -205,12 +209,12 @@ impl DynamoDbStore {
         &self,
         user: &Pseudonym,
         which: Revoked<'_>,
-        at: Moment,
+        at: RequestTime,
     ) -> Result<(), Error> {
         for _ in 0..MOST_PASSES {
             let (mut from, mut found) = (None, false);
             loop {
-                let page = self.rows(user, PAGE, from, &mut self.patience(at)).await?;
+                let page = self.rows(user, PAGE, from, &mut self.budget(at)).await?;
                 let keys: HashSet<StorageKey> = page
                     .rows
                     .iter()
@@ -220,7 +224,7 @@ impl DynamoDbStore {
                 found |= !keys.is_empty();
                 stream::iter(keys.iter().map(Ok))
                     .try_for_each_concurrent(MOST_DELETED_AT_ONCE, |key| {
-                        self.delete_with_heirs(user, key, &keys, at)
+                        self.delete_with_successors(user, key, &keys, at)
                     })
                     .await?;
                 from = page.next;
@@ -236,17 +240,17 @@ impl DynamoDbStore {
     }
 
     /// Deletes a session, and follows it where it is renewed to, as far as nobody else does.
-    async fn delete_with_heirs(
+    async fn delete_with_successors(
         &self,
         user: &Pseudonym,
         first: &StorageKey,
         others: &HashSet<StorageKey>,
-        at: Moment,
+        at: RequestTime,
     ) -> Result<(), Error> {
         let mut key = first.clone();
         for _ in 0..MOST_RENEWALS {
-            let there = self.remove(&key, at, &mut self.patience(at)).await?;
-            self.delete_row(user, &key, &mut self.patience(at)).await?;
+            let there = self.remove(&key, at, &mut self.budget(at)).await?;
+            self.delete_row(user, &key, &mut self.budget(at)).await?;
             let heir = match there {
                 Removed::Not(Some(item)) => match self.layout.heir(&item) {
                     Some(heir) => Some(heir),
@@ -269,7 +273,7 @@ impl DynamoDbStore {
         user: &Pseudonym,
         most: usize,
         from: Option<Item>,
-        patience: &mut Patience,
+        budget: &mut RetryBudget,
     ) -> Result<Page, Error> {
         loop {
             let sending = self
@@ -288,9 +292,9 @@ impl DynamoDbStore {
                 .set_exclusive_start_key(from.clone())
                 .customize();
             let send = |once: Builder| sending.config_override(once).send();
-            match self.attempt(patience, send).await {
+            match self.attempt(budget, send).await {
                 Attempt::Done(page) => {
-                    patience.answered();
+                    budget.answered();
                     return Ok(Page {
                         rows: page.items.unwrap_or_default(),
                         next: page.last_evaluated_key,
@@ -298,7 +302,7 @@ impl DynamoDbStore {
                 }
                 Attempt::Refused(_) => return Err(unforeseen()),
                 Attempt::Failed(fault) => {
-                    patience.after_a_read(fault).await.map_err(of_users_table)?
+                    budget.after_a_read(fault).await.map_err(of_users_table)?
                 }
             }
         }
@@ -308,7 +312,7 @@ impl DynamoDbStore {
     async fn get_all(
         &self,
         keys: Vec<StorageKey>,
-        patience: &mut Patience,
+        budget: &mut RetryBudget,
     ) -> Result<Vec<Item>, Error> {
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -351,7 +355,7 @@ impl DynamoDbStore {
                 .request_items(&*self.table, asked.clone())
                 .customize();
             let send = |once: Builder| sending.config_override(once).send();
-            match self.attempt(patience, send).await {
+            match self.attempt(budget, send).await {
                 Attempt::Done(output) => {
                     // One table was asked, however the answer calls it: one that was asked by its ARN
                     // may answer by its name.
@@ -362,18 +366,18 @@ impl DynamoDbStore {
                     let left = output.unprocessed_keys.unwrap_or_default();
                     let left = left.into_values().next();
                     if got > 0 || left.is_none() {
-                        patience.answered();
+                        budget.answered();
                     }
                     let Some(left) = left else { break };
                     // Some are left where a reply would grow too large, or the table is throttled.
                     asked = left;
                     match got {
-                        0 => patience.after_a_read(throttled()).await?,
-                        _ => patience.begin_again(),
+                        0 => budget.after_a_read(throttled()).await?,
+                        _ => budget.begin_again(),
                     }
                 }
                 Attempt::Refused(_) => return Err(unforeseen()),
-                Attempt::Failed(fault) => patience.after_a_read(fault).await?,
+                Attempt::Failed(fault) => budget.after_a_read(fault).await?,
             }
         }
         for item in &mut items {
@@ -389,9 +393,9 @@ impl DynamoDbStore {
         &self,
         user: &Pseudonym,
         key: &StorageKey,
-        patience: &mut Patience,
+        budget: &mut RetryBudget,
     ) -> Result<(), Error> {
-        let sending = |_: &Doubt, once: Builder| {
+        let sending = |_: &Ambiguity, once: Builder| {
             self.client()
                 .delete_item()
                 .table_name(&*self.users_table)
@@ -401,7 +405,7 @@ impl DynamoDbStore {
                 .config_override(once)
                 .send()
         };
-        match self.until_answered(patience, sending).await {
+        match self.until_answered(budget, sending).await {
             Ok((Ok(_), _)) => Ok(()),
             Ok((Err(_), _)) => Err(unforeseen()),
             Err(error) => Err(of_users_table(error)),

@@ -134,11 +134,11 @@ fn a_stub_has_an_id_a_ttl_and_a_mark() {
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );
-    let stub = LAYOUT.stub(&key(), &Stub::new(NOW, LATER));
+    let stub = LAYOUT.stub(&key(), &Tombstone::new(NOW, LATER));
     assert_eq!(stub, expected);
     assert_eq!(
         LAYOUT.read(&stub, NOW).unwrap().map(drop),
-        Found::Renewed(NOW)
+        Found::Tombstone(NOW)
     );
     assert_eq!(LAYOUT.read(&stub, LATER).unwrap().map(drop), Found::Absent);
 }
@@ -146,10 +146,13 @@ fn a_stub_has_an_id_a_ttl_and_a_mark() {
 #[test]
 fn the_stub_of_a_scheduled_renewal_says_where_the_session_went() {
     let next = StorageKey::stored("next");
-    let stub = LAYOUT.stub(&key(), &Stub::new(NOW, LATER).leading_to(next.clone()));
+    let stub = LAYOUT.stub(
+        &key(),
+        &Tombstone::new(NOW, LATER).redirecting_to(next.clone()),
+    );
     assert_eq!(stub["next"], s("next"));
     let found = LAYOUT.read(&stub, NOW).unwrap().map(drop);
-    assert_eq!(found, Found::Moved(next));
+    assert_eq!(found, Found::Redirect(next));
     assert_eq!(LAYOUT.read(&stub, LATER).unwrap().map(drop), Found::Absent);
 }
 
@@ -215,7 +218,7 @@ fn what_is_optional_may_be_absent_or_of_another_type() {
     for value in of_each_type() {
         let mark = value.as_bool() == Ok(&true);
         let expected = if mark {
-            Found::Renewed(NOW)
+            Found::Tombstone(NOW)
         } else {
             Found::Live(())
         };

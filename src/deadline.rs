@@ -63,7 +63,7 @@ impl Drop for Entered {
 /// Waits for the store until the deadline, and no longer.
 pub(crate) async fn within<T>(
     deadline: Option<Instant>,
-    lost: Lost,
+    lost: CutOff,
     asking: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let Some(deadline) = deadline else {
@@ -98,12 +98,12 @@ fn no_time_left() -> Error {
 
 /// What it means that an answer did not come.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Lost {
+pub(crate) enum CutOff {
     Read,
     Write,
 }
 
-impl Lost {
+impl CutOff {
     fn kind(self) -> ErrorKind {
         match self {
             Self::Read => ErrorKind::Timeout,
