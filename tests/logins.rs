@@ -14,7 +14,7 @@ use lambda_sessions::{
     DynamoDbStore, ErrorKind, Session, SessionExt as _, SessionLayer, SigningKey,
 };
 use support::{Answer, Bench, Visitor, count, logout, minutes, peek};
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Notify};
 
 async fn login(_: Request, session: Session) -> Result<String, Error> {
     session.log_in("ada")?;
@@ -61,6 +61,7 @@ async fn save_in_a_login_leaves_the_old_id_dead() {
         let bench = Bench::with_users().await;
         let attacker = bench.guest(count).await;
         let (planted, sessions) = (&attacker, &bench.sessions);
+        let waits = &Notify::new();
         let handler = |_: Request, session: Session| async move {
             session.cycle_id()?;
             session.log_in("ada")?;
@@ -73,14 +74,20 @@ async fn save_in_a_login_leaves_the_old_id_dead() {
                 End::InAnError => return Err("failed".into()),
                 End::InA500 => 500,
                 End::InAPanic => panic!("as it is told"),
-                End::Dropped => std::future::pending().await,
+                End::Dropped => {
+                    waits.notify_one();
+                    std::future::pending().await
+                }
             };
             let response = http::Response::builder().status(status);
             Ok::<_, Error>(response.body(String::new())?)
         };
         let mut ada = attacker.clone();
         let visit = AssertUnwindSafe(ada.try_visit(sessions, handler)).catch_unwind();
-        let _ = tokio::time::timeout(Duration::from_millis(300), visit).await;
+        tokio::select! {
+            _ = visit => {}
+            () = waits.notified() => {}
+        }
 
         assert_eq!(sees(sessions, &attacker).await, "nobody", "{end:?}");
         let listed = sessions.user_sessions("ada").await.unwrap();
