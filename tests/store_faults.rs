@@ -224,10 +224,10 @@ async fn credentials_refused_twice_are_misconfigured() {
 #[tokio::test]
 async fn credentials_that_are_slow_are_waited_for() {
     let mut bench = Bench::new().await;
-    let credentials = Loading::new(Duration::from_millis(1_500));
+    let credentials = Loading::new(Duration::from_millis(3_000));
     let store = credentials.store(&bench.proxy.endpoint, &bench.table.name);
-    let store = store.attempt_timeout(Duration::from_millis(1_000));
-    bench.use_store(store.operation_timeout(Duration::from_millis(1_200)));
+    let store = store.attempt_timeout(Duration::from_millis(2_000));
+    bench.use_store(store.operation_timeout(Duration::from_millis(2_500)));
     let mut ada = Visitor::new();
     assert_eq!(ada.visit(&bench.sessions, count).await.status, 200);
     assert_eq!(bench.proxy.calls(), ["PutItem"]);
@@ -249,10 +249,10 @@ async fn credentials_are_no_part_of_an_attempt() {
     use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 
     let bench = Bench::new().await;
-    let credentials = Loading::new(Duration::from_millis(600));
+    let credentials = Loading::new(Duration::from_millis(3_000));
     let timeouts = TimeoutConfig::builder()
-        .operation_attempt_timeout(Duration::from_millis(300))
-        .operation_timeout(Duration::from_millis(400));
+        .operation_attempt_timeout(Duration::from_millis(2_000))
+        .operation_timeout(Duration::from_millis(2_500));
     let config = config(&bench.proxy.endpoint)
         .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
         .timeout_config(timeouts.build());

@@ -181,6 +181,7 @@ async fn update_that_holds_its_session_is_freed() {
         let probe = Arc::new(());
         let seen = Arc::downgrade(&probe);
         let probe = Mutex::new(Some(probe));
+        let waits = &tokio::sync::Notify::new();
         let handler = |_: Request, session: Session| {
             let (probe, own) = (probe.lock().unwrap().take(), session.clone());
             async move {
@@ -192,7 +193,10 @@ async fn update_that_holds_its_session_is_freed() {
                     "200" => 200,
                     "500" => 500,
                     "Err" => return Err("failed".into()),
-                    "dropped" => std::future::pending().await,
+                    "dropped" => {
+                        waits.notify_one();
+                        std::future::pending().await
+                    }
                     _ => {
                         session.insert("a", "x".repeat(70_000))?;
                         session.save().await?;
@@ -204,8 +208,10 @@ async fn update_that_holds_its_session_is_freed() {
             }
         };
         let mut visitor = Visitor::new();
-        let visit = visitor.try_visit(&bench.sessions, handler);
-        let _ = tokio::time::timeout(Duration::from_millis(300), visit).await;
+        tokio::select! {
+            _ = visitor.try_visit(&bench.sessions, handler) => {}
+            () = waits.notified() => {}
+        }
         assert!(seen.upgrade().is_none(), "{end}");
     }
 }
