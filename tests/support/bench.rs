@@ -1,5 +1,5 @@
-//! What most tests stand on: a table behind a proxy, a clock that stands still, and sessions whose
-//! errors are written down.
+//! The setup of most tests: a table behind a proxy, a clock that stands still, and sessions whose
+//! errors are recorded.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ impl Bench {
         Self::on(Table::new().await).await
     }
 
-    /// One where sessions can be bound to users.
+    /// Creates a bench on which sessions can be bound to users.
     pub async fn with_users() -> Self {
         Self::on(Table::with_users().await).await
     }
@@ -50,26 +50,26 @@ impl Bench {
         self
     }
 
-    /// The same with another store.
+    /// Replaces the store.
     pub fn use_store(&mut self, store: DynamoDbStore) {
         let (sessions, errors) = watched(store);
         self.sessions = sessions.clock(self.clock.reader());
         self.errors = errors;
     }
 
-    /// The same sessions, whose operations are given up early: for faults that last.
+    /// Returns the same sessions with a short operation timeout, for faults that last.
     pub fn hasty(&self) -> SessionLayer<DynamoDbStore> {
         let store = self.table.store_at(&self.proxy.endpoint);
         let store = store.operation_timeout(Duration::from_millis(300));
         watched_by(store, &self.errors).clock(self.clock.reader())
     }
 
-    /// Another instance of the function, with connections of its own that no proxy sees.
+    /// Returns another instance of the function, with its own connections that no proxy sees.
     pub fn elsewhere(&self) -> SessionLayer<DynamoDbStore> {
         SessionLayer::new(self.table.store()).clock(self.clock.reader())
     }
 
-    /// Someone who has visited this handler.
+    /// Returns a visitor who has visited this handler.
     pub async fn guest<H, F>(&self, handler: H) -> Visitor
     where
         H: Fn(Request, Session) -> F + Clone + Send,
@@ -83,12 +83,12 @@ impl Bench {
         visitor
     }
 
-    /// The errors since this was last asked.
+    /// Returns the errors since the last call, and clears them.
     pub fn errors(&self) -> Vec<lambda_sessions::Error> {
         self.errors.lock().unwrap().drain(..).collect()
     }
 
-    /// Their kinds.
+    /// Returns the kinds of these errors.
     pub fn kinds(&self) -> Vec<ErrorKind> {
         self.errors()
             .iter()
@@ -96,14 +96,14 @@ impl Bench {
             .collect()
     }
 
-    /// How often an operation was called since calls were last asked for.
+    /// Returns how often an operation was called since the calls were last read.
     pub fn count(&self, operation: &str) -> usize {
         let calls = self.proxy.calls();
         calls.iter().filter(|call| *call == operation).count()
     }
 }
 
-/// Sessions whose errors are written down.
+/// Creates sessions whose errors are recorded.
 pub fn watched<S: SessionStore>(store: S) -> (SessionLayer<S>, Errors) {
     let errors = Errors::default();
     (watched_by(store, &errors), errors)

@@ -1,6 +1,6 @@
-//! Random numbers that come again.
+//! Reproducible random numbers.
 
-/// Random numbers that come again with their seed (splitmix64).
+/// Random numbers that are reproducible from their seed (splitmix64).
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
 
@@ -18,8 +18,8 @@ impl Dice {
     }
 }
 
-/// The seeds of a history: how many `LAMBDA_SESSIONS_HISTORY_SEEDS` says (default 3), from
-/// `LAMBDA_SESSIONS_HISTORY_SEED` (default 1) on.
+/// Returns the seeds of a history. `LAMBDA_SESSIONS_HISTORY_SEEDS` is their number (default 3), and
+/// `LAMBDA_SESSIONS_HISTORY_SEED` is the first one (default 1).
 pub fn seeds() -> std::ops::Range<u64> {
     let number = |name: &str, default| {
         let set = std::env::var(name).ok();

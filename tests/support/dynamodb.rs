@@ -1,5 +1,5 @@
-//! A table of the test's own, on the embedded emulator or on the DynamoDB Local that
-//! `LAMBDA_SESSIONS_TEST_ENDPOINT` names.
+//! A table for one test, on the embedded emulator or on the DynamoDB Local at
+//! `LAMBDA_SESSIONS_TEST_ENDPOINT`.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use lambda_sessions::DynamoDbStore;
 
 pub type Item = HashMap<String, AttributeValue>;
 
-/// A table, and the way to look into it that no proxy counts.
+/// A table, and a client that reads it without being counted by a proxy.
 pub struct Table {
     pub endpoint: String,
     pub name: String,
@@ -23,21 +23,21 @@ pub struct Table {
 }
 
 impl Table {
-    /// An empty table with a partition key `id`.
+    /// Creates an empty table with a partition key `id`.
     pub async fn new() -> Self {
         let table = Self::named_only().await;
         table.create("id", ScalarAttributeType::S).await;
         table
     }
 
-    /// The same, and the table of users' sessions.
+    /// Creates an empty table and the table of users' sessions.
     pub async fn with_users() -> Self {
         let table = Self::new().await;
         table.create_users().await;
         table
     }
 
-    /// A DynamoDB without the table.
+    /// Returns a DynamoDB in which the table does not exist.
     pub async fn named_only() -> Self {
         let endpoint = match std::env::var("LAMBDA_SESSIONS_TEST_ENDPOINT") {
             Ok(endpoint) => endpoint,
@@ -94,17 +94,17 @@ impl Table {
             .unwrap();
     }
 
-    /// The name of the table of users' sessions.
+    /// Returns the name of the table of users' sessions.
     pub fn users(&self) -> String {
         format!("{}-users", self.name)
     }
 
-    /// A store that talks to the table directly.
+    /// Returns a store that talks to the table directly.
     pub fn store(&self) -> DynamoDbStore {
         DynamoDbStore::new(self.client.clone(), &self.name).unwrap()
     }
 
-    /// A store that talks to it by another way, such as a proxy.
+    /// Returns a store that talks to the table at another endpoint, such as a proxy.
     pub fn store_at(&self, endpoint: &str) -> DynamoDbStore {
         DynamoDbStore::new(client(endpoint), &self.name).unwrap()
     }
@@ -113,7 +113,7 @@ impl Table {
         self.all_of(&self.name).await
     }
 
-    /// The rows of users' sessions.
+    /// Returns the rows of users' sessions.
     pub async fn rows(&self) -> Vec<Item> {
         self.all_of(&self.users()).await
     }
@@ -128,7 +128,7 @@ impl Table {
             .unwrap_or_default()
     }
 
-    /// The one item that there is.
+    /// Returns the only item.
     pub async fn item(&self) -> Item {
         let mut items = self.items().await;
         assert_eq!(items.len(), 1, "one item is there");
@@ -146,13 +146,13 @@ impl Table {
     }
 }
 
-/// A client with credentials that no emulator checks. An attempt may take longer than by default:
-/// the machine may be a busy one.
+/// Returns a client with credentials that no emulator checks. An attempt may take longer than by
+/// default, because the machine may be busy.
 pub fn client(endpoint: &str) -> Client {
     Client::from_conf(config(endpoint).build())
 }
 
-/// The configuration of such a client.
+/// Returns the configuration of such a client.
 pub fn config(endpoint: &str) -> Builder {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
@@ -166,7 +166,7 @@ pub fn config(endpoint: &str) -> Builder {
         .endpoint_url(endpoint)
 }
 
-/// It lives as long as the test's runtime.
+/// Starts an emulator that lives as long as the test's runtime.
 async fn start_emulator() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -175,7 +175,7 @@ async fn start_emulator() -> String {
     format!("http://{address}")
 }
 
-/// A name that no other test has, in this process or another.
+/// Returns a name that no other test has, in this process or another.
 pub fn unique() -> String {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).unwrap();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Reply, Visitor};
 
-/// How a client's cookies reach the function.
+/// A front door, which decides how a client's cookies reach the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     HttpApi,
@@ -31,12 +31,13 @@ pub const SHAPES: [Shape; 6] = [
 ];
 
 impl Shape {
-    /// Whether it delivers each of several `Cookie` lines. The others deliver one line, or cookies.
+    /// Returns whether it delivers each of several `Cookie` lines. The others deliver one line, or
+    /// cookies.
     pub fn has_lines(self) -> bool {
         matches!(self, Self::RestApi | Self::LoadBalancerMultiValue)
     }
 
-    /// The event of a request for `/` with these `Cookie` lines.
+    /// Returns the event of a request for `/` with these `Cookie` lines.
     pub fn event(self, lines: &[&str]) -> Value {
         let joined = lines.join("; ");
         let text = match self {
@@ -56,7 +57,7 @@ impl Shape {
                 event["cookies"] = json!(lines);
                 event["headers"]["cookie"] = json!(joined);
             }
-            // The last line beside all of them.
+            // The last line is also sent alone, next to all lines.
             Self::RestApi => {
                 event["headers"]["Cookie"] = json!(lines.last());
                 event["multiValueHeaders"]["Cookie"] = json!(lines);
@@ -71,7 +72,7 @@ impl Shape {
         event
     }
 
-    /// A visit with these `Cookie` lines, by the way that `lambda_sessions::run` takes.
+    /// Sends a visit with these `Cookie` lines, in the same way as `lambda_sessions::run`.
     pub async fn visit<S, H, F, R>(
         self,
         sessions: &SessionLayer<S>,

@@ -1,7 +1,8 @@
-//! A function in a process of its own, behind a Lambda runtime API of the test's.
+//! A function in its own process, behind a Lambda runtime API that the test provides.
 //!
-//! The process is the test's own program, told to run one test alone: that one has `lambda_http`'s
-//! real runtime poll here for invocations. It can be frozen and thawed, as Lambda does.
+//! The process is the test's own program, which is told to run one test alone. That test lets
+//! `lambda_http`'s real runtime poll here for invocations. The process can be frozen and thawed, as
+//! Lambda does.
 
 use std::collections::{HashMap, VecDeque};
 use std::process::{Child, Command, Stdio};
@@ -20,16 +21,16 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{Reply, Table, Visitor};
 
-/// Says to the process that it is one, and which.
+/// The variable that tells the process that it is a function, and which one.
 pub const FUNCTION: &str = "LAMBDA_SESSIONS_TEST_FUNCTION";
 
-/// Which function this process is to be, if it was started for that.
+/// Returns the function that this process is to be, if it was started for that.
 pub fn role() -> Option<String> {
     std::env::var(FUNCTION).ok()
 }
 
-/// A command that runs one test of this program, without the variables that are ours, the SDK's or
-/// Lambda's, and with these.
+/// Returns a command that runs one test of this program with these variables. It removes the
+/// variables of this crate, the SDK and Lambda.
 pub fn this_program(test: &str, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
@@ -54,16 +55,16 @@ pub struct Function {
     api: Arc<RuntimeApi>,
 }
 
-/// What came of an invocation.
+/// The result of an invocation.
 #[derive(Debug)]
 pub enum Outcome {
     Response(Bytes),
-    /// What the runtime reported instead.
+    /// The error that the runtime reported instead.
     Error(Value),
 }
 
 impl Function {
-    /// One that calls itself so, on the table at that endpoint.
+    /// Starts a function with this role, on the table at that endpoint.
     pub async fn start(role: &str, table: &Table, endpoint: &str) -> Self {
         Self::start_with(role, table, endpoint, &[]).await
     }
@@ -94,7 +95,7 @@ impl Function {
         Self { process, api }
     }
 
-    /// A request by way of API Gateway, to whose answer the function has ten seconds.
+    /// Sends a request through API Gateway. The function has ten seconds for the response.
     pub async fn visit(&self, visitor: &mut Visitor, path: &str) -> Reply {
         match self.invoke(visitor.event(path)).await {
             Outcome::Response(response) => visitor.take(&read(&response)),
@@ -115,7 +116,7 @@ impl Function {
             .expect("the runtime API lives")
     }
 
-    /// How many invocations were in its hands at once, at most.
+    /// Returns the maximum number of invocations that the function handled at once.
     pub fn most_at_once(&self) -> usize {
         self.api.state.lock().unwrap().most
     }
@@ -143,8 +144,8 @@ impl Drop for Function {
     }
 }
 
-/// A response, buffered or streamed. The second begins with its status and headers, and eight zero
-/// bytes.
+/// Reads a response, buffered or streamed. A streamed one begins with its status and headers, and
+/// eight zero bytes.
 fn read(response: &[u8]) -> Value {
     let zeros = response.windows(8).position(|eight| eight == [0; 8]);
     let Some(end) = zeros else {
@@ -156,7 +157,7 @@ fn read(response: &[u8]) -> Value {
     prelude
 }
 
-/// What Lambda has beside each process, for it to poll.
+/// The queue that Lambda provides for each process to poll.
 #[derive(Default)]
 struct RuntimeApi {
     state: Mutex<Queue>,
@@ -166,7 +167,7 @@ struct RuntimeApi {
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<(String, Value, SystemTime)>,
-    /// Who waits for what came of it.
+    /// The senders for those who wait for the result of an invocation.
     asked: HashMap<String, oneshot::Sender<Outcome>>,
     count: usize,
     running: usize,
@@ -221,7 +222,7 @@ impl RuntimeApi {
                 let mut queue = self.state.lock().unwrap();
                 queue.running -= 1;
                 let asked = queue.asked.remove(*id).expect("it was asked once");
-                // Whoever asked may have lost budget.
+                // The caller may have stopped waiting.
                 let _ = asked.send(outcome);
                 answer(202).body(Full::default()).unwrap()
             }

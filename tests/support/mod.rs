@@ -1,5 +1,5 @@
-//! What the tests share: a real DynamoDB emulator of their own, a proxy that counts and can
-//! answer in its place, a client that keeps cookies, and a clock that they set.
+//! The shared parts of the tests: an embedded DynamoDB emulator, a proxy that counts calls and can
+//! answer them itself, a client that keeps cookies, and a clock that tests set.
 #![allow(dead_code, unused_imports, unreachable_pub)] // each test file uses a part of it
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)] // as in any test
 
@@ -26,7 +26,7 @@ pub use visitor::{Reply, Visitor};
 pub use wire::{Fate, Wire};
 
 /// A clock that stands still until it is moved. It begins in 2033, which no store's own clock
-/// takes for the past.
+/// treats as past.
 #[derive(Clone)]
 pub struct Clock(Arc<AtomicU64>);
 
@@ -43,7 +43,7 @@ impl Clock {
         self.0.fetch_add(duration.as_secs(), Ordering::SeqCst);
     }
 
-    /// For `SessionLayer::clock`.
+    /// Returns a function for `SessionLayer::clock`.
     pub fn reader(&self) -> impl Fn() -> SystemTime + Send + Sync + 'static {
         let clock = self.clone();
         move || UNIX_EPOCH + Duration::from_secs(clock.seconds())

@@ -1,5 +1,5 @@
-//! A proxy on the wire in front of DynamoDB: it writes down every call by its `X-Amz-Target`, and
-//! does with it what a test tells it to.
+//! A proxy on the wire in front of DynamoDB. It records every call by its `X-Amz-Target`, and
+//! handles it as the test says.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -20,56 +20,57 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// What the proxy does with a call.
+/// The way in which the proxy handles a call.
 #[derive(Clone)]
 pub enum Answer {
-    /// Passes it on.
+    /// Forwards the call.
     Forward,
-    /// Answers so, and passes nothing on.
+    /// Replies with this and forwards nothing.
     Reply(u16, String),
-    /// Passes it on, and answers so whatever came back.
+    /// Forwards the call, and replies with this whatever the upstream response was.
     ForwardThenReply(u16, String),
-    /// Passes it on after that time.
+    /// Forwards the call after this time.
     Delay(Duration),
-    /// Takes it, and never answers.
+    /// Accepts the call and never answers.
     Hang,
-    /// Takes it, and closes the connection.
+    /// Accepts the call and closes the connection.
     Reset,
-    /// Says that it failed, and passes it on after that time all the same.
+    /// Reports a failure, but forwards the call after this time.
     Late(Duration),
-    /// Says that it failed, and passes it on right after the so-manieth call after it.
+    /// Reports a failure, and forwards the call right after this many later calls.
     Overtaken(usize),
-    /// Passes it on, and never answers.
+    /// Forwards the call and never answers.
     ForwardThenHang,
-    /// Passes it on, and closes the connection.
+    /// Forwards the call and closes the connection.
     ForwardThenReset,
     /// Answers a read that is not strongly consistent with the item as it was before its last
-    /// write. Needs [`Proxy::keep_copies`]; passes anything else on.
+    /// write. This requires [`Proxy::keep_copies`]. Other calls are forwarded.
     Stale,
-    /// Waits for a test to say what becomes of it.
+    /// Lets the test decide while the call waits.
     Ask(Question),
 }
 
-/// What a test does while a call waits in the proxy, and what becomes of the call then.
+/// A function that a test runs while a call waits in the proxy, and that decides how the call is
+/// handled.
 pub type Question = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
 
 impl Answer {
-    /// DynamoDB's error of that name.
+    /// Returns DynamoDB's error of that name.
     pub fn error(status: u16, name: &str) -> Self {
         Self::Reply(status, error_body(name))
     }
 
-    /// The call succeeds, and its acknowledgement is lost on the way.
+    /// Makes the call succeed, but its response is lost.
     pub fn lost() -> Self {
         Self::ForwardThenReply(500, error_body("InternalServerError"))
     }
 
-    /// DynamoDB's error of that name and with that message.
+    /// Returns DynamoDB's error of that name and with that message.
     pub fn error_saying(status: u16, name: &str, message: &str) -> Self {
         Self::Reply(status, error_with(name, message))
     }
 
-    /// What that comes to.
+    /// Runs `question` while the call waits, and handles the call as its result says.
     pub fn ask<F>(question: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Self> + Send + 'static,
@@ -77,7 +78,7 @@ impl Answer {
         Self::Ask(Arc::new(move || Box::pin(question())))
     }
 
-    /// This, once that has happened.
+    /// Handles the call in this way, once `happening` is complete.
     pub fn after<F>(self, happening: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -143,7 +144,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The access key that it was signed with.
+    /// Returns the access key that signed the request.
     pub fn access_key(&self) -> &str {
         let authorization = self.headers["authorization"].to_str().unwrap();
         let credential = authorization.split("Credential=").nth(1).unwrap();
@@ -161,18 +162,18 @@ pub struct Proxy {
     seen: Arc<Mutex<Vec<Seen>>>,
     edit: Arc<Mutex<Option<Edit>>>,
     edit_reply: Arc<Mutex<Option<EditReply>>>,
-    /// By how many seconds DynamoDB's clock is ahead of this machine's.
+    /// The seconds by which DynamoDB's clock is ahead of this machine's.
     ahead: Arc<Mutex<Option<i64>>>,
-    /// The calls that are to be passed on late, and after how many others.
+    /// The calls that are to be forwarded late, and how many others go first.
     overtaken: Arc<Mutex<Vec<(usize, Call)>>>,
     copies: Arc<Mutex<Option<Copies>>>,
 }
 
-/// What `GetItem` said of each item before it was last written. Several proxies may share it.
+/// The responses of `GetItem` for each item before its last write. Several proxies may share them.
 pub type Copies = Arc<Mutex<HashMap<String, Bytes>>>;
 
 impl Proxy {
-    /// In front of DynamoDB at that endpoint.
+    /// Starts a proxy in front of DynamoDB at that endpoint.
     pub async fn start(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let forward: Script = Arc::new(|_, _| Answer::Forward);
@@ -208,13 +209,14 @@ impl Proxy {
         proxy
     }
 
-    /// What it does from now on, by the operation and how many calls of it came before.
+    /// Sets how calls are handled from now on, by the operation and the number of its earlier
+    /// calls.
     pub fn answer(&self, script: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) {
         self.calls.lock().unwrap().clear();
         *self.script.lock().unwrap() = Arc::new(script);
     }
 
-    /// What it makes of each request, of which operation it may be, before it does anything with it.
+    /// Edits each request, by its operation, before it is handled.
     pub fn edit(&self, edit: impl Fn(&str, &mut Value) + Send + Sync + 'static) {
         *self.edit.lock().unwrap() = Some(Arc::new(edit));
     }
@@ -224,28 +226,28 @@ impl Proxy {
         *self.edit_reply.lock().unwrap() = Some(Arc::new(edit));
     }
 
-    /// From now on DynamoDB's clock is so many seconds ahead of this machine's. It refuses what was
-    /// signed more than five minutes ago or hence, and each of its replies has its date.
+    /// Sets DynamoDB's clock to this many seconds ahead of this machine's. It then refuses
+    /// signatures that are more than five minutes off, and each of its replies has its date.
     pub fn set_clock(&self, ahead: i64) {
         *self.ahead.lock().unwrap() = Some(ahead);
     }
 
-    /// From now on it looks at each item before it passes on a write to it.
+    /// Makes the proxy read each item before it forwards a write to it.
     pub fn keep_copies(&self, copies: &Copies) {
         *self.copies.lock().unwrap() = Some(Arc::clone(copies));
     }
 
-    /// The operations that were called since this was last asked, in order.
+    /// Returns the operations since the last call, in order, and clears them.
     pub fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.calls.lock().unwrap())
     }
 
-    /// The requests since this was last asked, in order.
+    /// Returns the requests since the last call, in order, and clears them.
     pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
 
-    /// How many connections have come in.
+    /// Returns the number of connections that have come in.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
@@ -375,11 +377,11 @@ impl Proxy {
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         let mut body: Value = serde_json::from_slice(&body).unwrap();
         edit(operation, status, &mut body);
-        // Without the checksum, which is no more that of the body.
+        // The checksum is left out, because it no longer matches the body.
         reply(status, body.to_string())
     }
 
-    /// The older copy that a read may be served.
+    /// Returns the older copy that a read may be served.
     fn copy_for(&self, call: &Call) -> Option<Bytes> {
         let body: Value = serde_json::from_slice(&call.body).unwrap();
         if call.operation != "GetItem" || body["ConsistentRead"] == json!(true) {
@@ -395,7 +397,7 @@ impl Proxy {
     }
 }
 
-/// One call of the SDK's.
+/// A call of the SDK.
 struct Call {
     operation: String,
     parts: hyper::http::request::Parts,
@@ -403,7 +405,7 @@ struct Call {
 }
 
 impl Call {
-    /// The tables and keys that it writes.
+    /// Returns the tables and keys that the call writes.
     fn writes(&self) -> Vec<(Value, Value)> {
         let body: Value = serde_json::from_slice(&self.body).unwrap();
         let key_of = |write: &Value| match &write["Item"] {
@@ -424,7 +426,7 @@ impl Call {
         }
     }
 
-    /// A read of one of them, by the same client.
+    /// Returns a read of one of these items, by the same client.
     fn read(&self, table: &Value, key: &Value) -> Self {
         let mut parts = self.parts.clone();
         let target = HeaderValue::from_static("DynamoDB_20120810.GetItem");
@@ -443,7 +445,7 @@ fn operation(target: &HeaderValue) -> String {
     target.rsplit('.').next().unwrap().to_owned()
 }
 
-/// DynamoDB itself.
+/// The upstream DynamoDB.
 #[derive(Clone)]
 struct Upstream {
     client: Client<HttpConnector, Full<Bytes>>,
@@ -471,7 +473,7 @@ impl Upstream {
     }
 }
 
-/// What makes the server close a connection without an answer.
+/// An error that makes the server close a connection without an answer.
 #[derive(Debug)]
 struct Reset;
 

@@ -1,5 +1,5 @@
-//! A client that keeps cookies, in front of the real `lambda_http` adapter: it is fed with API
-//! Gateway's event JSON, and gives its response JSON.
+//! A client that keeps cookies, in front of the real `lambda_http` adapter. It sends API Gateway's
+//! event JSON and reads the response JSON.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -11,14 +11,14 @@ use lambda_sessions::{Session, SessionLayer, SessionStore};
 use serde_json::{Value, json};
 use tower::Layer;
 
-/// A browser, or `curl -b jar -c jar`.
+/// A client like a browser, or like `curl -b jar -c jar`.
 #[derive(Clone, Default)]
 pub struct Visitor {
     pub jar: BTreeMap<String, String>,
     headers: BTreeMap<String, String>,
 }
 
-/// What came back through the adapter.
+/// The response that came back through the adapter.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u64,
@@ -28,12 +28,12 @@ pub struct Reply {
 }
 
 impl Visitor {
-    /// Someone without cookies.
+    /// Creates a visitor without cookies.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Someone who brings this cookie.
+    /// Creates a visitor with this cookie.
     pub fn with_cookie(name: &str, value: &str) -> Self {
         let mut visitor = Self::new();
         visitor.jar.insert(name.to_owned(), value.to_owned());
@@ -44,12 +44,12 @@ impl Visitor {
         self.headers.insert(name.to_owned(), value.to_owned());
     }
 
-    /// The value of the session's cookie.
+    /// Returns the value of the session's cookie.
     pub fn cookie(&self) -> Option<&str> {
         self.jar.get("__Host-sid").map(String::as_str)
     }
 
-    /// A request to a wrapped handler.
+    /// Sends a request to a wrapped handler.
     pub async fn visit<S, H, F, R>(&mut self, sessions: &SessionLayer<S>, handler: H) -> Reply
     where
         S: SessionStore + Clone,
@@ -61,7 +61,7 @@ impl Visitor {
         reply.expect("the handler, or `on_error`, answers")
     }
 
-    /// The same, where it is the runtime that may have to answer.
+    /// Sends a request like `visit`, but returns the error that the runtime would have to answer.
     pub async fn try_visit<S, H, F, R>(
         &mut self,
         sessions: &SessionLayer<S>,
@@ -76,7 +76,7 @@ impl Visitor {
         self.send(sessions.wrap(handler)).await
     }
 
-    /// A request to a handler behind the tower layer.
+    /// Sends a request to a handler behind the tower layer.
     pub async fn visit_layered<S, H, F, R>(
         &mut self,
         sessions: &SessionLayer<S>,
@@ -113,7 +113,7 @@ impl Visitor {
         self.send(sessions.layer(inner)).await
     }
 
-    /// A request to any service, as API Gateway's HTTP API sends it.
+    /// Sends a request to any service, as API Gateway's HTTP API does.
     pub async fn send<T>(&mut self, service: T) -> Result<Reply, Error>
     where
         T: Service<Request, Error = Error>,
@@ -128,7 +128,7 @@ impl Visitor {
         Ok(self.take(&serde_json::to_value(response).unwrap()))
     }
 
-    /// A request as API Gateway's HTTP API sends it.
+    /// Returns the event of a request, as API Gateway's HTTP API sends it.
     pub fn event(&self, path: &str) -> Value {
         let mut event: Value =
             serde_json::from_str(include_str!("../events/http_v2.json")).unwrap();
@@ -142,7 +142,7 @@ impl Visitor {
         event
     }
 
-    /// Takes in what came back for it.
+    /// Reads the response to it and stores its cookies.
     pub fn take(&mut self, response: &Value) -> Reply {
         let reply = Reply::read(response);
         for cookie in &reply.cookies {
@@ -185,7 +185,7 @@ impl Reply {
                     .or_insert_with(|| values.join(", "));
             }
         }
-        // An HTTP API has a list of cookies, the others have lines of a header.
+        // An HTTP API has a list of cookies, and the others have lines of a header.
         let lines = [
             &response["cookies"],
             &response["multiValueHeaders"]["set-cookie"],

@@ -1,5 +1,5 @@
-//! A proxy of bytes in front of DynamoDB, whose connections can die in the ways in which they die
-//! while an execution environment is frozen.
+//! A proxy of bytes in front of DynamoDB. Its connections can die in the same ways as while an
+//! execution environment is frozen.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,15 +7,15 @@ use tokio::io::{AsyncReadExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What becomes of a connection.
+/// The fate of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     Lives,
-    /// It is closed in order.
+    /// The connection is closed in order.
     Closed,
-    /// It is reset.
+    /// The connection is reset.
     Reset,
-    /// It stays open, and what is sent on it vanishes.
+    /// The connection stays open, and the bytes that are sent on it vanish.
     Silent,
 }
 
@@ -26,7 +26,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// In front of DynamoDB at that endpoint.
+    /// Starts a proxy in front of DynamoDB at that endpoint.
     pub async fn start(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let wire = Self {
@@ -46,12 +46,12 @@ impl Wire {
         wire
     }
 
-    /// How many connections there have been.
+    /// Returns the number of connections so far.
     pub fn connections(&self) -> usize {
         self.fates.lock().unwrap().len()
     }
 
-    /// What becomes of all that there are. Later ones live.
+    /// Decides the fate of all current connections. Later ones live.
     pub fn decide(&self, fate: Fate) {
         for connection in self.fates.lock().unwrap().iter() {
             connection.send_replace(fate);

@@ -1,8 +1,8 @@
 //! The smallest function with a session: it counts the visits of each client.
 //!
-//! With a DynamoDB of its own, in memory: `cargo xtask demo`.
+//! To run it with its own DynamoDB in memory, use `cargo xtask demo`.
 //!
-//! With one that runs already:
+//! To run it with a DynamoDB that is already running:
 //!
 //! ```sh
 //! SESSION_DYNAMODB_ENDPOINT=http://localhost:8000 AWS_REGION=us-east-1 \

@@ -1,4 +1,5 @@
-//! Coins to give away: a `GET` shows how many went, and a `POST` gives some.
+//! An application that gives coins away: a `GET` shows how many were given, and a `POST` gives
+//! some.
 
 use std::future::Future;
 
@@ -14,8 +15,8 @@ use tower_http::csrf::CsrfLayer;
 
 const GIVEN: Key<i64> = Key::new("given");
 
-/// The first layer is the outermost: a request that it refuses, with 403, reaches neither the
-/// session nor DynamoDB.
+/// Returns the application behind its layers. The first layer is the outermost: a request that it
+/// refuses with 403 reaches neither the session nor DynamoDB.
 pub(crate) fn service<S: SessionStore + Clone>(
     sessions: SessionLayer<S>,
 ) -> impl Service<Request, Response = Response<SessionBody<Body>>, Error = Error, Future: Future + Send>

@@ -1,8 +1,10 @@
-//! A form that no other site can send in its visitor's name: tower-http's [CSRF layer][csrf] outside
-//! the session, so that a forged request is refused before it costs a call to DynamoDB. What it is
-//! for, and what it leaves to do, is in `docs/csrf.md`.
+//! A form that no other site can send in its visitor's name.
 //!
-//! With a DynamoDB that runs already:
+//! tower-http's [CSRF layer][csrf] is outside the session, so that a forged request is refused
+//! before it costs a call to DynamoDB. `docs/csrf.md` says what the layer protects against and what
+//! it does not.
+//!
+//! To run it with a DynamoDB that is already running:
 //!
 //! ```sh
 //! SESSION_DYNAMODB_ENDPOINT=http://localhost:8000 AWS_REGION=us-east-1 \
@@ -24,8 +26,8 @@ use lambda_sessions::SessionLayer;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    // Fixed, and not by a variable: at TRACE the runtime logs whole events, cookies included, and
-    // the SDK what DynamoDB answers.
+    // The level is fixed and not read from a variable. At TRACE, the runtime logs whole events with
+    // their cookies, and the SDK logs DynamoDB's responses.
     subscriber::fmt()
         .with_env_filter("warn,csrf=info")
         .without_time()

@@ -1,11 +1,12 @@
-//! One JSON file per session, all in one directory.
+//! A store with one JSON file per session, all in one directory.
 //!
-//! 1. Every operation holds one lock from its read to its write. The lock is a file's, so that it
-//!    holds between processes too.
-//! 2. A file is written under another name and then renamed: a reader, or a crash, finds the old
-//!    content or the new one.
-//! 3. A file that is no session is absent, and is neither written nor deleted.
-//! 4. What has expired is absent. Nothing sweeps it: DynamoDB does that by itself.
+//! 1. Every operation holds one lock from its read to its write. It is a file lock, so it also
+//!    works between processes.
+//! 2. A file is written under another name and then renamed. A reader finds the old content or the
+//!    new content, even after a crash.
+//! 3. A file that holds no session counts as absent, and is neither written nor deleted.
+//! 4. An expired session is absent. Nothing here deletes its file, which DynamoDB would do by
+//!    itself.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind as IoErrorKind, Result as IoResult, Write};
@@ -33,8 +34,8 @@ impl FileStore {
         })
     }
 
-    /// Runs a whole operation where it may block. It runs to its end even if the request that
-    /// asked for it is dropped.
+    /// Runs a whole operation on a thread that may block. It runs to its end even if the request
+    /// that asked for it is dropped.
     async fn locked<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
@@ -82,7 +83,8 @@ impl FileStore {
         let put = || {
             let mut file = File::create(&draft)?;
             file.write_all(&text)?;
-            // Saved means saved: the name must not outlive the content.
+            // The content must be on the disk before the name is, so that a saved session survives
+            // a crash.
             file.sync_all()?;
             fs::rename(&draft, self.path(key))
         };
@@ -176,8 +178,8 @@ impl SessionStore for FileStore {
                 Found::Live(record) => renewal.apply(record)?,
                 other => return Ok(other.map(Clone::clone)),
             };
-            // In this order, for a crash in between: nothing is lost, and nobody was told the
-            // other id.
+            // This order is safe if the process crashes between the two steps: nothing is lost, and
+            // nobody knows the new id yet.
             files.write(&to, &Stored::Live(record.clone()))?;
             files.write(&from, &Stored::Tombstone(renewal.stub(&to)))?;
             Ok(Found::Live(record))
@@ -199,7 +201,8 @@ impl SessionStore for FileStore {
             if is_stub(&found) {
                 return Ok(found);
             }
-            // In this order, for a crash in between: what was destroyed is gone.
+            // This order is safe if the process crashes between the two steps: the destroyed
+            // session is gone.
             if slot.is_some() {
                 files.remove(&from)?;
             }
@@ -227,7 +230,8 @@ fn is_stub(found: &Found<()>) -> bool {
     matches!(found, Found::Redirect(_) | Found::Tombstone(_))
 }
 
-/// Before the rename nothing has happened, and the rename itself happens or does not.
+/// Converts an I/O error. Before the rename nothing has happened, and the rename itself happens or
+/// does not.
 fn unavailable(cause: std::io::Error) -> Error {
     let reason = "the directory of sessions failed";
     Error::with_source(ErrorKind::Unavailable, reason, cause)
@@ -245,7 +249,7 @@ mod tests {
         fs::remove_dir_all(directory).unwrap();
     }
 
-    /// It keeps no users, and says so where a session is to be bound to one.
+    /// The store keeps no users, and returns an error if a session is to be bound to one.
     #[tokio::test]
     async fn a_session_that_is_to_be_a_users_is_refused_and_not_stored() {
         use lambda_http::{Body, Error, Request, Service as _};

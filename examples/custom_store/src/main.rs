@@ -1,5 +1,5 @@
-//! A `SessionStore` of one's own: [`file_store`] keeps each session in a JSON file, needs no AWS
-//! at all, and passes the library's conformance suite (`cargo test -p custom_store`).
+//! A custom `SessionStore`: [`file_store`] keeps each session in a JSON file. It needs no AWS at
+//! all, and passes the library's conformance suite (`cargo test -p custom_store`).
 //!
 //! ```sh
 //! SESSION_DIRECTORY=target/sessions cargo lambda watch -p custom_store
@@ -18,7 +18,8 @@ use crate::file_store::FileStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    // Fixed, and not by a variable: at TRACE the runtime logs whole events, cookies included.
+    // The level is fixed and not read from a variable. At TRACE, the runtime logs whole events with
+    // their cookies.
     subscriber::fmt()
         .with_env_filter("warn")
         .without_time()

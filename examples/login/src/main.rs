@@ -1,10 +1,13 @@
-//! A login, a logout, and "your devices": a new session id at the login, so that one planted before
-//! it is worth nothing; no record and no cookie after the logout; and a list of the user's sessions,
-//! of which all others can be ended.
+//! A login, a logout and a list of "your devices".
 //!
-//! With a DynamoDB of its own, in memory: `cargo xtask demo --example login`.
+//! The login cycles the id, so that an id that was planted before is worthless. After the logout
+//! there is no record and no cookie. The list shows the user's sessions, and the user can end all
+//! others.
 //!
-//! With one that runs already, and has the tables `sessions` and `sessions-users`:
+//! To run it with its own DynamoDB in memory, use `cargo xtask demo --example login`.
+//!
+//! To run it with a DynamoDB that is already running and has the tables `sessions` and
+//! `sessions-users`:
 //!
 //! ```sh
 //! SESSION_DYNAMODB_ENDPOINT=http://localhost:8000 AWS_REGION=us-east-1 \
@@ -27,8 +30,8 @@ const USER: Key<String> = Key::new("user");
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    // Fixed, and not by a variable: at TRACE the runtime logs whole events, cookies included, and
-    // the SDK whole answers.
+    // The level is fixed and not read from a variable. At TRACE, the runtime logs whole events with
+    // their cookies, and the SDK logs whole responses.
     subscriber::fmt()
         .with_env_filter("warn,login=info")
         .without_time()
@@ -64,7 +67,7 @@ struct Credentials {
 }
 
 fn login(request: &Request, session: &Session) -> Result<Response<String>, Error> {
-    // A form or JSON, as the content type says. The error would quote what was sent.
+    // The body is a form or JSON, according to its content type. The error would quote the body.
     let Ok(Some(credentials)) = request.payload::<Credentials>() else {
         return text(StatusCode::BAD_REQUEST, "send user and password");
     };
@@ -72,7 +75,7 @@ fn login(request: &Request, session: &Session) -> Result<Response<String>, Error
         tracing::warn!("a login failed");
         return text(StatusCode::UNAUTHORIZED, "wrong user or password");
     }
-    // Whoever knew the id before the login must not share what comes after it.
+    // A client that knew the id before the login must not share the session after it.
     session.log_in(&credentials.user)?;
     session.set_label(device(request))?;
     session.insert(USER, &credentials.user)?;
@@ -84,7 +87,7 @@ fn logout(session: &Session) -> Result<Response<String>, Error> {
     text(StatusCode::OK, "goodbye")
 }
 
-/// The sessions of whoever is logged in, the last seen first.
+/// Lists the sessions of the user who is logged in, the last seen first.
 async fn devices(session: &Session) -> Result<Response<String>, Error> {
     let sessions = session.user_sessions().await?;
     let lines = sessions.iter().map(|info| {
@@ -94,13 +97,13 @@ async fn devices(session: &Session) -> Result<Response<String>, Error> {
     text(StatusCode::OK, &lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// What should follow a change of password as well.
+/// Ends the user's other sessions. A change of password should do so as well.
 async fn logout_elsewhere(session: &Session) -> Result<Response<String>, Error> {
     session.revoke_others().await?;
     text(StatusCode::OK, "logged out everywhere else")
 }
 
-/// What the list calls this login. A real one would say "Firefox on Linux".
+/// Returns the name of this login in the list. A real function would say "Firefox on Linux".
 fn device(request: &Request) -> &str {
     let agent = request.headers().get(USER_AGENT);
     agent
@@ -108,8 +111,8 @@ fn device(request: &Request) -> &str {
         .unwrap_or("an unknown device")
 }
 
-/// A toy. A real one verifies a salted, slow hash, such as Argon2id, of whoever the user is, and
-/// takes as long for a user that does not exist.
+/// Checks the password, as a toy. A real function verifies a salted, slow hash, such as Argon2id.
+/// It does so for every user, and takes as long for a user that does not exist.
 fn is_right(credentials: &Credentials) -> bool {
     credentials.user == "alice" && credentials.password == "wonderland"
 }
