@@ -1,7 +1,7 @@
-//! Settings, their defaults, and the environment: all three in this one place.
+//! The settings, their defaults and the environment variables, all in this one place.
 //!
-//! 1. A variable that is not set is its default. One that is set and does not parse is an error
-//!    that names it, never a silent default.
+//! 1. A variable that is not set means its default. A variable that is set and does not parse is an
+//!    error that names it, never a silent default.
 //! 2. The process environment and the system clock are read here and nowhere else.
 
 use std::fmt;
@@ -22,28 +22,29 @@ use crate::signing::{Signer, SigningKey};
 use crate::transport::{Transport, carrier};
 use crate::user::Pseudonym;
 
-/// Default of `max_size`: 64 KB, a sixth of what an item may have, and 64 write units a save.
+/// The default of `max_size`: 64 KB. That is a sixth of what an item may have, and 64 write units a
+/// save.
 pub(crate) const DEFAULT_MAX_SIZE: usize = 64 * 1024;
-/// Default of `SESSION_DYNAMODB_TABLE`.
+/// The default of `SESSION_DYNAMODB_TABLE`.
 const DEFAULT_TABLE: &str = "sessions";
-/// Default of `SESSION_DYNAMODB_HEADER_NAME`, which is the predecessor's.
+/// The default of `SESSION_DYNAMODB_HEADER_NAME`, as in the predecessor of this crate.
 const DEFAULT_HEADER: &str = "X-SessionId";
 
 pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 pub(crate) type OnError = Arc<dyn Fn(&Error) -> Response<String> + Send + Sync>;
 
-/// Everything that a layer can be told, as it was told.
+/// All settings of a layer, as they were given.
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) cookie: CookieSettings,
-    /// The first one counts.
+    /// The previous cookies. The first one takes precedence.
     pub(crate) previous_cookies: Vec<PreviousCookie>,
     /// The header that carries the id instead of a cookie.
     pub(crate) header: Option<String>,
-    /// The newest first. `None` leaves ids unsigned.
+    /// The signing keys, the newest first. If this is `None`, ids are not signed.
     pub(crate) signing_keys: Option<Vec<SigningKey>>,
     pub(crate) user_hash_key: Option<SigningKey>,
-    /// The application among several on a table.
+    /// The name of the application, if several share a table.
     pub(crate) audience: Option<String>,
     pub(crate) expiry: Expiry,
     pub(crate) max_size: usize,
@@ -69,12 +70,12 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What the environment says of a layer.
+    /// Reads the settings of a layer from environment variables.
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured), naming the variable, for a value that does not
-    /// parse; without one, for a combination that cannot work.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured). The error names the variable if a
+    /// value does not parse. It names none if a combination cannot work.
     pub(crate) fn from_variables(variables: &Variables<'_>) -> Result<Self, Error> {
         let mut settings = Self::default();
         let cookie = &mut settings.cookie;
@@ -122,11 +123,11 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Turns what was asked for into what can work.
+    /// Checks the settings and turns them into a transport.
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured) with the reason.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) and the reason.
     pub(crate) fn validate(&self) -> Result<Transport, Error> {
         self.expiry.validate()?;
         if self
@@ -146,11 +147,12 @@ impl Settings {
         (self.clock)().into()
     }
 
-    /// What the store knows a user by. Each audience has a key of its own for it.
+    /// Returns the pseudonym by which the store knows a user. Each audience has a key of its own
+    /// for it.
     ///
     /// # Errors
     ///
-    /// As [`Pseudonym::of`].
+    /// Fails like [`Pseudonym::of`].
     pub(crate) fn pseudonym(&self, user: &str) -> Result<Pseudonym, Error> {
         let of_audience = match (&self.audience, &self.user_hash_key) {
             (None, _) => None,
@@ -176,7 +178,7 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// What the environment says of the table and how to reach it.
+/// The table and how to reach it, as the environment variables say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TableSettings {
     pub(crate) table: String,
@@ -189,7 +191,7 @@ pub(crate) struct TableSettings {
 impl TableSettings {
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured), naming the variable.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) and names the variable.
     pub(crate) fn from_variables(variables: &Variables<'_>) -> Result<Self, Error> {
         let endpoint = |text: &str| {
             let uri: Uri = text.parse().ok()?;
@@ -214,11 +216,11 @@ impl TableSettings {
     }
 }
 
-/// Environment variables, from wherever they come.
+/// Environment variables, from any source.
 pub(crate) struct Variables<'a>(pub(crate) &'a dyn Fn(&str) -> Option<std::ffi::OsString>);
 
 impl Variables<'_> {
-    /// Those of the process.
+    /// Returns the variables of the process.
     #[allow(clippy::disallowed_methods)] // the one module that reads the environment
     pub(crate) fn of_process() -> Self {
         Self(&|name| std::env::var_os(name))
@@ -259,7 +261,7 @@ impl Variables<'_> {
         let Some(value) = (self.0)(name) else {
             return Ok(None);
         };
-        // The value itself stays out of the message: it may be a secret in the wrong place.
+        // The message leaves out the value, which may be a secret in the wrong place.
         value.to_str().and_then(parse).map(Some).ok_or_else(|| {
             Error::new(
                 ErrorKind::Misconfigured,
@@ -269,13 +271,13 @@ impl Variables<'_> {
     }
 }
 
-/// The system's clock.
+/// Reads the system's clock.
 #[allow(clippy::disallowed_methods)] // the one module that reads the clock
 pub(crate) fn system_clock() -> SystemTime {
     SystemTime::now()
 }
 
-/// Whether it can be a table's name, or its ARN.
+/// Returns whether the text can be a table's name or its ARN.
 pub(crate) fn is_table(table: &str) -> bool {
     let is_name = |name: &str| {
         (3..=255).contains(&name.len())
@@ -295,7 +297,7 @@ fn is_audience(name: &str) -> bool {
     (1..=256).contains(&name.len())
 }
 
-/// A Region becomes a label of a host's name.
+/// Returns whether the text can be a Region, which becomes a label of a host name.
 fn is_region(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text
@@ -303,7 +305,7 @@ fn is_region(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// A key in base64, of either alphabet, padded or not.
+/// Decodes a key from base64, of either alphabet, with or without padding.
 fn signing_key(text: &str) -> Option<SigningKey> {
     let any_padding =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);

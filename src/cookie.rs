@@ -1,13 +1,13 @@
-//! The session's cookie: reading it, and writing it.
+//! Reads and writes the session's cookie.
 //!
 //! 1. The `Cookie` header is bytes. It is split on `;`, spaces and tabs are trimmed, the name is
-//!    compared exactly, nothing is decoded: other parsers trim Unicode white space or decode names,
-//!    and so let a sibling domain smuggle in a cookie that passes for ours.
-//! 2. A cookie is removed with the attributes it was set with; browsers ignore the removal of a
-//!    `__Host-` cookie otherwise.
-//! 3. What a browser would refuse to keep is refused at start ([RFC 6265bis]).
-//! 4. A browser tells two cookies of one name apart by domain, path and partition, and a request by
-//!    nothing. A value of a name that has two scopes carries a hint of its own scope.
+//!    compared exactly, and nothing is decoded. Other parsers trim Unicode white space or decode
+//!    names. A sibling domain can then set a cookie that they take for ours.
+//! 2. A cookie is removed with the attributes that it was set with. Otherwise browsers ignore the
+//!    removal of a `__Host-` cookie.
+//! 3. A cookie that a browser would refuse to keep is an error at the start ([RFC 6265bis]).
+//! 4. A browser distinguishes cookies of the same name by domain, path and partition. A request
+//!    shows none of these. If a name has two scopes, its values carry a hint of their own scope.
 //!
 //! [RFC 6265bis]: https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis
 
@@ -27,23 +27,25 @@ use crate::error::{Error, ErrorKind};
 pub(crate) use crate::cookie::cookies::Cookies;
 pub use crate::cookie::previous::PreviousCookie;
 
-/// The name, where the attributes allow its prefix.
+/// The default name if the attributes allow its prefix.
 const DEFAULT_NAME: &str = "__Host-sid";
-/// The name, where they do not.
+/// The default name if the attributes do not allow a prefix.
 const PLAIN_NAME: &str = "sid";
-/// Browsers keep no cookie longer than this (RFC 6265bis, 5.5).
+/// The longest time for which browsers keep a cookie (RFC 6265bis, 5.5).
 const MAX_AGE_SECONDS: u64 = 400 * 24 * 60 * 60;
-/// They ignore an attribute longer than this (RFC 6265bis, 5.6), in bytes.
+/// The longest attribute that browsers do not ignore (RFC 6265bis, 5.6), in bytes.
 const MAX_ATTRIBUTE_BYTES: usize = 1024;
-/// They refuse a name and value longer than 4096 bytes together; this leaves ample room for both.
+/// The longest name that is accepted. Browsers refuse a name and value over 4096 bytes together, so
+/// this leaves ample room for both.
 const MAX_NAME_BYTES: usize = 256;
-/// How many characters of a hash tell two scopes of one name apart: a client holds two or three.
+/// The number of hash characters that distinguish the scopes of one name. A client holds two or
+/// three scopes.
 const TAG_CHARS: usize = 6;
 
-/// The cookie as it was asked for. It may be one that no browser would keep.
+/// The settings of the cookie as they were given. Browsers might refuse to keep it.
 #[derive(Clone, Debug)]
 pub(crate) struct CookieSettings {
-    /// `None` is the default, which depends on the other attributes.
+    /// The name. If it is `None`, the default depends on the other attributes.
     pub(crate) name: Option<String>,
     pub(crate) path: String,
     pub(crate) domain: Option<String>,
@@ -79,8 +81,8 @@ pub(crate) struct SessionCookie {
 impl SessionCookie {
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured) with the reason, for a cookie that browsers
-    /// would refuse or that would break the header.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) and the reason if browsers would
+    /// refuse the cookie, or if it would break the header.
     pub(crate) fn new(settings: &CookieSettings) -> Result<Self, Error> {
         let host_allowed = settings.secure && settings.domain.is_none() && settings.path == "/";
         let name = match &settings.name {
@@ -107,7 +109,7 @@ impl SessionCookie {
         {
             return refuse("a domain has letters or digits, and else `-` and `.` only");
         }
-        // Browsers compare the prefixes without regard to case.
+        // Browsers ignore case when they compare the prefixes.
         let prefixed = |prefix: &str| {
             name.get(..prefix.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
@@ -134,7 +136,7 @@ impl SessionCookie {
         })
     }
 
-    /// The values of this cookie in the `Cookie` headers, of which HTTP/2 may split one into
+    /// Returns the values of this cookie in the `Cookie` headers. HTTP/2 may split one header into
     /// several.
     pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
         headers
@@ -145,7 +147,7 @@ impl SessionCookie {
             .filter_map(|(name, value)| (name == self.name.as_bytes()).then_some(value))
     }
 
-    /// The header that gives the client this value for so many seconds.
+    /// Returns the header that sets this value for `seconds` seconds.
     pub(crate) fn issue(&self, value: &str, seconds: u64) -> HeaderValue {
         let mut cookie = self.bare(value);
         if !self.settings.browser_session {
@@ -155,7 +157,7 @@ impl SessionCookie {
         header_value(&cookie)
     }
 
-    /// The header that makes the client forget it.
+    /// Returns the header that removes the cookie from the client.
     pub(crate) fn removal(&self) -> HeaderValue {
         let mut cookie = self.bare("");
         cookie.set_max_age(Duration::ZERO);
@@ -163,15 +165,16 @@ impl SessionCookie {
         header_value(&cookie)
     }
 
-    /// Whether a `Set-Cookie` header of a handler's is this cookie: of its name, its domain and its
-    /// path. A header without a path has the request's, which may be this one.
+    /// Returns whether a `Set-Cookie` header of a handler sets this cookie: the name, the domain
+    /// and the path are the same. A header without a path has the request's path, which may be this
+    /// one.
     pub(crate) fn is_set_by(&self, header: &HeaderValue) -> bool {
         let mut parts = header.as_bytes().split(|byte| *byte == b';');
         if parts.next().and_then(pair).map(|(name, _)| name) != Some(self.name.as_bytes()) {
             return false;
         }
         let (mut domain, mut path) = (&b""[..], &b""[..]);
-        // Of an attribute that is there twice, the last one counts.
+        // If an attribute occurs twice, the last one counts.
         for (name, value) in parts.filter_map(pair) {
             if name.eq_ignore_ascii_case(b"domain") {
                 domain = value;
@@ -192,7 +195,7 @@ impl SessionCookie {
         self.name == other.name
     }
 
-    /// Whether browsers take the two for one cookie.
+    /// Returns whether browsers treat the two as the same cookie.
     pub(crate) fn has_scope_of(&self, other: &Self) -> bool {
         self.has_name_of(other)
             && self.domain().eq_ignore_ascii_case(other.domain())
@@ -200,7 +203,7 @@ impl SessionCookie {
             && self.settings.partitioned == other.settings.partitioned
     }
 
-    /// A hint of the scope, for values of a name that has another scope as well.
+    /// Returns a hint of the scope, for values of a name that has another scope as well.
     pub(crate) fn scope_tag(&self) -> String {
         let scope = format!(
             "{}\n{}\n{}",
@@ -213,7 +216,7 @@ impl SessionCookie {
         tag
     }
 
-    /// The domain without its leading dot; empty for a cookie of one host.
+    /// Returns the domain without its leading dot, or an empty text for a cookie of one host.
     fn domain(&self) -> &str {
         let domain = self.settings.domain.as_deref().unwrap_or_default();
         domain.strip_prefix('.').unwrap_or(domain)
@@ -225,7 +228,8 @@ impl SessionCookie {
             .path(settings.path.as_str())
             .same_site(settings.same_site)
             .build();
-        // Set when true only: a `false` that is set is one that `SameSite=None` overrides.
+        // `secure` is set only when it is true, because `SameSite=None` overrides an explicit
+        // `false`.
         if settings.secure {
             cookie.set_secure(true);
         }
@@ -243,17 +247,17 @@ impl SessionCookie {
 }
 
 fn header_value(cookie: &Cookie<'_>) -> HeaderValue {
-    // Name, path and domain were checked by `SessionCookie::new`; a value is base64url and a dot.
+    // `SessionCookie::new` has checked the name, path and domain. A value is base64url and a dot.
     HeaderValue::try_from(cookie.to_string()).expect("checked to be visible ASCII")
 }
 
-/// The name and the value of a pair, trimmed.
+/// Returns the name and the value of a pair, trimmed.
 fn pair(pair: &[u8]) -> Option<(&[u8], &[u8])> {
     let equals = pair.iter().position(|byte| *byte == b'=')?;
     Some((trim(&pair[..equals]), trim(&pair[equals + 1..])))
 }
 
-/// Space and tab, as RFC 6265 says, and nothing else.
+/// Trims spaces and tabs, as RFC 6265 says, and nothing else.
 fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
@@ -261,18 +265,18 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// Whether it can be a cookie's name: a token as of RFC 9110, 5.6.2.
+/// Returns whether the text can be a cookie's name: a token in the sense of RFC 9110, 5.6.2.
 pub(crate) fn is_name(text: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     (1..=MAX_NAME_BYTES).contains(&text.len()) && text.bytes().all(is_token)
 }
 
-/// Whether it can be a cookie's path.
+/// Returns whether the text can be a cookie's path.
 pub(crate) fn is_path(text: &str) -> bool {
     text.starts_with('/') && is_attribute(text)
 }
 
-/// Whether it can be a cookie's domain.
+/// Returns whether the text can be a cookie's domain.
 pub(crate) fn is_domain(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_alphanumeric())
         && text

@@ -1,21 +1,23 @@
-//! The value that carries an id, in a cookie or in a header: `id[.signature][~hint]`.
+//! Reads and writes the value that carries an id, in a cookie or in a header:
+//! `id[.signature][~hint]`.
 //!
-//! 1. Where ids are signed, a value counts only with the signature of one of the keys, and every
-//!    other value is ignored. An id that an older key signed is signed anew. Where ids are not
-//!    signed, a signature is passed over: a function that signs may serve the same clients.
-//! 2. A hint that is not understood is ignored, so that old and new versions of a function serve
-//!    the same clients.
-//! 3. Two different ids are both refused: one of them was planted, and nothing tells which.
-//! 4. What is refused here costs no call to the store.
+//! 1. If ids are signed, a value counts only with the signature of one of the keys, and every other
+//!    value is ignored. An id that an older key signed is signed anew. If ids are not signed, a
+//!    signature is ignored: a function that signs may serve the same clients.
+//! 2. An unknown hint is ignored, so that old and new versions of a function can serve the same
+//!    clients.
+//! 3. Two different ids are both refused. An attacker may have set one of them, and it cannot be
+//!    determined which.
+//! 4. A refused value costs no call to the store.
 
 use crate::id::{ID_CHARS, SessionId};
 use crate::signing::{SignedBy, Signer};
 
-/// At most this many ids are kept of a request that presents several. Each costs a call when it is
-/// ended, and a client chooses how many it sends.
+/// The maximum number of ids that are kept of a request that presents several. Each id costs a call
+/// when it is ended, and a client chooses how many it sends.
 const MOST_IDS: usize = 8;
 
-/// What a request presented where the session's id belongs.
+/// The ids and previous cookies that a request presented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Presented {
     pub(crate) ids: Ids,
@@ -29,23 +31,23 @@ pub(crate) enum Ids {
     /// No value is an id.
     Unusable,
     One(SessionId),
-    /// An id that is accepted, and that the client must get again: an older key signed it, or it
+    /// An id that is accepted and that the client must get again. An older key signed it, or it
     /// came in a previous cookie.
     Reissue(SessionId),
-    /// Two or more ids, or one beside a value that is none. None is accepted; a logout ends each of
-    /// them.
+    /// Several ids, or an id next to a value that is not one. None is accepted, and a logout ends
+    /// each of them.
     Several(Vec<SessionId>),
 }
 
-/// The previous cookies that a request carried, by their places in the settings.
+/// The previous cookies that a request carried, by their positions in the settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Former(u8);
 
 impl Former {
-    /// The most previous cookies that there may be.
+    /// The maximum number of previous cookies.
     pub(crate) const MOST: usize = 8;
     pub(crate) const NONE: Self = Self(0);
-    /// Every previous cookie, whichever the request carried.
+    /// All previous cookies, whether the request carried them or not.
     pub(crate) const ALL: Self = Self(u8::MAX);
 
     pub(crate) fn insert(&mut self, place: usize) {
@@ -58,7 +60,7 @@ impl Former {
 }
 
 impl Ids {
-    /// At most [`MOST_IDS`] of these, each once.
+    /// Returns several ids: at most [`MOST_IDS`] of these, each once.
     pub(crate) fn several(ids: impl IntoIterator<Item = SessionId>) -> Self {
         let mut kept = Vec::new();
         for id in ids {
@@ -71,7 +73,7 @@ impl Ids {
 }
 
 impl Presented {
-    /// The same, with ids of one application among several on a table.
+    /// Returns the same value with ids for one of several applications on a table.
     pub(crate) fn in_audience(mut self, audience: Option<&str>) -> Self {
         if audience.is_some() {
             let of = |id: SessionId| id.in_audience(audience);
@@ -87,7 +89,7 @@ impl Presented {
 }
 
 impl From<Ids> for Presented {
-    /// Without previous cookies.
+    /// Converts ids that came without previous cookies.
     fn from(ids: Ids) -> Self {
         Self {
             ids,
@@ -96,11 +98,11 @@ impl From<Ids> for Presented {
     }
 }
 
-/// What the values of one name amount to.
+/// The result for all values of one name.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) ids: Ids,
-    /// Whether there were different values, none of which was accepted.
+    /// `true` if there were different values, none of which was accepted.
     pub(crate) ambiguous: bool,
 }
 
@@ -125,8 +127,8 @@ impl Found {
             };
             match &mut accepted {
                 None => accepted = Some((id, by)),
-                // One id in two spellings: a cookie that was signed anew or moved, and the one
-                // before it.
+                // This is one id in two spellings: a cookie that was signed anew or moved, and the
+                // previous one.
                 Some((one, signed)) if *one == id => {
                     if by == SignedBy::Newest {
                         *signed = by;
@@ -143,7 +145,7 @@ impl Found {
                 others.insert(0, one);
                 Ids::Several(others)
             }
-            // Without signatures, nothing tells the planted value from the other.
+            // Without signatures, a planted value cannot be told from the real one.
             (Some(_), Some((one, _))) if malformed && signer.is_none() => Ids::Several(vec![one]),
             (Some(_), Some((one, SignedBy::Newest))) => Ids::One(one),
             (Some(_), Some((one, SignedBy::Older))) => Ids::Reissue(one),
@@ -153,7 +155,7 @@ impl Found {
     }
 }
 
-/// The id that a value holds, if it counts. An id that needs no signature counts as signed by the
+/// Returns the id in a value, if it counts. An id that needs no signature counts as signed by the
 /// newest key.
 fn read(value: &[u8], signer: Option<&Signer>) -> Option<(SessionId, SignedBy)> {
     let (signed, _) = split_hints(value);
@@ -172,7 +174,7 @@ fn read(value: &[u8], signer: Option<&Signer>) -> Option<(SessionId, SignedBy)> 
     Some((id, by))
 }
 
-/// Whether a value carries this hint, among others or alone.
+/// Returns whether a value carries this hint, alone or among others.
 pub(crate) fn has_hint(value: &[u8], hint: &str) -> bool {
     let (_, hints) = split_hints(value);
     hints
@@ -187,7 +189,7 @@ fn split_hints(value: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The value that gives a client this id.
+/// Returns the value that gives a client this id.
 pub(crate) fn value_of(id: &SessionId, signer: Option<&Signer>) -> String {
     match signer {
         Some(signer) => format!("{}.{}", id.expose(), signer.sign(id)),
@@ -231,7 +233,7 @@ mod tests {
         assert_eq!(read(&hinted, Some(&new)), Ids::One(id.clone()));
         let outdated = value_of(&id, Some(&old));
         assert_eq!(read(&outdated, Some(&new)), Ids::Reissue(id.clone()));
-        // A hint is not signed, and nothing of it counts.
+        // A hint is not signed, and no part of it counts as a signature.
         let signature = &value[44..];
         for forged in [
             id.expose().to_owned(),
@@ -247,7 +249,7 @@ mod tests {
         }
     }
 
-    /// Both ways: a function may begin to sign, or cease to.
+    /// A function may begin to sign, or stop signing.
     #[test]
     fn where_ids_are_not_signed_a_signature_is_passed_over() {
         let id = SessionId::generate().unwrap();
@@ -278,7 +280,7 @@ mod tests {
         let found = among(&["garbage", &before], Some(&new));
         assert_eq!(found, Ids::Reissue(id.clone()));
         assert_eq!(among(&["a", "b"], Some(&new)), Ids::Unusable);
-        // Two that were signed are two sessions, whichever keys signed them.
+        // Two signed ids are two sessions, whichever keys signed them.
         let others = value_of(&other, Some(&signer(&[1])));
         let found = among(&[&signed, "garbage", &others], Some(&new));
         assert_eq!(found, Ids::Several(vec![id, other]));

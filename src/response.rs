@@ -1,12 +1,12 @@
-//! What a response carries of its session: the id, and what caches must know.
+//! The headers of a response that come from its session: the id, and the instructions for caches.
 //!
-//! 1. A response that gives or takes the id is `Cache-Control: no-store`: a shared cache would
-//!    hand one client's session to the next, and a browser's cache would keep the id on the disk.
-//!    A handler's line stays if it says so itself. Headers that overrule `Cache-Control` for some
-//!    caches say the same.
-//! 2. One whose session was read is `Vary: Cookie` (or the transport's header) and, unless the
-//!    handler said otherwise, `Cache-Control: private`.
-//! 3. The default answer to a session's failure carries no cookie and is never cached.
+//! 1. A response that sets or removes the id is `Cache-Control: no-store`. A shared cache would
+//!    give one client's session to the next, and a browser's cache would keep the id on the disk. A
+//!    handler's own line stays if it has the same effect. Headers that overrule `Cache-Control` for
+//!    some caches get the same value.
+//! 2. If the session was read, the response is `Vary: Cookie` (or the transport's header). It is
+//!    also `Cache-Control: private`, unless the handler said otherwise.
+//! 3. The default response to a session's failure carries no cookie and is never cached.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -16,7 +16,7 @@ use crate::expiry::Timestamp;
 use crate::session::{Session, Token};
 use crate::transport::Transport;
 
-/// Puts on a response what its session, now settled, has to say.
+/// Adds the headers of a settled session to a response.
 pub(crate) fn finish(
     headers: &mut HeaderMap,
     session: &Session,
@@ -29,7 +29,7 @@ pub(crate) fn finish(
             transport.issue(headers, &id, ttl.seconds_since(now), session.former());
             true
         }
-        // There is nothing to take from who brought nothing.
+        // A client that presented nothing has nothing to remove.
         (Token::Remove, _) if session.presented_anything() => {
             transport.remove(headers, session.former());
             true
@@ -46,7 +46,7 @@ pub(crate) fn finish(
     }
 }
 
-/// The answer to a failure where [`on_error`](crate::SessionLayer::on_error) was not set.
+/// Returns the response to a failure if [`on_error`](crate::SessionLayer::on_error) was not set.
 pub(crate) fn default_on_error(error: &Error) -> Response<String> {
     let (status, retry) = match error.kind() {
         ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Timeout => {
@@ -61,9 +61,9 @@ pub(crate) fn default_on_error(error: &Error) -> Response<String> {
         | ErrorKind::Serialize
         | ErrorKind::Deserialize => (StatusCode::INTERNAL_SERVER_ERROR, false),
     };
-    // The kind is for the log; the client learns what it can do.
+    // The kind is for the log. The client only learns what it can do.
     let text = match status {
-        // Whoever tries again may do it twice.
+        // A client that tries again may repeat the change.
         _ if error.kind() == ErrorKind::OutcomeUnknown => {
             "It could not be determined whether the request took effect.\n"
         }
@@ -85,11 +85,12 @@ pub(crate) fn default_on_error(error: &Error) -> Response<String> {
     response
 }
 
-/// One line with all that there is: of several, API Gateway's HTTP API and an ALB get the first.
+/// Adds the session's header to one `Vary` line with all values. Of several lines, API Gateway's
+/// HTTP API and an ALB keep only the first.
 fn vary(headers: &mut HeaderMap, transport: &Transport) {
     let name = transport.varies_on();
     let is_it = |said: &[u8]| said == b"*" || said.eq_ignore_ascii_case(name.as_str().as_bytes());
-    // `Cookie` as people write it; any other name as `http` has it.
+    // `Cookie` has its usual spelling. Any other name is spelled as in `http`.
     let ours = match name {
         http::header::COOKIE => "Cookie",
         ref name => name.as_str(),
@@ -108,7 +109,7 @@ fn vary(headers: &mut HeaderMap, transport: &Transport) {
     put(headers, VARY, &line);
 }
 
-/// The values of all lines of a header, as one.
+/// Joins the values of all lines of a header.
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Vec<u8> {
     let lines: Vec<&[u8]> = headers
         .get_all(name)
@@ -119,13 +120,13 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Vec<u8> {
 }
 
 fn put(headers: &mut HeaderMap, name: HeaderName, line: &[u8]) {
-    // Made of values and names of headers, it is one itself.
+    // The line consists of values and names of headers, so it is a valid value itself.
     if let Ok(value) = HeaderValue::from_bytes(line) {
         headers.insert(name, value);
     }
 }
 
-/// Has no cache store the response, whatever the handler said.
+/// Prevents every cache from storing the response, whatever the handler said.
 fn forbid_storing(headers: &mut HeaderMap) {
     let said = joined(headers, &CACHE_CONTROL);
     if forbids_storing(&said) {
@@ -151,9 +152,10 @@ fn forbids_storing(line: &[u8]) -> bool {
         let directive = directive.trim_ascii().to_ascii_lowercase();
         match directive.as_slice() {
             b"no-store" => no_store = true,
-            // A cache that understands the status ignores `no-store` beside it (RFC 9111, 5.2.2.3).
+            // A cache that understands the status ignores `no-store` next to it (RFC 9111,
+            // 5.2.2.3).
             b"must-understand" => return false,
-            // A comma in a quoted argument is none of the line's.
+            // A comma in a quoted argument does not separate directives.
             other if other.contains(&b'"') => return false,
             _ => {}
         }
@@ -161,8 +163,8 @@ fn forbids_storing(line: &[u8]) -> bool {
     no_store
 }
 
-/// Whether a cache that looks at this header does not look at `Cache-Control`: those of RFC 9213,
-/// such as `Cloudflare-CDN-Cache-Control`, and their predecessors.
+/// Returns whether a cache that reads this header ignores `Cache-Control`. Such headers are those
+/// of RFC 9213, for example `Cloudflare-CDN-Cache-Control`, and their predecessors.
 fn overrules_cache_control(name: &str) -> bool {
     name.ends_with("cdn-cache-control") || matches!(name, "surrogate-control" | "edge-control")
 }

@@ -1,5 +1,5 @@
-//! How the id travels: in a cookie, or in a header of its own. Only the one that is configured is
-//! ever read or written.
+//! Carries the id in a cookie, or in a header of its own. Only the configured one is ever read or
+//! written.
 
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -10,23 +10,24 @@ use crate::id::SessionId;
 use crate::presented::{Former, Found, Presented, value_of};
 use crate::signing::Signer;
 
-/// The header of a response that answers `Authorization`: its name is the predecessor's.
+/// The header of a response to a request with `Authorization`. Its name comes from the predecessor
+/// of this crate.
 const REPLY: HeaderName = HeaderName::from_static("x-sessionid");
 
 #[derive(Clone, Debug)]
 pub(crate) struct Transport {
     carrier: Carrier,
-    /// Signs ids, and wants them signed.
+    /// The signer of ids. If there is one, ids must be signed.
     signer: Option<Signer>,
 }
 
 #[derive(Clone, Debug)]
 enum Carrier {
     Cookies(Cookies),
-    /// A header of this name, both ways.
+    /// A header of this name, in requests and responses.
     Header(HeaderName),
-    /// `Authorization: Bearer` in requests ([RFC 6750], 2.1), and [`REPLY`] in responses: API Gateway
-    /// renames a response's `Authorization`.
+    /// The header `Authorization: Bearer` in requests ([RFC 6750], 2.1), and [`REPLY`] in
+    /// responses. API Gateway renames a response's `Authorization`.
     ///
     /// [RFC 6750]: https://www.rfc-editor.org/rfc/rfc6750
     Bearer,
@@ -35,8 +36,8 @@ enum Carrier {
 impl Transport {
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured) for a header that cannot carry an id, and for a
-    /// cookie that browsers would refuse.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if a header cannot carry an id, or if
+    /// browsers would refuse the cookie.
     pub(crate) fn new(
         header: Option<&str>,
         cookie: &CookieSettings,
@@ -57,7 +58,7 @@ impl Transport {
         Ok(Self { carrier, signer })
     }
 
-    /// What the client presented.
+    /// Returns the ids that the client presented.
     pub(crate) fn read(&self, headers: &HeaderMap) -> Presented {
         let signer = self.signer.as_ref();
         let lines = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
@@ -71,7 +72,7 @@ impl Transport {
         }
     }
 
-    /// Gives the client this id for so many seconds, and removes the previous cookies.
+    /// Gives the client this id for `seconds` seconds, and removes the previous cookies.
     pub(crate) fn issue(
         &self,
         headers: &mut HeaderMap,
@@ -89,7 +90,8 @@ impl Transport {
         }
     }
 
-    /// Makes the client forget it, and the previous cookies. In a header, that is the empty value.
+    /// Removes the id and the previous cookies from the client. In a header, the empty value does
+    /// that.
     pub(crate) fn remove(&self, headers: &mut HeaderMap, former: Former) {
         match &self.carrier {
             Carrier::Cookies(cookies) => cookies.remove(headers, former),
@@ -99,7 +101,7 @@ impl Transport {
         }
     }
 
-    /// The request header on which a response depends once its session was read.
+    /// Returns the request header on which a response depends once its session was read.
     pub(crate) fn varies_on(&self) -> HeaderName {
         match &self.carrier {
             Carrier::Cookies(_) => COOKIE,
@@ -108,7 +110,7 @@ impl Transport {
         }
     }
 
-    /// The response header that carries the id, where it is not a cookie.
+    /// Returns the response header that carries the id, if it is not in a cookie.
     fn reply(&self) -> HeaderName {
         match &self.carrier {
             Carrier::Header(name) => name.clone(),
@@ -117,8 +119,8 @@ impl Transport {
     }
 }
 
-/// The token of an `Authorization` header. Another scheme's header presents nothing: it may be a
-/// proxy's, or an AWS signature.
+/// Returns the token of an `Authorization` header. A header with another scheme presents no id: it
+/// may be for a proxy, or be an AWS signature.
 fn bearer_token(line: &[u8]) -> Option<&[u8]> {
     let space = line.iter().position(|byte| *byte == b' ')?;
     let (scheme, token) = line.split_at(space);
@@ -127,20 +129,21 @@ fn bearer_token(line: &[u8]) -> Option<&[u8]> {
         .then(|| token.trim_ascii())
 }
 
-/// The header of that name, if it can carry an id in a request, and it or [`REPLY`] in a response.
+/// Returns the header of that name if it can carry an id in a request, and it or [`REPLY`] can in a
+/// response.
 pub(crate) fn carrier(name: &str) -> Option<HeaderName> {
     HeaderName::try_from(name)
         .ok()
         .filter(|name| *name == AUTHORIZATION || !is_taken(name.as_str()))
 }
 
-/// Whether a header of this name means something to HTTP, to browsers or to AWS. An id in it would
-/// break requests or responses, or be renamed or dropped on its way:
+/// Returns whether a header of this name has a meaning for HTTP, for browsers or for AWS. An id in
+/// such a header would break requests or responses, or the header would be renamed or dropped:
 ///
 /// - [REST APIs][rest] rename or restrict `Accept` to `WWW-Authenticate`;
 /// - [HTTP APIs][http] reserve `Access-Control-*`, `Apigw-*`, `X-Amz-*` and others;
-/// - [ALBs][alb] drop what is for one hop, and set `X-Forwarded-*` and `X-Amzn-*`, as
-///   [Function URLs][url] do, which rename responses' headers as REST APIs do;
+/// - [ALBs][alb] drop hop-by-hop headers, and set `X-Forwarded-*` and `X-Amzn-*`;
+/// - [Function URLs][url] set these too, and rename responses' headers as REST APIs do;
 /// - [CloudFront][cf] sets or drops `CloudFront-*`, `X-Edge-*` and others.
 ///
 /// [rest]: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
@@ -154,7 +157,7 @@ fn is_taken(name: &str) -> bool {
         || name.ends_with("cache-control")
 }
 
-/// In lower case, as `http` has them.
+/// The names that are taken, in lower case as in `http`.
 const TAKEN: [&str; 63] = [
     "accept",
     "age",

@@ -1,13 +1,13 @@
-//! The session's cookie together with the cookies that it had before.
+//! The session's cookie together with its previous cookies.
 //!
-//! 1. The current cookie is read first. A previous one counts only where the current one holds no
-//!    id, and among the previous ones the first that is configured counts.
+//! 1. The current cookie is read first. A previous one counts only if the current one holds no id.
+//!    Among the previous ones, the first in the configuration counts.
 //! 2. A session that came in a previous cookie moves: its client gets the current cookie, and the
 //!    previous one is removed.
-//! 3. Where a previous cookie has the current one's name, values carry a hint of the scope that they
-//!    were set for. Without it, a client that has both would be moved by every request.
-//! 4. Of the cookies that a response sets or removes here, a handler's own are dropped: browsers go
-//!    by the last one, load balancers reorder them, and some keep only one.
+//! 3. If a previous cookie has the current one's name, values carry a hint of the scope that they
+//!    were set for. Without it, every request of a client that has both would move the session.
+//! 4. If a response sets or removes a cookie here, a handler's own header for the same cookie is
+//!    dropped. Browsers go by the last one, load balancers reorder them, and some keep only one.
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
@@ -21,15 +21,16 @@ use crate::signing::Signer;
 pub(crate) struct Cookies {
     current: SessionCookie,
     previous: Vec<SessionCookie>,
-    /// The hint of the current scope, where a previous cookie has the same name.
+    /// The hint of the current scope, if a previous cookie has the same name.
     tag: Option<String>,
 }
 
 impl Cookies {
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured) for a cookie that browsers would refuse, for a
-    /// previous one that is the current one, or is named twice, and for more than [`Former::MOST`] previous ones.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if browsers would refuse a cookie. It
+    /// also fails if a previous cookie is the current one or occurs twice, and for more than
+    /// [`Former::MOST`] previous ones.
     pub(crate) fn new(
         settings: &CookieSettings,
         previous: &[PreviousCookie],
@@ -44,7 +45,7 @@ impl Cookies {
             .iter()
             .map(|previous| previous.resolve(settings))
             .collect::<Result<_, _>>()?;
-        // Its removal would remove what the same response sets.
+        // The removal of such a cookie would remove the cookie that the same response sets.
         if let Some(same) = previous.iter().find(|cookie| cookie.has_scope_of(&current)) {
             let name = same.name();
             return misconfigured(format!(
@@ -70,7 +71,7 @@ impl Cookies {
         })
     }
 
-    /// What the client presented.
+    /// Returns the ids that the client presented.
     pub(crate) fn read(&self, headers: &HeaderMap, signer: Option<&Signer>) -> Presented {
         let is_current = |value: &&[u8]| self.tag.as_ref().is_none_or(|tag| has_hint(value, tag));
         let current = Found::among(self.current.read(headers).filter(is_current), signer);
@@ -107,8 +108,8 @@ impl Cookies {
         }
         let ids = match current.ids {
             ids @ (Ids::One(_) | Ids::Reissue(_)) => return Presented { ids, former },
-            // Whoever planted the second value could plant a previous cookie as well. A logout ends
-            // what each of them leads to.
+            // An attacker who set the second value could set a previous cookie as well. A logout
+            // ends the session of each of them.
             Ids::Several(ids) if current.ambiguous => Ids::several(ids.into_iter().chain(several)),
             _ if current.ambiguous && !several.is_empty() => Ids::several(several),
             ids if current.ambiguous => ids,
@@ -123,13 +124,13 @@ impl Cookies {
             },
         };
         if ambiguous {
-            // One of the values may be of any scope, whatever its name: they all go.
+            // One of the values may be of any scope, whatever its name, so all are removed.
             former = Former::ALL;
         }
         Presented { ids, former }
     }
 
-    /// Gives the client this value, and removes the previous cookies.
+    /// Sets this value in the client and removes the previous cookies.
     pub(crate) fn issue(&self, headers: &mut HeaderMap, value: &str, seconds: u64, former: Former) {
         let ours = match &self.tag {
             Some(tag) => self.current.issue(&format!("{value}~{tag}"), seconds),
@@ -138,7 +139,7 @@ impl Cookies {
         self.send(headers, ours, former);
     }
 
-    /// Makes the client forget the current cookie and the previous ones.
+    /// Removes the current cookie and the previous ones from the client.
     pub(crate) fn remove(&self, headers: &mut HeaderMap, former: Former) {
         self.send(headers, self.current.removal(), former);
     }
@@ -163,9 +164,9 @@ impl Cookies {
                 "the handler set the session's own cookie: its Set-Cookie was dropped"
             );
         }
-        // Ours comes first: an ALB without multi-value headers keeps no other. (A browser that knows
-        // no partitions then loses it to the removal of one that differs in that alone, once. The
-        // other order would keep the cookie from the clients of such an ALB for ever.)
+        // Ours comes first, because an ALB without multi-value headers keeps no other. (A browser
+        // without partitions may then lose it once, to the removal of a cookie that differs only in
+        // its partition. The other order would never give the clients of such an ALB a cookie.)
         let sent = [ours]
             .into_iter()
             .chain(gone.iter().map(|cookie| cookie.removal()))

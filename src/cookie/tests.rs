@@ -92,7 +92,7 @@ fn the_value_is_an_id_with_an_optional_signature_and_hint() {
         format!("{A}%20"),
         format!("{A} x"),
         A.replace('A', "%41"),
-        // The bits that no byte needs must be zero.
+        // The bits that belong to no byte must be zero.
         format!("{}B", &A[1..]),
     ] {
         let found = read(&[format!("__Host-sid={value}")]);
@@ -149,8 +149,8 @@ fn only_the_exact_name_is_ours() {
         let beside = format!("{planted}; __Host-sid={B}");
         assert_eq!(read(&[&beside]), Ids::One(id(B)), "{name:?}");
     }
-    // Single bytes that other parsers take for white space. (A header can hold 0x85 and 0xA0, and
-    // of the control characters the tab alone.)
+    // These are single bytes that other parsers treat as white space. A header can hold 0x85 and
+    // 0xA0. Of the control characters, it can hold only the tab.
     for byte in [0x85, 0xa0] {
         let line = [&[byte], format!("__Host-sid={A}").as_bytes()].concat();
         assert_eq!(read(&[line]), Ids::Nothing, "{byte:#x}");
@@ -179,7 +179,7 @@ fn equal_duplicates_are_one_and_different_ones_are_none() {
         (&[&format!("{other}; {ours}")], several(B, A)),
         (&[&ours, &other], several(A, B)),
         (&[&ours, &ours, &other], several(A, B)),
-        // None is accepted beside garbage either, but a logout ends it.
+        // No id is accepted next to an invalid value either, but a logout ends it.
         (&[&ours, "__Host-sid="], Ids::several([id(A)])),
         (&["__Host-sid=", &ours], Ids::several([id(A)])),
         (&[&ours, "__Host-sid=garbage"], Ids::several([id(A)])),
@@ -345,7 +345,7 @@ fn the_default_name_has_its_prefix_only_where_browsers_allow_it() {
 #[test]
 fn a_combination_that_browsers_refuse_is_refused() {
     type Setter = fn(&mut CookieSettings);
-    // A name, what is refused with it, and what it is refused for.
+    // Each row has a name, the setting that is refused with it, and the reason.
     let rows: &[(&str, Setter, &str)] = &[
         ("__Host-sid", |c| c.secure = false, "`__Host-` wants"),
         ("__Host-sid", |c| c.path = "/a".into(), "`__Host-` wants"),
@@ -500,7 +500,7 @@ proptest! {
             2 => Just(format!("__Host-sid={A}").into_bytes()),
             1 => Just(A.as_bytes().to_vec()),
             1 => Just(B.as_bytes().to_vec()),
-            // What stands for signed values and their parts.
+            // The planted bytes stand for signed values and their parts.
             2 => (2_u8..=7).prop_map(|planted| [b"__Host-sid=", &[planted][..]].concat()),
             1 => (2_u8..=4).prop_map(|planted| [b"__Host-sid=", &[planted, 8][..]].concat()),
             2 => (1_u8..=8).prop_map(|planted| vec![planted]),
