@@ -1,8 +1,7 @@
 //! The time that an invocation has for the store.
 //!
-//! 1. The store is asked for nothing that could not be answered before the invocation's deadline:
-//!    an answer that comes too late is no answer.
-//! 2. A read that is cut off has timed out. Of a write that is, nobody knows what became.
+//! 1. No call to the store outlasts the invocation's deadline: a response after it is useless.
+//! 2. A read that is cut off has timed out. A write that is cut off is ambiguous.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -14,34 +13,34 @@ use lambda_http::RequestExt as _;
 use crate::config::system_clock;
 use crate::error::{Error, ErrorKind};
 
-/// What is left of an invocation's time when the store is not asked any more.
+/// The part of an invocation's time that is kept free of calls to the store.
 const MARGIN: Duration = Duration::from_millis(200);
 
-/// When an invocation has no time left for the store: before its deadline, so that the answer
-/// still gets out. A request that does not come from Lambda has none.
+/// Returns when an invocation has no time left for the store. That is before its own deadline, so
+/// that the response still gets out. A request that does not come from Lambda has no deadline.
 pub(crate) fn deadline<B>(request: &http::Request<B>) -> Option<Instant> {
     let milliseconds = request.lambda_context_ref()?.deadline;
     let deadline = UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))?;
     let now = system_clock();
-    // One that is over, or as good as over, when the request begins is none: Lambda starts nothing
-    // that it would end at once. Test harnesses say so, `cargo lambda watch` says 600,000, as if that
-    // were a duration, and a context that was made by hand says 0.
+    // A deadline that is over, or nearly over, when the request begins is ignored: Lambda starts
+    // nothing that it would end at once. Test harnesses send such values. `cargo lambda watch`
+    // sends 600,000, as if that were a duration, and a context that was made by hand has 0.
     let left = deadline.duration_since(now).ok()?;
     Instant::now().checked_add(left.checked_sub(MARGIN)?)
 }
 
 thread_local! {
-    /// The deadline of the request whose handler runs on this thread right now.
+    /// The deadline of the request whose handler runs on this thread now.
     static CURRENT: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// The deadline of the request whose handler this is called from, if it has one.
+/// Returns the deadline of the request whose handler calls this, if it has one.
 pub(crate) fn current() -> Option<Instant> {
     CURRENT.get()
 }
 
-/// Makes that the deadline of whatever runs on this thread until the result is dropped. It is for
-/// the length of one `poll`.
+/// Sets the deadline of the code that runs on this thread until the result is dropped. It applies
+/// for one `poll`.
 pub(crate) fn enter(deadline: Option<Instant>) -> Entered {
     Entered {
         outer: CURRENT.replace(deadline),
@@ -60,7 +59,7 @@ impl Drop for Entered {
     }
 }
 
-/// Waits for the store until the deadline, and no longer.
+/// Waits for the store, at most until the deadline.
 pub(crate) async fn within<T>(
     deadline: Option<Instant>,
     lost: CutOff,
@@ -79,7 +78,7 @@ pub(crate) async fn within<T>(
     })
 }
 
-/// Waits for something else of this request's, before the store is asked.
+/// Waits for another operation of this request before the store is called.
 pub(crate) async fn in_time<T>(
     deadline: Option<Instant>,
     waiting: impl Future<Output = T>,
@@ -96,7 +95,7 @@ fn no_time_left() -> Error {
     Error::new(ErrorKind::Timeout, reason)
 }
 
-/// What it means that an answer did not come.
+/// The meaning of a response that did not arrive.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum CutOff {
     Read,

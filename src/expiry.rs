@@ -1,14 +1,14 @@
-//! When a session dies, and when its expiry is moved: pure functions of `now`.
+//! Decides when a session dies and when its expiry is extended, by pure functions of `now`.
 //!
 //! 1. A session dies when it has been idle for the idle timeout, or has lived for its lifetime,
 //!    whichever comes first ([OWASP session expiration][owasp]). Both are judged on the server.
-//! 2. The record keeps that moment in one number, `ttl`. It is dead from that second on, however
-//!    late DynamoDB deletes it.
-//! 3. A read moves `ttl` only once it has become staler than the touch interval, so that most
-//!    reads write nothing. A session may therefore die earlier than its idle timeout says, by the
-//!    touch interval at most, and never later.
-//! 4. A write moves `ttl` only when a touch was due: otherwise the cookie, which is sent again
-//!    only then, would run out under a client that writes in every request.
+//! 2. The record keeps that time in one number, `ttl`. It is dead from that second on, however late
+//!    DynamoDB deletes it.
+//! 3. A read extends `ttl` only once it is staler than the touch interval, so that most reads write
+//!    nothing. A session may therefore die earlier than its idle timeout says, by the touch
+//!    interval at most, and never later.
+//! 4. A write extends `ttl` only when a touch was due. The cookie is sent again only then, and
+//!    would otherwise expire in a client that writes in every request.
 //!
 //! [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#session-expiration
 
@@ -19,53 +19,53 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
 
-/// Default idle timeout: 14 days, as the predecessor has it.
+/// The default idle timeout: 14 days, as in the predecessor of this crate.
 pub(crate) const DEFAULT_IDLE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-/// Default lifetime: 90 days.
+/// The default lifetime: 90 days.
 pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-/// The touch interval's default is a tenth of the idle timeout, and this at most: an hour.
+/// The maximum of the default touch interval: an hour. The default is a tenth of the idle timeout.
 const MOST_TOUCH_INTERVAL: Duration = Duration::from_secs(60 * 60);
-/// How long the stub of a renewed record lives, in seconds: longer than any request that was
-/// running when the id was renewed can be.
+/// The lifetime of the tombstone of a cycled id, in seconds. It is longer than any request can be
+/// that was running when the id was cycled.
 pub(crate) const TOMBSTONE_SECONDS: u64 = 120;
 
-/// A moment in whole seconds since 1970-01-01 UTC, which is what DynamoDB's TTL counts in.
+/// A time in whole seconds since 1970-01-01 UTC, the unit of DynamoDB's TTL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The moment so many seconds after the epoch.
+    /// Creates the time that is this many seconds after the epoch.
     #[must_use]
     pub const fn from_epoch_seconds(seconds: u64) -> Self {
         Self(seconds)
     }
 
-    /// Returns the last moment that there is.
+    /// Returns the last time that can be represented.
     pub(crate) const fn latest() -> Self {
         Self(u64::MAX)
     }
 
-    /// Seconds since the epoch.
+    /// Returns the seconds since the epoch.
     #[must_use]
     pub const fn epoch_seconds(self) -> u64 {
         self.0
     }
 
-    /// Seconds from `earlier` to here; zero if it is not earlier.
+    /// Returns the seconds from `earlier` to this time, or zero if `earlier` is not earlier.
     #[must_use]
     pub const fn seconds_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// So much later, in whole seconds.
+    /// Returns the time that is `duration` later, in whole seconds.
     #[must_use]
     pub const fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_secs()))
     }
 }
 
-/// Fractions of a second are cut off; a clock before 1970 reads 0.
+/// Converts a system time. Fractions of a second are cut off, and a clock before 1970 reads 0.
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         Self(
@@ -77,7 +77,7 @@ impl From<SystemTime> for Timestamp {
 
 impl From<Timestamp> for SystemTime {
     fn from(timestamp: Timestamp) -> Self {
-        // Past what the system can tell: the end of the year 9999.
+        // If the system cannot represent the time, the result is the end of the year 9999.
         let latest = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
         UNIX_EPOCH
             .checked_add(Duration::from_secs(timestamp.0))
@@ -91,18 +91,18 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// How long the id before a scheduled renewal still leads to the session, in seconds: for the
-/// requests that were under way by then, and those of the same page that follow at once.
+/// The grace period, in seconds: how long an id that was cycled automatically still leads to the
+/// session. It serves concurrent requests, and those of the same page that follow at once.
 pub(crate) const GRACE_SECONDS: u64 = 60;
 
-/// The rules by which sessions of one layer die.
+/// The expiry rules for the sessions of one layer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expiry {
     pub(crate) idle: Duration,
     pub(crate) lifetime: Duration,
-    /// `None` is the default of [`Expiry::touch_interval`].
+    /// The touch interval. `None` is the default of [`Expiry::touch_interval`].
     pub(crate) touch: Option<Duration>,
-    /// How old an id may get. `None` is as old as the session.
+    /// The maximum age of an id. If it is `None`, an id may get as old as the session.
     pub(crate) renew: Option<Duration>,
 }
 
@@ -120,8 +120,8 @@ impl Default for Expiry {
 impl Expiry {
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured) for a timeout of under a second: every session
-    /// would be born dead. And for a renewal as often as that.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) for a timeout under a second, because
+    /// every session would be dead at its start. The same limit holds for the maximum age of an id.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let too_short = |what: &str| {
             let reason = format!("{what} of under a second would end every session at once");
@@ -139,18 +139,18 @@ impl Expiry {
         }
     }
 
-    /// The `ttl` of a session that is used now.
+    /// Returns the `ttl` of a session that is used now.
     pub(crate) fn ttl(&self, created: Timestamp, now: Timestamp) -> Timestamp {
         now.plus(self.idle).min(created.plus(self.lifetime))
     }
 
-    /// Whether a session is dead. The lifetime is judged here too, so that shortening it ends
-    /// sessions that were stored with a longer one.
+    /// Returns whether a session is dead. The lifetime is checked here too, so that a shorter
+    /// lifetime also ends sessions that were stored with a longer one.
     pub(crate) fn is_dead(&self, created: Timestamp, ttl: Timestamp, now: Timestamp) -> bool {
         ttl <= now || created.plus(self.lifetime) <= now
     }
 
-    /// The new `ttl`, if the stored one has become too stale.
+    /// Returns the new `ttl` if the stored one has become too stale.
     pub(crate) fn touch_due(
         &self,
         created: Timestamp,
@@ -162,7 +162,7 @@ impl Expiry {
         (stale > 0 && stale >= self.touch_interval().as_secs()).then_some(fresh)
     }
 
-    /// Whether an id has become too old.
+    /// Returns whether an id has become too old.
     pub(crate) fn renewal_due(&self, issued: Timestamp, now: Timestamp) -> bool {
         self.renew
             .is_some_and(|interval| now.seconds_since(issued) >= interval.as_secs())
@@ -204,7 +204,7 @@ mod tests {
         let rules = rules(100, 250, None);
         assert!(!rules.is_dead(at(1_000), at(1_100), at(1_099)));
         assert!(rules.is_dead(at(1_000), at(1_100), at(1_100)));
-        // Stored when the lifetime was longer.
+        // This one was stored when the lifetime was longer.
         assert!(!rules.is_dead(at(1_000), at(9_000), at(1_249)));
         assert!(rules.is_dead(at(1_000), at(9_000), at(1_250)));
     }
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(Timestamp::from(time), at(1));
         assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_secs(5)), at(0));
         assert_eq!(SystemTime::from(at(7)), UNIX_EPOCH + Duration::from_secs(7));
-        // What no system can tell is the end of the year 9999.
+        // A time that no system can represent becomes the end of the year 9999.
         let end = SystemTime::from(at(u64::MAX));
         assert_eq!(Timestamp::from(end), at(253_402_300_799));
     }

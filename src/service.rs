@@ -1,14 +1,15 @@
 //! The pipeline: read the id, load, run the handler, decide, apply, write the cookie.
 //!
-//! 1. Nothing is written before the handler has returned, [`Session::save`] aside.
-//! 2. A handler that fails or answers 5xx commits nothing but a logout; one that panics or is
-//!    dropped commits nothing at all.
-//! 3. A load that failed never looks like an empty session: a wrapped handler is not called, and
-//!    nothing is written over the real data.
-//! 4. The response leaves only after its write was acknowledged. If the write failed, the answer
-//!    is [`on_error`](crate::SessionLayer::on_error)'s, and no cookie is sent or taken. An error of the
-//!    handler's own that has nothing to do with the session stays the handler's answer.
-//! 5. This is the only place that knows both a session and its store, and the only one that reads
+//! 1. Nothing is written before the handler has returned, except by [`Session::save`].
+//! 2. If a handler fails or answers 5xx, only a logout is committed. If it panics or is dropped,
+//!    nothing is committed.
+//! 3. A failed load never looks like an empty session. A wrapped handler is not called, and nothing
+//!    is written over the real data.
+//! 4. The response leaves only after its write was acknowledged. If the write failed,
+//!    [`on_error`](crate::SessionLayer::on_error) makes the response, and no cookie is sent or
+//!    removed. If the handler fails for a reason of its own, its error stays the response.
+//! 5. Only this module knows both a session and its store, and only this module reads the clock. It
+//!    reads the clock when it loads, and again when it commits.
 //!    the clock: when it loads, and again when it commits.
 
 mod apply;
@@ -34,11 +35,11 @@ use crate::store::{RequestTime, SessionStore};
 use crate::transport::Transport;
 use crate::user::{Pseudonym, Revoked, UserSessions};
 
-/// How many stubs are followed, one after the other: each was left by a renewal on schedule within
-/// the last minute.
+/// The maximum number of redirects that are followed, one after the other. Each was left within the
+/// last minute by an id that was cycled automatically.
 const MAX_REDIRECTS: usize = 8;
 
-/// One store and the rules by which its sessions live.
+/// A store and the rules for the lifetime of its sessions.
 #[derive(Debug)]
 pub(crate) struct Pipeline<S> {
     layer: LayerId,
@@ -50,7 +51,7 @@ pub(crate) struct Pipeline<S> {
 impl<S: SessionStore> Pipeline<S> {
     /// # Errors
     ///
-    /// [`Misconfigured`](ErrorKind::Misconfigured) for settings that cannot work.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if the settings cannot work.
     pub(crate) fn new(layer: LayerId, store: S, settings: Settings) -> Result<Self, Error> {
         let transport = settings.validate()?;
         Ok(Self {
@@ -65,7 +66,7 @@ impl<S: SessionStore> Pipeline<S> {
         &self.layer
     }
 
-    /// A whole request of a wrapped handler.
+    /// Serves a whole request of a wrapped handler.
     pub(crate) async fn serve<H, F, R, E>(
         self: Arc<Self>,
         mut request: Request,
@@ -76,7 +77,7 @@ impl<S: SessionStore> Pipeline<S> {
         F: Future<Output = Result<R, E>>,
         R: IntoResponse,
     {
-        // Inside the same layer that one commits, and its session is this one.
+        // Inside the same layer, the outer service commits, and its session is this one.
         let outer = handle(&request, &self.layer);
         let session = outer.clone().unwrap_or_else(|| self.begin(&request));
         if let Err(error) = session.load().await {
@@ -89,7 +90,8 @@ impl<S: SessionStore> Pipeline<S> {
                 Some(SealedWhenDropped(session.clone()))
             }
         };
-        // Converted at once: what is not `Send` may not wait for anything.
+        // The result is converted at once, because a value that is not `Send` must not be held
+        // across an await.
         let mut handling = pin!(handler(request, session.clone()));
         let deadline = session.deadline();
         let answer = poll_fn(|cx| {
@@ -108,7 +110,7 @@ impl<S: SessionStore> Pipeline<S> {
         self.answer(&session, answer, settled, |body| body, Body::from)
     }
 
-    /// Reads the id.
+    /// Reads the id from the request and returns its session.
     pub(crate) fn begin<B>(self: &Arc<Self>, request: &http::Request<B>) -> Session {
         let presented = self.transport.read(request.headers());
         let presented = presented.in_audience(self.settings.audience.as_deref());
@@ -117,12 +119,12 @@ impl<S: SessionStore> Pipeline<S> {
         session
     }
 
-    /// Commits what the handler wants, and gives the moment of that: what a cookie says of the time
-    /// that is left counts from there.
+    /// Commits the changes of the handler and returns the time of the commit. The remaining
+    /// lifetime in a cookie counts from that time.
     ///
     /// # Errors
     ///
-    /// What the client must be told instead of the handler's answer.
+    /// Fails with the error that the client must get instead of the handler's response.
     pub(crate) async fn conclude(
         &self,
         session: &Session,
@@ -132,7 +134,7 @@ impl<S: SessionStore> Pipeline<S> {
             HandlerOutcome::Success => self.commit(session, Scope::Commit).await,
             HandlerOutcome::ServerError => self.commit(session, Scope::OnlyDestroy).await,
             HandlerOutcome::Failed(error) => {
-                // If it was the session that failed the handler, it is the session that answers.
+                // If the session made the handler fail, the session's error decides the response.
                 let ours = error.or_else(|| session.failure());
                 match (ours, self.commit(session, Scope::OnlyDestroy).await) {
                     (Some(ours), Ok(_)) => Err(ours),
@@ -156,7 +158,7 @@ impl<S: SessionStore> Pipeline<S> {
             && session.begins_anew_after_a_logout()
             && (session.was_not_loaded() || was_refused(error))
         {
-            // What was to begin after a logout could not be stored. The logout is one all the same.
+            // The changes after a logout could not be stored. The logout itself still counts.
             if let Err(lost) = self.write(session, Scope::OnlyDestroy).await {
                 log(&lost);
             }
@@ -164,8 +166,8 @@ impl<S: SessionStore> Pipeline<S> {
         written
     }
 
-    /// What the client gets: the handler's answer with the session's headers, or the session's
-    /// own.
+    /// Returns the response for the client: the handler's with the session's headers, or the
+    /// session's own error response.
     pub(crate) fn answer<A, B, E>(
         &self,
         session: &Session,
@@ -186,7 +188,7 @@ impl<S: SessionStore> Pipeline<S> {
         Ok(response)
     }
 
-    /// The answer to a failed load.
+    /// Returns the response to a failed load.
     fn refuse<B: From<String>>(&self, error: &Error) -> Response<B> {
         log(error);
         (self.settings.on_error)(error).map(B::from)
@@ -222,7 +224,8 @@ impl<S: SessionStore> Pipeline<S> {
         Ok(())
     }
 
-    /// What is stored under a key, or under the one to which it leads, and that one.
+    /// Returns the record under a key, or the one to which its redirects lead, and the key of that
+    /// record.
     async fn find(
         &self,
         key: &StorageKey,
@@ -238,7 +241,7 @@ impl<S: SessionStore> Pipeline<S> {
         Ok((found, moved_to))
     }
 
-    /// Decides, and applies.
+    /// Decides what to write, and applies it.
     async fn write(&self, session: &Session, scope: Scope) -> Result<Timestamp, Error> {
         let _one_at_a_time = in_time(session.deadline(), session.writing()).await?;
         let at = self.moment(session);
@@ -249,7 +252,7 @@ impl<S: SessionStore> Pipeline<S> {
                 return Err(error);
             }
         };
-        // Where nothing is written, nothing can come too late.
+        // If no data is written, no write can be too late.
         let limit = at.deadline().filter(|_| pending.outcome.writes_data());
         match within(limit, CutOff::Write, self.apply(&pending, at)).await {
             Ok(Done::Stored(location, record, token)) => pending.stored(location, record, token),
@@ -265,19 +268,19 @@ impl<S: SessionStore> Pipeline<S> {
         Ok(at.now())
     }
 
-    /// A fresh id.
+    /// Returns a new id.
     fn new_id(&self) -> Result<SessionId, Error> {
         let audience = self.settings.audience.as_deref();
         Ok(SessionId::generate()?.in_audience(audience))
     }
 
-    /// The clock is read anew each time: a handler may have taken long.
+    /// Reads the clock. It is read anew each time, because a handler may take long.
     fn moment(&self, session: &Session) -> RequestTime {
         RequestTime::at(self.settings.now()).until(session.deadline())
     }
 }
 
-/// Whether nothing was written, and something else may be.
+/// Returns whether nothing was written and another write may still succeed.
 fn was_refused(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::TooLarge
@@ -285,7 +288,8 @@ fn was_refused(error: &Error) -> bool {
         | ErrorKind::Serialize
         | ErrorKind::Deserialize
         | ErrorKind::Misconfigured => true,
-        // The store has had its time, or has said what stands there, or may have written.
+        // The time for the store is used up, the store has reported its state, or it may have
+        // written.
         ErrorKind::Unavailable
         | ErrorKind::Throttled
         | ErrorKind::Timeout
@@ -299,7 +303,7 @@ fn was_refused(error: &Error) -> bool {
 fn log(error: &Error) {
     let cause = Chain(error);
     match error.kind() {
-        // Requests that raced each other: nothing is wrong.
+        // Concurrent requests collided. This is not a fault.
         ErrorKind::Gone | ErrorKind::Conflict => {
             tracing::warn!(error = %cause, "a session changed in the meantime");
         }
@@ -307,7 +311,8 @@ fn log(error: &Error) {
     }
 }
 
-/// Whatever becomes of a request, a clone of its session that was kept is of no use after it.
+/// Closes the session at the end of its request, whatever the result. A clone that was kept is of
+/// no use afterwards.
 #[derive(Debug)]
 pub(crate) struct SealedWhenDropped(pub(crate) Session);
 
@@ -358,14 +363,14 @@ impl<S: SessionStore> Backend for Pipeline<S> {
     }
 }
 
-/// How a handler ended.
+/// The result of a handler.
 #[derive(Debug)]
 pub(crate) enum HandlerOutcome {
-    /// It answered below 500.
+    /// The handler answered with a status below 500.
     Success,
-    /// It answered 5xx.
+    /// The handler answered 5xx.
     ServerError,
-    /// It returned `Err`, or the response that a session's error turned into.
+    /// The handler returned `Err`, or a response that was made from a session's error.
     Failed(Option<Error>),
 }
 

@@ -1,33 +1,34 @@
-//! What becomes of a session at the end of its request: one `match` over where it stands and what
-//! its handler asked for.
+//! Decides how a session ends its request: one `match` over its state in the store and the requests
+//! of its handler.
 
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 
-/// What becomes of a session at the end of its request.
+/// The write at the end of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Nothing is written.
+    /// Writes nothing.
     Keep,
-    /// Unchanged, but its expiry had become stale: that alone is written.
+    /// Writes only the expiry of an unchanged session, because it has become stale.
     Touch(Timestamp),
-    /// There was none; one is stored under a new id.
+    /// Stores a new session under a new id.
     Create,
-    /// Some keys are changed, under the same id. A stale expiry is moved along.
+    /// Changes keys under the same id. A stale expiry is extended too.
     Update(Option<Timestamp>),
-    /// The same session, its changes included, goes on under a new id, because its old one had
-    /// become too old. A stale expiry is moved along.
+    /// Moves the session and its changes to a new id, because the old id has become too old. A
+    /// stale expiry is extended too.
     AutoCycle(Option<Timestamp>),
-    /// The same, because the handler asked for it: the old id is dead at once.
+    /// Moves the session and its changes to a new id, because the handler asked for it. The old id
+    /// is dead at once.
     Cycle,
-    /// The old one was destroyed, and then a new one was begun.
+    /// Destroys the old session and begins a new one.
     Replace,
-    /// It goes, and so does the cookie.
+    /// Deletes the record and removes the cookie.
     Destroy,
 }
 
 impl Outcome {
-    /// Whether the data that the session shows are what is sent.
+    /// Returns whether the data that the session shows is sent to the store.
     pub(crate) fn writes_data(self) -> bool {
         match self {
             Self::Keep | Self::Touch(_) => false,
@@ -41,19 +42,20 @@ impl Outcome {
     }
 }
 
-/// Where a session stands in the store, as far as its request knows.
+/// The state of a session in the store, as far as its request knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// An id was presented, and nobody looked.
+    /// An id was presented, and the session was not read.
     Unread,
-    /// It is there.
+    /// The session is stored.
     Live,
-    /// It is there, and its id was renewed on schedule a moment ago: the request came by the one
-    /// before.
+    /// The session is stored, and its id was recently cycled automatically. The request used the
+    /// previous id.
     Redirected,
-    /// Its id was given up for another one after this request had begun.
+    /// The id was cycled after this request had begun.
     Late,
-    /// There is none, or there was no id to look for, or only one that was dead before.
+    /// There is no session: no id was presented, nothing was found, or the id was dead before the
+    /// request began.
     Absent,
 }
 
@@ -63,43 +65,45 @@ impl Origin {
     }
 }
 
-/// What the handler asked for.
+/// The requests of the handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Intent {
-    /// What is stored ends: a logout, or the login of another user.
+    /// The stored session ends, by a logout or by the login of another user.
     pub(crate) end: bool,
     pub(crate) id: IdChange,
     pub(crate) change: bool,
 }
 
-/// Whether the session is to go on under a new id.
+/// The request for a new id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdChange {
     No,
-    /// It was asked for.
+    /// The handler asked for a new id.
     Cycle,
-    /// A user has logged in, and is given a session whatever became of the one before.
+    /// A user has logged in, and gets a session whatever the state of the previous one.
     LogIn,
 }
 
-/// What is due by itself, as far as the session lives.
+/// Automatic maintenance that is due if the session lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Maintenance {
-    /// The expiry has become stale; this is the new one.
+    /// The new expiry, if the stored one has become stale.
     pub(crate) touch: Option<Timestamp>,
-    /// The id has become too old.
+    /// `true` if the id has become too old.
     pub(crate) renewal: bool,
 }
 
-/// The one place where it is decided what is written.
+/// Decides what is written. No other place does.
 ///
 /// # Errors
 ///
-/// [`Gone`](ErrorKind::Gone) for a renewal by a request that came by the id before a scheduled one:
-/// whoever has that must not be given another. And for what a request does that was running when the
-/// session was given another id: its cookie must not take the place of the other one's. A login is not
-/// refused, since who logs in has proved who they are. [`Misconfigured`](ErrorKind::Misconfigured) for a renewal of what was not read: a
-/// renewal copies it.
+/// Fails with [`Gone`](ErrorKind::Gone) in two cases. In the first, the handler cycles the id, but
+/// the request used an id that was cycled automatically: such a client must not get another id. In
+/// the second, the id was cycled while the request was running: its cookie must not replace the
+/// newer one. A login does not fail, because the user has proved who they are.
+///
+/// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if the handler cycles the id of a session
+/// that was not read, because that copies the data.
 pub(crate) fn decide(origin: Origin, intent: Intent, due: Maintenance) -> Result<Outcome, Error> {
     use IdChange::{Cycle, LogIn, No};
     use Origin::{Absent, Late, Live, Redirected, Unread};
@@ -113,8 +117,8 @@ pub(crate) fn decide(origin: Origin, intent: Intent, due: Maintenance) -> Result
             return Err(gone("the session's id was renewed by another request"));
         }
 
-        // A logout of an id that was not found takes the stale cookie away, and makes sure of the
-        // record.
+        // If the id was not found, a logout removes the stale cookie and still deletes the record,
+        // if there is one.
         (_, true, _, true) => Outcome::Replace,
         (_, true, _, false) => Outcome::Destroy,
 
@@ -129,14 +133,14 @@ pub(crate) fn decide(origin: Origin, intent: Intent, due: Maintenance) -> Result
             return Err(Error::new(ErrorKind::Misconfigured, reason));
         }
 
-        // Nothing is stored, so there is nothing to renew. An empty session is never stored, but
-        // that of a user is.
+        // Nothing is stored, so no id can be cycled. An empty session is never stored, except for
+        // one that is bound to a user.
         (Absent, false, _, true) | (Absent, false, LogIn, _) => Outcome::Create,
         (Absent, false, No | Cycle, false) => Outcome::Keep,
     })
 }
 
-/// The error of a write that found no session to write to.
+/// Returns the error of a write that found no session to write to.
 pub(crate) fn gone(reason: &'static str) -> Error {
     Error::new(ErrorKind::Gone, reason)
 }
@@ -155,8 +159,8 @@ mod tests {
         const T: Timestamp = Timestamp::from_epoch_seconds(9);
         const ORIGINS: [Origin; 5] = [Live, Redirected, Unread, Late, Absent];
         const IDS: [IdChange; 3] = [No, Anew, LogIn];
-        // For each origin: whether what is stored ends, the id, whether anything changes; and what
-        // is written when a touch is due.
+        // The rows of each origin vary whether the stored session ends, the id, whether anything
+        // changes, and what is written when a touch is due.
         let rows = |origin| -> [Result<Outcome, ErrorKind>; 12] {
             let ended = match origin {
                 Late => [Err(Gone); 6],
@@ -178,7 +182,7 @@ mod tests {
                     Ok(Cycle),
                     Ok(Cycle),
                 ],
-                // Who came by the old id is given no new one, but by a login.
+                // A client that used the cycled id gets no new one, except by a login.
                 Redirected => [
                     Ok(Touch(T)),
                     Ok(Update(Some(T))),
@@ -187,7 +191,8 @@ mod tests {
                     Ok(Cycle),
                     Ok(Cycle),
                 ],
-                // A renewal copies what was read; who did not look has nothing to copy.
+                // Cycling the id copies the data, and a session that was not read has no data to
+                // copy.
                 Unread => [
                     Ok(Touch(T)),
                     Ok(Update(Some(T))),
@@ -196,7 +201,7 @@ mod tests {
                     Err(Misconfigured),
                     Err(Misconfigured),
                 ],
-                // It changes nothing, but for a login.
+                // It changes nothing, except by a login.
                 Late => [
                     Ok(Keep),
                     Err(Gone),
@@ -226,8 +231,8 @@ mod tests {
                     change: n % 2 == 1,
                 };
                 let expected_of = |due: Maintenance| match (expected, due.touch) {
-                    // An id that is too old is renewed where the session lives under it, and the
-                    // handler asks for nothing that gives it another one or ends it.
+                    // An id that is too old is cycled if the session lives under it, and if the
+                    // handler neither asks for a new id nor ends the session.
                     _ if due.renewal && origin == Live && !intent.end && intent.id == No => {
                         Ok(Outcome::AutoCycle(due.touch))
                     }

@@ -1,10 +1,11 @@
-//! What an outcome comes to: the calls to the store, and what they find there.
+//! Applies an outcome: calls the store, and handles what the calls find there.
 //!
-//! 1. A record that was renewed on schedule is followed to where it went, for a while.
-//! 2. A write that finds no session to write to is [`Gone`](ErrorKind::Gone). A touch, and a renewal
-//!    on schedule, that lose their race are no errors: nobody asked for them.
-//! 3. A login is never refused for what became of the session before it: it begins a new one, just
-//!    as one that is sent with a dead id. (Unless it takes a value that only one request may have.)
+//! 1. If an id was cycled automatically, its redirect is followed during the grace period.
+//! 2. A write that finds no session to write to fails with [`Gone`](ErrorKind::Gone). A touch or an
+//!    automatic cycle that loses its race is not an error, because nobody asked for it.
+//! 3. A login never fails because of the state of the previous session. It begins a new session,
+//!    just as a login with a dead id does. The exception is a login that takes a value which only
+//!    one request may have.
 
 use crate::changes::{Changes, Origin, Outcome, gone};
 use crate::deadline::{CutOff, within};
@@ -35,8 +36,8 @@ impl<S: SessionStore> Pipeline<S> {
         }
     }
 
-    /// A touch that loses its race, or fails, leaves the response as it is: nothing that anybody
-    /// asked for is lost, and the next request touches again.
+    /// Extends the expiry. If the touch loses its race or fails, the response stays as it is. No
+    /// requested change is lost, and the next request touches again.
     async fn touch(&self, pending: &Pending<'_>, ttl: Timestamp, at: RequestTime) -> Done {
         let Some(location) = &pending.location else {
             return Done::Kept(None);
@@ -63,14 +64,14 @@ impl<S: SessionStore> Pipeline<S> {
         at: RequestTime,
     ) -> Result<Done, Error> {
         let (id, record) = self.fresh(changes, pending, at.now())?;
-        // All that was asked of a session that turned out to be dead was to take keys out, or to give
-        // it another id.
+        // The session turned out to be dead. It was only asked to remove keys or to cycle its id.
         if record.data().is_empty() && record.binding().is_none() {
             return Ok(Done::Nothing);
         }
         self.store.create(id.storage_key(), &record, at).await?;
         if pending.asks_for_a_new_id() {
-            // A login ends what the client had before it. It has succeeded, whatever becomes of that.
+            // A login ends the client's previous sessions. The login has succeeded even if that
+            // fails.
             if let Err(error) = self.end_others(pending, at).await {
                 let error = Chain(&error);
                 tracing::warn!(%error, "a session that a login was to end is left");
@@ -103,13 +104,14 @@ impl<S: SessionStore> Pipeline<S> {
                     if !was_read {
                         self.warn_of_size(&record, location.key());
                     }
-                    // Who came by an id that was renewed is not given it again.
+                    // A client that used a cycled id does not get a new cookie.
                     let issue = ttl.is_some() && location.moved_to.is_none();
                     let token = if issue { Token::Issue } else { Token::Keep };
                     return Ok(Done::Stored(location, record, token));
                 }
                 Found::Redirect(next) => location.moved_to = Some(next),
-                // Nobody asked what was there, so nobody is deceived by a new beginning.
+                // The handler did not read the session, so a new one does not contradict anything
+                // it saw.
                 Found::Absent if !was_read => return self.create(pending, at).await,
                 Found::Absent => return Err(destroyed()),
                 Found::Tombstone(since) if began_with_a_dead_id(pending, since) => {
@@ -121,8 +123,8 @@ impl<S: SessionStore> Pipeline<S> {
         Err(renewed())
     }
 
-    /// An id that has become too old is renewed while somebody uses it. Of several requests at once
-    /// one does so, and the others go on with what it has left.
+    /// Cycles an id that has become too old while the session is in use. Of several concurrent
+    /// requests, one does so, and the others follow the redirect that it left.
     async fn rotate(
         &self,
         pending: &Pending<'_>,
@@ -137,14 +139,14 @@ impl<S: SessionStore> Pipeline<S> {
             Ok(Found::Absent) if is_asked_for => Err(destroyed()),
             Ok(Found::Tombstone(_)) if is_asked_for => Err(renewed()),
             Ok(_) => Ok(Done::Kept(None)),
-            // Whoever is left with the old id is logged out in a minute if it was renewed.
+            // If the id was cycled, a client that keeps the old one is logged out after a minute.
             Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
                 match self.store.load(new.storage_key(), at).await {
                     Ok(Found::Live(record)) => Ok(Done::begun(new, record)),
                     _ => Err(error),
                 }
             }
-            // Nothing was written, and a store that cannot be reached has had its time.
+            // Nothing was written. A store that cannot be reached is not called again.
             Err(error) if is_asked_for && is_outage(&error) => Err(error),
             Err(error) => {
                 tracing::warn!(error = %Chain(&error), "a session's id could not be renewed");
@@ -230,8 +232,8 @@ impl<S: SessionStore> Pipeline<S> {
         let Some(mut location) = pending.location.clone() else {
             return self.create(pending, at).await;
         };
-        // A value that was taken once is taken first: the record that goes takes it along for whoever
-        // replaces it, and a conflict must come before that.
+        // A value that only one request may take is taken before this. The replaced record takes the
+        // value with it, also for a concurrent request, so a conflict must be found first.
         let changes = pending.changes.without_guards();
         let (new, record) = self.fresh(&changes, pending, at.now())?;
         self.claim(&location, pending, at).await?;
@@ -247,7 +249,7 @@ impl<S: SessionStore> Pipeline<S> {
             match replaced.await? {
                 Found::Live(()) | Found::Absent => return Ok(Done::begun(new, record)),
                 Found::Redirect(next) => location.moved_to = Some(next),
-                // The login of another user ends what is there, and begins anew in any case.
+                // A login of another user ends the stored session and begins a new one in any case.
                 Found::Tombstone(since)
                     if pending.ends_by_login() || began_with_a_dead_id(pending, since) =>
                 {
@@ -259,7 +261,7 @@ impl<S: SessionStore> Pipeline<S> {
         Err(renewed())
     }
 
-    /// Takes the values that are taken once, and nothing else.
+    /// Takes the values that only one request may take, and writes nothing else.
     async fn claim(
         &self,
         location: &Location,
@@ -281,13 +283,14 @@ impl<S: SessionStore> Pipeline<S> {
                 Found::Tombstone(_) | Found::Absent => break,
             }
         }
-        // With the session went the value.
+        // The value is gone with the session.
         pending.changes.check_guards(&Data::new())
     }
 
-    /// The record goes also where a read has found none: it may not have been consistent, or have
-    /// been read by a shorter lifetime than others go by. Of several ids, of which none was accepted,
-    /// each one's goes: whoever presents an id may end it.
+    /// Deletes the record, even if a read has found none. That read may not have been consistent,
+    /// or may have applied a shorter lifetime than other instances do. If several ids were
+    /// presented and none was accepted, the record of each is deleted: a client may end any session
+    /// whose id it presents.
     async fn destroy(&self, pending: &Pending<'_>, at: RequestTime) -> Result<Done, Error> {
         if let Some(location) = pending.location.clone() {
             self.end(location, pending, at).await?;
@@ -320,12 +323,12 @@ impl<S: SessionStore> Pipeline<S> {
                 Found::Tombstone(_) => break,
             }
         }
-        // The session goes on under an id that this client may not even know yet: a logout that did
-        // not log out is no success.
+        // The session continues under an id that this client may not know yet. A logout that leaves
+        // it alive must not succeed.
         Err(renewed())
     }
 
-    /// A record that begins now, and its id.
+    /// Returns a new record and its id.
     fn fresh(
         &self,
         changes: &Changes,
@@ -342,8 +345,8 @@ impl<S: SessionStore> Pipeline<S> {
         Ok((self.new_id()?, record))
     }
 
-    /// Whom a session that gets a new id is bound to under that: the user who has logged in, or who
-    /// it was. It ends with the lifetime as it is now.
+    /// Returns the user binding of a session that gets a new id: the user who has logged in, or the
+    /// previous user. It ends with the lifetime as it is configured now.
     fn binding(
         &self,
         pending: &Pending<'_>,
@@ -364,8 +367,9 @@ impl<S: SessionStore> Pipeline<S> {
         }
     }
 
-    /// Requests that grow a session at once may take it over the limit together. It may shrink, or
-    /// stay as it is, all the same, and its user may log in: refusing that would end it.
+    /// Checks the size of the data. Concurrent requests may together take a session over the limit.
+    /// Such a session may still shrink or keep its size, and its user may log in: an error there
+    /// would end the session.
     fn check_size(&self, changes: &Changes, base: &Data, growth: Growth) -> Result<(), Error> {
         let (before, limit) = (base.size(), self.settings.max_size);
         let size = changes.size_after(base);
@@ -380,7 +384,8 @@ impl<S: SessionStore> Pipeline<S> {
         Err(Error::new(ErrorKind::TooLarge, reason))
     }
 
-    /// A write without a read has only its own size to go by. What it comes to is known after it.
+    /// Logs a warning if the record is too large. A write without a read can only check its own
+    /// size, so the size of the record is known after it.
     fn warn_of_size(&self, record: &Record, key: &StorageKey) {
         let (size, limit) = (record.data().size(), self.settings.max_size);
         if size > limit {
@@ -390,30 +395,32 @@ impl<S: SessionStore> Pipeline<S> {
     }
 }
 
-/// How much a session may grow.
+/// The limit for the growth of a session.
 #[derive(Clone, Copy)]
 enum Growth {
-    /// To the limit.
+    /// The session may grow to the limit.
     Limited,
-    /// To twice the limit: a user must be able to log in whatever an earlier page has stored.
+    /// The session may grow to twice the limit. A user must be able to log in, whatever an earlier
+    /// page has stored.
     OfALogin,
 }
 
-/// Whether a request whose session was given a new id by another one begins a new session. It does
-/// if it is a login: by a user, or of a session that is nobody's.
+/// Returns whether a request begins a new session after another request cycled the id. Only a login
+/// does: of a user, or of a session that is bound to no user.
 fn begins_afresh(pending: &Pending<'_>) -> bool {
     let is_nobodys = pending.record.binding().is_none();
     !pending.require_unchanged && (pending.login.is_some() || is_nobodys)
 }
 
-/// Whether a request that did not read its session began after its id had died, so that it is no
-/// late write of a page that has a new id by now. What was read is known to have been alive.
+/// Returns whether a request that did not read its session began after its id had died. Such a
+/// request is not a late write of a page that already has a new id. An id that was read is known to
+/// have been alive.
 fn began_with_a_dead_id(pending: &Pending<'_>, since: Timestamp) -> bool {
     let was_read = pending.origin != Origin::Unread && pending.others().is_empty();
     !was_read && pending.began > since
 }
 
-/// Whether the store could not be reached, so that to ask it again for something else has no point.
+/// Returns whether the store could not be reached, so that another call to it is pointless.
 fn is_outage(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -421,21 +428,21 @@ fn is_outage(error: &Error) -> bool {
     )
 }
 
-/// What was done to the store.
+/// The result of the calls to the store.
 #[allow(clippy::large_enum_variant)] // one at a time, and taken apart at once
 pub(super) enum Done {
-    /// This is stored now, there.
+    /// The record is stored at this location.
     Stored(Location, Record, Token),
-    /// Nothing but the expiry was written, or nothing at all.
+    /// Only the expiry was written, or nothing at all.
     Kept(Option<Timestamp>),
     /// There is no session, and none was begun.
     Nothing,
-    /// Nothing is stored any more.
+    /// The record was deleted, and nothing is stored any more.
     Destroyed,
 }
 
 impl Done {
-    /// A record is stored under an id that its client has not been told yet.
+    /// Returns the result for a record under an id that its client does not know yet.
     fn begun(id: SessionId, record: Record) -> Self {
         let version = record.version().max(1);
         Self::Stored(Location::of(id), record.at_version(version), Token::Issue)

@@ -1,4 +1,4 @@
-//! Sessions without a store, for people's own tests.
+//! Sessions without a store, for the tests of applications.
 
 use serde::Serialize;
 
@@ -43,7 +43,7 @@ impl Backend for Detached {
     }
 }
 
-/// The values of an object, of pairs, or of nothing.
+/// Returns the values of an object, of pairs, or of nothing.
 pub(super) fn data(values: &impl Serialize) -> Option<Data> {
     let entry =
         |(key, value): (String, serde_json::Value)| (key, Entry::from_json(value.to_string()));

@@ -1,9 +1,10 @@
 //! Changes on their way to the store.
 //!
-//! 1. What is to be written is taken out of the session, and put back if it was not written.
-//! 2. During a save the session shows what is being written as if it were. What is changed
-//!    meanwhile is a change of that, and goes on top.
-//! 3. A write that is dropped half-way may have happened: nobody knows, and the session says so.
+//! 1. Changes are taken out of the session to be written, and put back if they were not written.
+//! 2. During a save, the session shows the data that is being written as if it were stored. Later
+//!    changes apply to that data.
+//! 3. A write that is dropped before its end is ambiguous, and the session returns errors from then
+//!    on.
 
 use std::mem;
 
@@ -16,8 +17,8 @@ use crate::session::{Ended, Scope, Session, Token};
 use crate::user::{Login, Pseudonym};
 
 impl Session {
-    /// Decides what is to be written, and takes it out to be written. After a commit nothing else
-    /// can be asked for; during a save, what is changed meanwhile goes on top.
+    /// Decides what is to be written, and takes it out of the session. After a commit no further
+    /// change is accepted. During a save, later changes apply to the data that is being written.
     pub(crate) fn take_pending(
         &self,
         scope: Scope,
@@ -25,7 +26,8 @@ impl Session {
         rules: &Expiry,
     ) -> Result<Pending<'_>, Error> {
         self.with_foreseen(|state| {
-            // Another save may have failed, or the request been settled, while this one waited.
+            // While this save waited, another one may have failed, or the request may have been
+            // settled.
             if let Some(sealed) = &state.seal
                 && (scope == Scope::Save || sealed.kind() == ErrorKind::OutcomeUnknown)
             {
@@ -35,7 +37,7 @@ impl Session {
                 state.seal();
             }
             let outcome = state.decide(scope, now, rules, self.0.reissue)?;
-            // An outage must not let anything be saved over the real data; a logout may.
+            // After a failed load, nothing may be saved over the real data. A logout may.
             if let Some(error) = &state.not_loaded
                 && outcome.writes_data()
                 && outcome != Outcome::Destroy
@@ -77,13 +79,13 @@ impl Session {
     }
 }
 
-/// Where a session is stored.
+/// The place where a session is stored.
 #[derive(Clone, Debug)]
 pub(crate) struct Location {
-    /// The id that its client has.
+    /// The id that the client has.
     pub(crate) id: SessionId,
-    /// The key, where that is not the id's: it was renewed on schedule, and this request came by
-    /// the id before.
+    /// The key of the record if it is not the id's own key. The id was cycled automatically, and
+    /// this request used the previous one.
     pub(crate) moved_to: Option<StorageKey>,
 }
 
@@ -97,24 +99,24 @@ impl Location {
     }
 }
 
-/// Changes on their way to the store. If this is dropped before it is settled, as when the future
-/// of a save is cancelled, nobody knows whether they were written, and the session is sealed.
+/// Changes on their way to the store. If this is dropped before it is settled, for example because
+/// the future of a save is cancelled, the write is ambiguous. The session is then sealed.
 #[derive(Debug)]
 pub(crate) struct Pending<'a> {
     session: &'a Session,
     pub(crate) outcome: Outcome,
     pub(crate) origin: Origin,
-    /// Under which it is stored.
+    /// The place where the session is stored.
     pub(crate) location: Option<Location>,
-    /// What was read.
+    /// The record that was read.
     pub(crate) record: Record,
     pub(crate) changes: Changes,
     pub(crate) require_unchanged: bool,
-    /// When the request began.
+    /// The time when the request began.
     pub(crate) began: Timestamp,
     /// The user who has logged in.
     pub(crate) login: Option<Login>,
-    /// The label of a session that stays its user's.
+    /// The new label of a session that stays bound to its user.
     pub(crate) new_label: Option<String>,
     ended: Ended,
     renew: bool,
@@ -124,22 +126,22 @@ pub(crate) struct Pending<'a> {
 }
 
 impl Pending<'_> {
-    /// Whether a user has logged in, or the handler asked for a new id.
+    /// Returns whether a user has logged in or the handler asked for a new id.
     pub(crate) fn asks_for_a_new_id(&self) -> bool {
         self.login.is_some() || self.renew
     }
 
-    /// Whether another user's session ends with this login.
+    /// Returns whether another user's session ends with this login.
     pub(crate) fn ends_by_login(&self) -> bool {
         self.ended == Ended::ByLogin
     }
 
-    /// The ids of an ambiguous request, of which none was accepted.
+    /// Returns the ids of a request that presented several, none of which was accepted.
     pub(crate) fn others(&self) -> &[SessionId] {
         &self.session.0.others
     }
 
-    /// It was written: `record` is stored now, there.
+    /// Settles a successful write: `record` is now stored at `location`.
     pub(crate) fn stored(mut self, location: Location, record: Record, token: Token) {
         self.settled = true;
         self.session.with(|state| {
@@ -149,10 +151,10 @@ impl Pending<'_> {
             };
             state.id = Some(location.id);
             state.moved_to = location.moved_to;
-            // This request began it, whatever it had found.
+            // This request created the record, whatever it had found before.
             state.is_new |= record.version() == 1;
             state.user_on_the_way = None;
-            // What begins a new session stands on nothing.
+            // A new session does not build on previous data.
             if state.ended == Ended::No {
                 state.changes.settle_on(record.data());
             }
@@ -161,13 +163,13 @@ impl Pending<'_> {
         });
     }
 
-    /// Nothing was written but the expiry, or not even that.
+    /// Settles a commit that wrote only the expiry, or nothing.
     pub(crate) fn kept(mut self, ttl: Option<Timestamp>) {
         self.settled = true;
         self.session.with(|state| {
             if let Some(ttl) = ttl {
                 state.record = state.record.clone().with_ttl(ttl);
-                // A client that came by an id that was renewed is not given it again.
+                // A client that used a cycled id does not get a new cookie.
                 if state.origin == Origin::Live {
                     state.tell(Token::Issue);
                 }
@@ -175,7 +177,8 @@ impl Pending<'_> {
         });
     }
 
-    /// Nothing is stored any more. What came meanwhile begins a new session.
+    /// Settles a deletion: nothing is stored any more. Changes made during the write begin a new
+    /// session.
     pub(crate) fn destroyed(mut self, now: Timestamp, rules: &Expiry, token: Token) {
         self.settled = true;
         self.session.with(|state| {
@@ -189,7 +192,7 @@ impl Pending<'_> {
         });
     }
 
-    /// It was not written, or nobody knows; gives the error back.
+    /// Settles a write that failed or is ambiguous, and returns the error.
     pub(crate) fn failed(mut self, error: Error) -> Error {
         self.settled = true;
         self.undo(error)
@@ -212,10 +215,11 @@ impl Pending<'_> {
                 state.renew |= renew;
                 let base = match ended {
                     Ended::No => state.record.data(),
-                    // What begins a new session stands on nothing.
+                    // A new session does not build on previous data.
                     Ended::ByLogin | Ended::ByLogout => &Data::new(),
                 };
-                // What came meanwhile stands on what was sent, unless it destroyed that.
+                // Changes made during the write apply to the data that was sent, unless they
+                // destroyed the session.
                 if state.ended == Ended::No {
                     state.ended = ended;
                     state.user = state.user.take().or(user);
@@ -223,7 +227,7 @@ impl Pending<'_> {
                     let later = mem::take(&mut state.changes);
                     state.changes = sent.followed_by(later, base);
                 } else {
-                    // A logout that failed is one still, whoever has logged in meanwhile.
+                    // A failed logout remains a logout, even if a user has logged in since.
                     state.ended = state.ended.max(ended);
                     state.changes.discard(sent, base);
                 }

@@ -1,11 +1,11 @@
-//! Which sessions' functions run on this thread: one that uses its own session must not be run for
-//! that once more.
+//! Tracks the sessions whose functions run on this thread. A function that uses its own session
+//! must not be run again for that.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
 
 thread_local! {
-    /// The addresses of their sessions, the innermost last.
+    /// The addresses of the sessions, the innermost last.
     static RUNNING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -14,7 +14,7 @@ pub(super) fn is_running(session: usize) -> bool {
     RUNNING.with_borrow(|running| running.contains(&session))
 }
 
-/// Says that a function of that session runs until the result is dropped.
+/// Records that a function of that session runs until the result is dropped.
 pub(super) fn run(session: usize) -> Running {
     RUNNING.with_borrow_mut(|running| running.push(session));
     Running {

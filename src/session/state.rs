@@ -1,4 +1,4 @@
-//! What a session knows, and what becomes of it.
+//! The state of a session, and how requests to change it affect that state.
 
 use std::borrow::Cow;
 use std::mem;
@@ -13,7 +13,8 @@ use crate::session::{Ended, Location, MOST_FAILURES, Scope, State, Token};
 use crate::user::{Binding, Login, Pseudonym};
 
 impl State {
-    /// What was read; nothing at all after a logout; `None` if nobody looked.
+    /// Returns the data that was read and the changes to it. The data is empty after a logout, and
+    /// `None` if the session was not read.
     pub(super) fn base_and_changes(&mut self) -> (Option<&Data>, &mut Changes) {
         static EMPTY: Data = Data::new();
         let base = match (self.ended, self.origin) {
@@ -36,7 +37,7 @@ impl State {
         self.changes.current(self.base_or_empty(), key)
     }
 
-    /// The entry of a key, to be parsed where no lock is held.
+    /// Returns the entry of a key, to be parsed while no lock is held.
     pub(super) fn entry(&self, key: &str) -> Result<Option<Entry>, Error> {
         let entry = self.current(key::checked(key)?)?;
         Ok(entry.map(Cow::into_owned))
@@ -48,7 +49,8 @@ impl State {
         changes.add(base, key, by)
     }
 
-    /// What is stored is to end, and what was changed goes; it is returned to be dropped.
+    /// Marks the stored session as ending and discards the changes. They are returned so that they
+    /// are dropped outside the lock.
     pub(super) fn end(&mut self, how: Ended) -> Changes {
         self.renew = false;
         self.user = None;
@@ -56,12 +58,12 @@ impl State {
             self.label = None;
         }
         self.ended = self.ended.max(how);
-        // What was to be taken once is taken once, whatever follows.
+        // A value that only one request may take stays taken, whatever follows.
         self.changes.keep_guards()
     }
 
-    /// A user has logged in. Nothing of another user's is left to them; what goes is returned to be
-    /// dropped.
+    /// Logs in a user, and leaves no data of another user to them. The discarded changes are
+    /// returned so that they are dropped outside the lock.
     pub(super) fn log_in(&mut self, user: Pseudonym) -> Changes {
         let former = self.user.as_ref().or(self.user_on_the_way.as_ref());
         let former = former.or(self.bound().map(Binding::user));
@@ -73,13 +75,13 @@ impl State {
         dropped
     }
 
-    /// How it is bound to a user, unless that ends with this request.
+    /// Returns the binding to a user, unless the binding ends with this request.
     pub(super) fn bound(&self) -> Option<&Binding> {
         let bound = self.record.binding();
         bound.filter(|_| self.ended == Ended::No)
     }
 
-    /// Remembers an error that a handler is given.
+    /// Remembers an error that was returned to the handler.
     pub(super) fn note(&mut self, error: &Error) {
         if self.failures.len() >= MOST_FAILURES {
             self.failures.retain(|failure| failure.upgrade().is_some());
@@ -90,7 +92,7 @@ impl State {
         self.failures.push(error.downgrade());
     }
 
-    /// Refuses every change from here on.
+    /// Refuses every later change.
     pub(super) fn seal(&mut self) {
         let reason = "the session was used after its request's outcome was decided";
         self.seal
@@ -106,8 +108,8 @@ impl State {
     ) -> Result<Outcome, Error> {
         let due = match scope {
             Scope::Commit if self.origin.is_live() => self.due(now, rules, reissue),
-            // A touch can wait for the end, and an id that a handler could have shown is not
-            // replaced under its feet.
+            // A touch can wait for the end of the request. An id that a handler may have shown is
+            // not cycled before the handler has returned.
             Scope::Commit | Scope::Save | Scope::OnlyDestroy => Maintenance::default(),
         };
         let intent = match scope {
@@ -122,13 +124,14 @@ impl State {
         decide(self.origin, intent, due)
     }
 
-    /// What is due by itself.
+    /// Returns the automatic maintenance that is due.
     fn due(&self, now: Timestamp, rules: &Expiry, reissue: bool) -> Maintenance {
         let (created, ttl) = (self.record.created(), self.record.ttl());
-        // A user's session ends with its binding, so that nobody has to look for it any longer.
+        // The session of a user ends with its binding, so that nobody has to look for it later.
         let end = self.record.binding().map(Binding::ends);
         let touch = rules.touch_due(created, ttl, now).or_else(|| {
-            // The client is to get its cookie again, so it must be known that the id is alive.
+            // The client is to get its cookie again, so this request must learn that the id is
+            // alive.
             let fresh = rules.ttl(created, now);
             (reissue && self.origin == Origin::Live).then_some(fresh.max(ttl))
         });
@@ -142,16 +145,16 @@ impl State {
     fn intent(&self) -> Intent {
         let bound = self.bound().map(Binding::user);
         let binds = self.user.is_some();
-        // Of a session that is nobody's, only a login has a reason to ask for a new id.
+        // If the session is bound to no user, only a login has a reason to ask for a new id.
         let is_login = binds || (self.renew && bound.is_none());
-        // Whatever came in between, another user's data is never handed on.
+        // Whatever happened since the read, another user's data is never handed on.
         let is_anothers = bound.is_some() && self.user.is_some() && bound != self.user.as_ref();
         let changes = match self.ended {
-            // A logout that nothing follows begins no session, whatever was taken before it.
+            // A logout without later changes begins no session, whatever was taken before it.
             Ended::ByLogout => !self.changes.only_guard(),
             Ended::No | Ended::ByLogin => !self.changes.is_empty(),
         };
-        // Where the id is dead, there is no session of another user left to end.
+        // If the id is dead, there is no session of another user left to end.
         let is_dead = self.origin == Origin::Late && self.ended == Ended::ByLogin;
         Intent {
             end: (self.ended != Ended::No && !is_dead) || is_anothers,
@@ -164,28 +167,28 @@ impl State {
         }
     }
 
-    /// The login that the handler asked for.
+    /// Returns the login that the handler asked for.
     pub(super) fn login(&self) -> Option<Login> {
         let user = self.user.clone()?;
         let label = self.label.clone();
         Some(Login { user, label })
     }
 
-    /// The label, if it is another one than that of the user's session.
+    /// Returns the label if it differs from the stored one of the user's session.
     pub(super) fn new_label(&self) -> Option<&str> {
         let bound = self.bound()?;
         let label = self.label.as_deref();
         label.filter(|label| bound.label() != Some(label))
     }
 
-    /// Where it is stored, or was.
+    /// Returns where the session is stored, or was stored.
     pub(super) fn location(&self) -> Option<Location> {
         let moved_to = self.moved_to.clone();
         let id = self.id.clone()?;
         Some(Location { id, moved_to })
     }
 
-    /// Hands over what was read and what was changed. Nothing can be added to it any more.
+    /// Hands over the record and the changes. Nothing can be added to them afterwards.
     pub(super) fn give_up(&mut self) -> (Record, Changes) {
         let nothing = Record::new(Data::new(), self.record.created(), self.record.ttl());
         (
@@ -194,12 +197,12 @@ impl State {
         )
     }
 
-    /// The same, but shows what is being written as if it were: what is changed meanwhile is a
-    /// change of that.
+    /// Hands over the record and the changes, and shows the data that is being written as if it
+    /// were stored. Later changes apply to that data.
     pub(super) fn look_ahead(&mut self) -> Result<(Record, Changes), Error> {
         let after = match self.ended {
             Ended::No => self.changes.apply(self.record.data())?,
-            // What was taken once was taken from the session that ends.
+            // The values were taken from the session that ends.
             Ended::ByLogin | Ended::ByLogout => self.changes.without_guards().apply(&Data::new())?,
         };
         let record = self.record.clone();
@@ -218,8 +221,8 @@ impl State {
         let (origin, record) = match found {
             Found::Live(record) if moved_to.is_some() => (Origin::Redirected, record),
             Found::Live(record) => (Origin::Live, record),
-            // The id is known to be dead, so there is nothing to write to, nor to delete. (One that
-            // is moved here leads on for longer than anybody follows.)
+            // The id is known to be dead, so there is nothing to write to and nothing to delete. A
+            // redirect that arrives here belongs to a chain that is longer than any request follows.
             Found::Tombstone(since) => {
                 self.id = None;
                 let late = self.began < since;
@@ -240,7 +243,7 @@ impl State {
         self.record = record;
     }
 
-    /// What a later write has to tell goes over what an earlier one had.
+    /// Merges what a later write tells the client. It takes precedence over an earlier write.
     pub(super) fn tell(&mut self, token: Token) {
         if token != Token::Keep {
             self.token = token;

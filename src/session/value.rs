@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, ErrorKind};
 use crate::record::Entry;
 
-/// serde_json reads no deeper than this, so no deeper is written.
+/// The maximum depth. serde_json reads no deeper than this, so nothing deeper is written.
 const MAX_DEPTH: usize = 127;
 
 pub(super) fn parse<T: DeserializeOwned>(entry: &Entry) -> Result<T, Error> {
@@ -24,13 +24,14 @@ pub(super) fn to_entry(value: &impl Serialize) -> Result<Entry, Error> {
         let reason = "a value has no JSON form";
         Error::json(ErrorKind::Serialize, reason, &cause)
     })?;
-    // A text with no more brackets than that is no deeper either; only others are parsed.
+    // A text with at most that many opening brackets is no deeper either. Only others are parsed.
     let opened = text
         .bytes()
         .filter(|byte| matches!(byte, b'[' | b'{'))
         .count();
     if opened > MAX_DEPTH {
-        // As a `Value`: what serde_json skips it follows to any depth.
+        // It is parsed as a `Value`, because serde_json sets no depth limit on values that it
+        // skips.
         serde_json::from_str::<serde_json::Value>(&text).map_err(|cause| {
             let reason = "a value nested deeper than 127 levels could not be read back";
             Error::json(ErrorKind::Serialize, reason, &cause)
