@@ -1,6 +1,7 @@
 //! The time that an invocation has for the store.
 //!
-//! 1. No call to the store outlasts the invocation's deadline: a response after it is useless.
+//! 1. The store is called only while it can still respond before the invocation's deadline: a later
+//!    response is useless.
 //! 2. A read that is cut off has timed out. A write that is cut off is ambiguous.
 
 use std::cell::Cell;

@@ -231,8 +231,8 @@ mod tests {
                     change: n % 2 == 1,
                 };
                 let expected_of = |due: Maintenance| match (expected, due.touch) {
-                    // An id that is too old is cycled if the session lives under it, and if the
-                    // handler neither asks for a new id nor ends the session.
+                    // An id that is too old is cycled if the session lives under it. The handler
+                    // must neither ask for a new id nor end the session.
                     _ if due.renewal && origin == Live && !intent.end && intent.id == No => {
                         Ok(Outcome::AutoCycle(due.touch))
                     }

@@ -79,8 +79,7 @@ impl PreviousCookie {
     /// Sets whether the cookie was `Partitioned`.
     ///
     /// The default is `false`. A browser that does not know the attribute treats a partitioned
-    /// cookie and its unpartitioned predecessor as the same cookie. Its user has to log in once
-    /// more.
+    /// cookie and its unpartitioned predecessor as the same cookie. Its user has to log in again.
     ///
     /// ```
     /// let before = lambda_sessions::PreviousCookie::new("__Host-sid").partitioned(true);

@@ -232,8 +232,8 @@ impl<S: SessionStore> Pipeline<S> {
         let Some(mut location) = pending.location.clone() else {
             return self.create(pending, at).await;
         };
-        // A value that only one request may take is taken before this. The replaced record takes the
-        // value with it, also for a concurrent request, so a conflict must be found first.
+        // A value that only one request may take is taken before the record is replaced. The value
+        // goes with the old record, so a conflict must be found first.
         let changes = pending.changes.without_guards();
         let (new, record) = self.fresh(&changes, pending, at.now())?;
         self.claim(&location, pending, at).await?;
@@ -429,7 +429,7 @@ fn is_outage(error: &Error) -> bool {
 }
 
 /// The result of the calls to the store.
-#[allow(clippy::large_enum_variant)] // one at a time, and taken apart at once
+#[allow(clippy::large_enum_variant)] // only one exists at a time, and it is consumed at once
 pub(super) enum Done {
     /// The record is stored at this location.
     Stored(Location, Record, Token),

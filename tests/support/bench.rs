@@ -88,7 +88,7 @@ impl Bench {
         self.errors.lock().unwrap().drain(..).collect()
     }
 
-    /// Returns the kinds of these errors.
+    /// Returns the kinds of the errors since the last call, and clears them.
     pub fn kinds(&self) -> Vec<ErrorKind> {
         self.errors()
             .iter()

@@ -29,7 +29,7 @@ pub(crate) fn service<S: SessionStore + Clone>(
 
 async fn route(request: Request) -> Result<Response<Body>, Error> {
     match (request.raw_http_path(), request.method()) {
-        // Shows, and changes nothing: the layer lets every `GET` pass, from wherever it comes.
+        // A `GET` must change nothing, because the layer lets every `GET` pass, from any site.
         ("/", &Method::GET) => show(&request).await,
         ("/give", &Method::POST) => give(&request).await,
         ("/", _) => wrong_method("GET"),
@@ -60,9 +60,9 @@ async fn give(request: &Request) -> Result<Response<Body>, Error> {
         Ok(Some(gift)) if (1..=10).contains(&gift.coins) => gift,
         _ => return page(StatusCode::BAD_REQUEST, "give 1 to 10 coins"),
     };
-    // Added up by DynamoDB, so that of two clicks at once both count.
+    // DynamoDB adds the numbers, so that two concurrent clicks both count.
     request.session().await?.increment(GIVEN, gift.coins)?;
-    // To a `GET`, so that a reload of the page gives nothing again.
+    // The redirect leads to a `GET`, so that a reload of the page gives nothing again.
     let mut response = page(StatusCode::SEE_OTHER, "thank you")?;
     response.headers_mut().insert(LOCATION, "/".parse()?);
     Ok(response)

@@ -1,8 +1,8 @@
 //! A form that no other site can send in its visitor's name.
 //!
 //! tower-http's [CSRF layer][csrf] is outside the session, so that a forged request is refused
-//! before it costs a call to DynamoDB. `docs/csrf.md` says what the layer protects against and what
-//! it does not.
+//! before it costs a call to DynamoDB. `docs/csrf.md` says what the layer is for and what
+//! it leaves to do.
 //!
 //! To run it with a DynamoDB that is already running:
 //!

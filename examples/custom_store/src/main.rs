@@ -28,7 +28,7 @@ async fn main() -> Result<(), Error> {
     run(SessionLayer::new(store).wrap(hello)).await
 }
 
-#[allow(clippy::disallowed_methods)] // that rule is the library's
+#[allow(clippy::disallowed_methods)] // the rule is for the library only
 fn directory() -> PathBuf {
     std::env::var_os("SESSION_DIRECTORY").map_or_else(
         || std::env::temp_dir().join("lambda-sessions"),
