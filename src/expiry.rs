@@ -2,8 +2,8 @@
 //!
 //! 1. A session dies when it has been idle for the idle timeout, or has lived for its lifetime,
 //!    whichever comes first ([OWASP session expiration][owasp]). Both are judged on the server.
-//! 2. The record keeps that time in one number, `ttl`. The session is dead from that second on, however
-//!    late DynamoDB deletes the record.
+//! 2. The record keeps that time in one number, `ttl`. The session is dead from that second on,
+//!    however late DynamoDB deletes the record.
 //! 3. A read extends `ttl` only once it is staler than the touch interval, so that most reads write
 //!    nothing. A session may therefore die earlier than its idle timeout says, by the touch
 //!    interval at most, and never later.

@@ -1,5 +1,6 @@
-//! The shared parts of the tests: a real DynamoDB emulator of their own, a proxy that counts calls
-//! and can answer them itself, a client that keeps cookies, and a clock that tests set.
+//! The shared parts of the tests. These are a real DynamoDB emulator of their own and a proxy that
+//! counts calls and can answer them itself. There are also a client that keeps cookies and a clock
+//! that tests set.
 #![allow(dead_code, unused_imports, unreachable_pub)] // each test file uses a part of it
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)] // as in any test
 
