@@ -201,8 +201,8 @@ impl Layout {
     /// Returns the condition for a logout: a record of ours, expired or not.
     ///
     /// A redirect or tombstone stays, and so does an item that is not ours. A record with a fence
-    /// is not deleted: an attempt to create it may still be on its way, and without the record it
-    /// would succeed.
+    /// is not deleted. An attempt to create it may still be on its way, and would succeed without
+    /// the record.
     ///
     /// An absent item passes the condition too, so a logout that is refused has always met an item.
     pub(crate) fn ours_without_fence_or_absent(&self) -> Expression {

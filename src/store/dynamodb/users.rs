@@ -5,7 +5,7 @@
 //!    row lives for the longest time that the session may live.
 //! 2. Cycling the id keeps the row of the old key for as long as the redirect or tombstone of the
 //!    old record. That item names the successor. A `Query` is not a snapshot and may see half of a
-//!    transaction, but the row that was there when it began is there all the time.
+//!    transaction. But the row that was there when it began is there all the time.
 //! 3. From that row, a revocation follows the session, one delete after the other. Each delete
 //!    comes before or after a cycle. If it comes before, the cycle finds no record. If it comes
 //!    after, the delete finds the redirect or tombstone.
@@ -13,7 +13,8 @@
 //!    longer than a redirect or tombstone lives. Nothing depends on a clock: expired rows and
 //!    records are deleted too.
 //! 5. Rows are read and deleted a page at a time, so a user may have any number of them. What a
-//!    revocation has deleted stays deleted when its time runs out. The next one goes on there.
+//!    revocation has deleted stays deleted when its time runs out. The next revocation continues
+//!    there.
 //! 6. A logout and a new session delete the row with the record. A row without a record is skipped
 //!    when the sessions are listed. The list deletes it if it was written a day ago or more: no
 //!    transaction that would put its record can still be under way. Otherwise its `ttl` removes it.
