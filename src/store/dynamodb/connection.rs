@@ -288,10 +288,9 @@ impl DynamoDbStore {
 /// }
 /// ```
 ///
-/// After a restore, a store that was made by `from_env` has a new client, and so have all its
-/// clones. The client has credentials of the restored environment and a warm connection. A client
-/// of your own is made again from its configuration. If it still used a dead connection from before
-/// the snapshot, that would cost one attempt.
+/// After a restore, a store that was made by `from_env` has a new client, and so have all its clones.
+/// The client has credentials of the restored environment and a warm connection. A client of your
+/// own is made again from its configuration. A dead connection that it had before costs one attempt.
 impl SnapStartResource for DynamoDbStore {
     fn after_restore(&self) -> BoxFuture<'_, Result<(), lambda_http::Error>> {
         Box::pin(async move {
