@@ -1,9 +1,9 @@
-//! What must hold of input that others make: for the fuzzer, and for the tests.
+//! Properties of untrusted input, for the fuzzer and for the tests.
 //!
-//! 1. A property is a function of bytes that panics where it does not hold. It takes all bytes: what
-//!    makes no sense is passed over.
-//! 2. What the library says is compared with what is said here in another way, and completely: to
-//!    refuse everything would be wrong as well.
+//! 1. A property is a function of bytes that panics if it does not hold. It accepts all bytes, and
+//!    ignores input that makes no sense.
+//! 2. The library's result is compared with a complete second implementation here. Refusing
+//!    everything would therefore be an error as well.
 //! 3. The seeds in `fuzz/corpus` are written in the notation of each property, and the unit tests
 //!    run them all.
 

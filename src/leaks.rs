@@ -1,11 +1,12 @@
-//! The hunt for leaks: every kind of error is provoked with marked secrets in every place, and
-//! nothing that is logged, answered or shown may hold one of them.
+//! Tests that no secret leaks. Every kind of error is provoked with marked secrets in every place.
+//! None of them may appear in the log, in a response or in `Debug` output.
 //!
-//! 1. The kinds come from an exhaustive `match`: a new one without a way to provoke it does not
+//! 1. The kinds come from an exhaustive `match`: a new kind without a way to provoke it does not
 //!    compile.
-//! 2. The log is that of everything in the process at `TRACE`, but for the three targets that
-//!    SECURITY.md names: those log whole events and answers at that level.
-//! 3. What is shown is `Debug` of every public type, and the message of every panic of ours.
+//! 2. The log is that of the whole process at `TRACE`, except for the three targets that
+//!    SECURITY.md names. Those log whole events and responses at that level.
+//! 3. The output includes `Debug` of every public type, and the message of every panic of this
+//!    crate.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -27,10 +28,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::test_support::{Answer, Bench, Item, Visitor};
 
-/// As SECURITY.md has it: all that may be seen.
+/// The most detailed log filter that SECURITY.md allows.
 const FILTER: &str = "trace,lambda_runtime=debug,aws_smithy_runtime=debug,aws_sigv4=debug";
 
-/// The emulator is in this process, and DynamoDB is not.
+/// The emulator's log is off: it runs in this process, and DynamoDB does not.
 const EMULATOR: &str = "dynoxide=off";
 
 const USER: &str = "secret-user";
@@ -42,7 +43,7 @@ const SIGNING_KEY: [u8; 32] = *b"secret-signing-key-of-32-bytes!!";
 
 type Provoking<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// How an error of this kind comes about.
+/// Provokes an error of this kind.
 fn provoke(kind: ErrorKind, stage: &Stage) -> Provoking<'_> {
     match kind {
         ErrorKind::Unavailable => {
@@ -81,7 +82,7 @@ fn provoke(kind: ErrorKind, stage: &Stage) -> Provoking<'_> {
     }
 }
 
-/// The kind after this one, from the first to the last.
+/// Returns the kind after this one, in the order from the first to the last.
 fn after(kind: ErrorKind) -> Option<ErrorKind> {
     use ErrorKind::{
         Conflict, Corrupt, Deserialize, Gone, InvalidKey, Misconfigured, OutcomeUnknown, Serialize,
@@ -103,7 +104,7 @@ fn after(kind: ErrorKind) -> Option<ErrorKind> {
     }
 }
 
-/// Someone who is logged in, and what becomes of their next request.
+/// A logged-in visitor, and the results of their next requests.
 struct Stage {
     bench: Bench,
     sessions: SessionLayer<DynamoDbStore>,
@@ -140,7 +141,7 @@ impl Stage {
         }
     }
 
-    /// A request whose session does this.
+    /// Sends a request whose session does this.
     async fn asks(
         &self,
         act: impl Fn(&Session) -> Result<(), lambda_sessions::Error> + Clone + Send + Sync,
@@ -174,7 +175,7 @@ impl Stage {
             .await;
     }
 
-    /// Something else happens between the read and the write.
+    /// Runs `elsewhere` between the read and the write of a request.
     async fn meanwhile<F>(
         &self,
         elsewhere: impl Fn(SessionLayer<DynamoDbStore>, Visitor) -> F + Clone + Send + Sync + 'static,
@@ -204,7 +205,8 @@ impl Stage {
         self.asks(|session| session.insert(KEY, VALUE)).await;
     }
 
-    /// The row of the session as it is now: one that was renewed has an older row that goes soon.
+    /// Returns the row of the current session. A cycled session also has an older row, which
+    /// expires earlier.
     async fn row(&self) -> Item {
         let rows = self.bench.table.rows().await;
         let latest = rows
@@ -213,7 +215,7 @@ impl Stage {
         latest.expect("it has a row")
     }
 
-    /// What nobody may see: each with a name that may be seen.
+    /// Returns the secrets that must not leak, each with a name that may be shown.
     async fn secrets(&self) -> Vec<(&'static str, String)> {
         let cookie = self.visitor.cookie().unwrap().to_owned();
         let (id, signature) = cookie.split_once('.').unwrap();
@@ -293,7 +295,7 @@ async fn no_error_of_any_kind_tells_a_secret() {
 }
 
 impl Stage {
-    /// A session that was logged out has left no row.
+    /// Returns the secrets, after a new login if a logout has left no row.
     async fn secrets_or_known(&self) -> Vec<(&'static str, String)> {
         if self.bench.table.rows().await.is_empty() {
             let mut again = Visitor::new();
@@ -304,7 +306,7 @@ impl Stage {
     }
 }
 
-/// What is told all the same: what failed, and for whom it is to look into.
+/// Checks that the log still says what failed, at the level for those who must look into it.
 fn said_why(kind: ErrorKind, log: &str) {
     let (level, text) = match kind {
         ErrorKind::Gone | ErrorKind::Conflict => ("WARN", "a session changed in the meantime"),
@@ -320,7 +322,7 @@ fn said_why(kind: ErrorKind, log: &str) {
     }
 }
 
-/// All that a log may make of an error.
+/// Returns every text that a log can make of an error.
 fn everything_of(error: &lambda_sessions::Error) -> String {
     let mut text = format!("{error} {error:?} {error:#?}");
     let mut cause = error.source();
@@ -411,7 +413,7 @@ async fn no_public_type_shows_a_secret() {
         Found::Live(of),
         Found::<()>::Redirect(storage_key.clone())
     ));
-    // A key's name is the program's own, and in its source.
+    // The name of a key belongs to the program, and is in its source.
     show(format!("{:?}", Key::<String>::new("name")));
     let detached = Session::detached([(KEY, VALUE)]);
     show(format!("{detached:?}"));
@@ -449,12 +451,12 @@ fn no_panic_tells_a_secret() {
     assert!(!told.contains("secret"), "{told}");
 }
 
-/// What was logged, as text.
+/// A log that keeps its output as text.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Writes down what is logged from now on, also by the tests beside this one.
+    /// Records everything that is logged from now on, including the output of concurrent tests.
     fn listen(&self) {
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::new(format!("{FILTER},{EMULATOR}")))

@@ -1,12 +1,13 @@
-//! Reading the id out of `Cookie` headers.
+//! The property of reading the id from `Cookie` headers.
 //!
-//! 1. An id that is read is the value of a cookie of our name, to the byte.
-//! 2. Two different ids are refused, and so is an id beside what is none, unless ids are signed.
-//! 3. Where ids are signed, none is accepted but those that were signed here, whatever is beside
-//!    them.
-//! 4. Where a previous cookie has our name, a value without our scope's hint counts only if no value
-//!    with it does.
-//! 5. Reading again reads the same, and so does reading all lines as one.
+//! 1. An id that is read is the exact value of a cookie of our name.
+//! 2. Unless ids are signed, two different ids are refused, and so is an id next to a value that is
+//!    not an id.
+//! 3. If ids are signed, only those that were signed here are accepted, whatever other values there
+//!    are.
+//! 4. If a previous cookie has our name, a value without our scope's hint counts only if no value
+//!    with the hint does.
+//! 5. Reading again has the same result, and so does reading all lines as one.
 
 use std::sync::LazyLock;
 
@@ -22,23 +23,23 @@ use crate::transport::Transport;
 const NAME: &str = "__Host-sid";
 const ONE: &str = "lambda-sessions_an-id-that-is-signed_543210";
 const OTHER: &str = "lambda-sessions_another-that-is-signed_3210";
-/// As many as a server reads.
+/// The number of lines that a server reads.
 const MAX_LINES: usize = 100;
-/// As many ids as are kept of one request.
+/// The number of ids that are kept from one request.
 const MOST_IDS: usize = 8;
-/// What our cookie's values carry where a previous one has its name:
+/// The hint in our cookie's values if a previous cookie has its name. This command computes it:
 /// printf '\n/\nfalse' | openssl dgst -sha256 -binary | basenc --base64url | cut -c 1-6
 const TAG: &str = "ieqfTx";
 
-/// What no fuzzer makes up.
+/// The texts that a fuzzer cannot invent.
 struct Planted {
     unsigned: Transport,
     signed: Transport,
-    /// Unsigned, with a previous cookie of the same name.
+    /// The unsigned transport, with a previous cookie of the same name.
     moving: Transport,
-    /// What stands for it in the input.
+    /// The placeholders in the input, with their texts.
     texts: [(u8, String); 8],
-    /// What is accepted where ids are signed, and as what.
+    /// The values that are accepted if ids are signed, with the ids that are read from them.
     accepted: [(String, Ids); 3],
 }
 
@@ -93,19 +94,27 @@ impl Planted {
     }
 }
 
-/// The rules above, for the headers that the input's lines are. Control characters, which a header
-/// cannot hold, stand for what is planted: 1 for our cookie's name, 2 for an id, 3 for its value as
-/// the newest key signs it, 4 for that of an older key, 5 for that of another id, 6 for that of a
-/// key which is not ours, 7 for the newest key's signature alone, 8 for the hint of our scope.
+/// Checks the rules above for the headers in the lines of the input.
+///
+/// Control characters, which a header cannot hold, stand for the planted texts:
+///
+/// - 1: our cookie's name.
+/// - 2: an id.
+/// - 3: its value as the newest key signs it.
+/// - 4: its value as an older key signs it.
+/// - 5: the value of another id.
+/// - 6: the value with a signature by a key that is not ours.
+/// - 7: the newest key's signature alone.
+/// - 8: the hint of our scope.
 ///
 /// # Panics
 ///
-/// If a rule is broken.
+/// Panics if a rule is broken.
 pub fn cookie_header(bytes: &[u8]) {
     let lines: Vec<HeaderValue> = bytes
         .split(|byte| *byte == b'\n')
         .take(MAX_LINES)
-        // What is none never gets here: HTTP itself refuses it.
+        // HTTP itself refuses a line that is not a header value.
         .filter_map(|line| HeaderValue::try_from(PLANTED.fill(line)).ok())
         .collect();
     let values: Vec<String> = lines.iter().flat_map(values).collect();
@@ -139,7 +148,7 @@ fn headers(lines: &[HeaderValue]) -> HeaderMap {
     lines.iter().cloned().map(|line| (COOKIE, line)).collect()
 }
 
-/// The values of our name. Each byte is a character here, so that nothing is decoded.
+/// Returns the values of our name. Each byte is a character here, so that nothing is decoded.
 fn values(line: &HeaderValue) -> Vec<String> {
     let line: String = line.as_bytes().iter().copied().map(char::from).collect();
     let trimmed = |text: &str| text.trim_matches([' ', '\t']).to_owned();
@@ -150,7 +159,7 @@ fn values(line: &HeaderValue) -> Vec<String> {
         .collect()
 }
 
-/// What a value without its hint is, if it is accepted.
+/// Returns the ids for a value without its hint, if the value is accepted.
 type Accepted = fn(&str) -> Option<Ids>;
 
 fn expected(values: &[&str], signed: bool) -> Ids {
@@ -194,7 +203,7 @@ fn expected_of_moving(values: &[String]) -> Ids {
     let read = |values: &[&str]| expected(values, false);
     match (read(&ours), read(&before)) {
         (Ids::One(id), _) => Ids::One(id),
-        // A logout ends them all.
+        // A logout destroys all of these sessions.
         (ours, before) if ambiguous => {
             let mut all: Vec<SessionId> = Vec::new();
             for id in ids_of(ours).into_iter().chain(ids_of(before)) {
@@ -227,7 +236,7 @@ fn read_unsigned(text: &str) -> Option<Ids> {
         Some((id, signature)) => (id, Some(signature)),
         None => (text, None),
     };
-    // 43 characters carry two bits more than 32 bytes have, and those are zero.
+    // 43 characters carry two bits more than 32 bytes have, and those bits are zero.
     let ends_in_zeros = id.ends_with(|last| "AEIMQUYcgkosw048".contains(last));
     let is_id = is_43_of_base64url(id) && ends_in_zeros;
     (is_id && signature.is_none_or(is_43_of_base64url))

@@ -1,10 +1,11 @@
-//! Reading what stands in the table.
+//! The property of reading items from the table.
 //!
-//! 1. An item is live only with `data` (`M`), `ttl` (`N`) and `created` (`N`), before its `ttl`, in
-//!    the format that is known, and without the mark of a stub; and then it is.
-//! 2. An expired item is absent, whatever else it is. One of another format is corrupt.
-//! 3. Each entry reads by itself, whatever the others are, and whose a session is does not depend on
-//!    what else is wrong.
+//! 1. An item is live if and only if it meets these conditions. It has `data` (`M`), `ttl` (`N`)
+//!    and `created` (`N`), and its `ttl` is in the future. It is in the known format, and is not
+//!    marked as a redirect or tombstone.
+//! 2. An expired item is absent, whatever else it contains. An item of another format is corrupt.
+//! 3. Each entry reads independently of the others. The user of a session does not depend on other
+//!    faults of the item.
 //! 4. A live record that is written again reads as it was, and nothing unknown is lost.
 
 use aws_sdk_dynamodb::primitives::Blob;
@@ -17,25 +18,35 @@ use crate::record::{Found, Record};
 use crate::store::dynamodb::item::{FORMAT, Item, LAYOUT, encode};
 
 const NOW: u64 = 1_700_000_000;
-/// DynamoDB's own limit.
+/// The limit of DynamoDB for nested levels.
 const MAX_LEVELS: usize = 32;
-/// Less than makes an item too large to be written again.
+/// A size below that of an item that is too large to be written again.
 const MAX_BYTES: usize = 32 * 1024;
 
-/// The rules above, for the item that the input describes.
+/// Checks the rules above for the item that the input describes.
 ///
-/// An attribute is a name and a value. A name is a text or, for the attributes that are ours, a
-/// letter: `I` for `id`, `D` for `data`, `C` for `created`, `M` for `modified`, `T` for `ttl`, `V`
-/// for `version`, `W` for `write`, `R` for `renewed`, `F` for `format`, `E` for `fence`, `G` for
-/// `issued`, `X` for `next`, `Y` for `heir`, `U` for `user`, `H` for `handle`, `L` for `label`, `Z` for
-/// `until`. A value is
-/// `N`, `S` or `B` and a text, `+` or `-` for a boolean, `{` names and values `}`, `[` values `]`,
-/// `n`, `s` or `b` and the texts of a set `]`, or any other byte for a null. A text ends with `;`.
-/// Spaces and line ends before names and values are passed over.
+/// An attribute is a name and a value. A name is a text or, for our own attributes, a letter:
+///
+/// - `I` for `id`, `D` for `data`, `C` for `created`, `M` for `modified`.
+/// - `T` for `ttl`, `V` for `version`, `W` for `write`, `R` for `renewed`.
+/// - `F` for `format`, `E` for `fence`, `G` for `issued`, `X` for `next`.
+/// - `Y` for `heir`, `U` for `user`, `H` for `handle`, `L` for `label`.
+/// - `Z` for `until`.
+///
+/// A value is one of these:
+///
+/// - `N`, `S` or `B` and a text.
+/// - `+` or `-` for a boolean.
+/// - `{` names and values `}`.
+/// - `[` values `]`.
+/// - `n`, `s` or `b` and the texts of a set `]`.
+/// - Any other byte for a null.
+///
+/// A text ends with `;`. Spaces and line ends before names and values are ignored.
 ///
 /// # Panics
 ///
-/// If a rule is broken.
+/// Panics if a rule is broken.
 pub fn stored_item(bytes: &[u8]) {
     let item = Input(bytes.get(..MAX_BYTES).unwrap_or(bytes)).item();
     let now = Timestamp::from_epoch_seconds(NOW);
@@ -52,7 +63,7 @@ pub fn stored_item(bytes: &[u8]) {
                 expected(&item),
                 "{item:?}"
             );
-            // One that does not say when is never older than a request.
+            // A tombstone without a time is never older than a request.
             let says = matches!(item.get(LAYOUT.modified), Some(AttributeValue::S(_)));
             assert!(says || since == Timestamp::latest(), "{item:?}");
         }
@@ -61,7 +72,7 @@ pub fn stored_item(bytes: &[u8]) {
     }
 }
 
-/// Stands for whatever time an item says.
+/// A placeholder for any time that an item has.
 const AT_SOME_TIME: Timestamp = Timestamp::from_epoch_seconds(0);
 
 fn expected(item: &Item) -> Result<Found<()>, ErrorKind> {
@@ -69,8 +80,8 @@ fn expected(item: &Item) -> Result<Found<()>, ErrorKind> {
         Some(AttributeValue::N(text)) => text.parse::<f64>().ok(),
         _ => None,
     };
-    // Exact enough: the seconds of now and of the next are whole numbers for an `f64`. A second
-    // counts from its beginning, and what is not a number is none.
+    // This is exact enough: the seconds of now and of the next second are whole numbers in an
+    // `f64`. A second counts from its beginning. A NaN is read as 0, and is long over.
     let is_dead = |ttl: f64| ttl.is_nan() || ttl < (NOW + 1) as f64;
     let ttl = number(LAYOUT.ttl);
     if ttl.is_some_and(is_dead) {
@@ -100,7 +111,7 @@ fn whose_it_is_is_not_lost(item: &Item, record: &Record) {
     };
     let binding = record.binding();
     let user = binding.map(|binding| binding.user().as_str());
-    // Without anything that could name the login it is nobody's.
+    // Without a text that could name the login, the session has no user.
     let named = text(LAYOUT.handle).or(text(LAYOUT.id));
     assert_eq!(user, named.and(text(LAYOUT.user)), "{item:?}");
     if let Some(binding) = binding {
@@ -163,7 +174,7 @@ fn what_is_written_again_is_the_same(item: &Item, record: &Record, now: Timestam
     for ((key, before), (again, after)) in record.data().iter().zip(back.data().iter()) {
         assert_eq!(key, again, "{item:?}");
         assert_eq!(before.json(), after.json(), "{item:?}: {key:?}");
-        // Entries that are no JSON are equal as attribute values only.
+        // Entries that are not JSON are equal only as attribute values.
         assert_eq!(encode(before), encode(after), "{item:?}: {key:?}");
     }
     assert_eq!(unknown(&written), unknown(item));
@@ -176,7 +187,7 @@ fn unknown(item: &Item) -> Item {
     item
 }
 
-/// The rest of the input. Whatever it is, it is an item.
+/// The rest of the input. Any input describes an item.
 struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -242,7 +253,7 @@ impl<'a> Input<'a> {
         Blob::new(self.bytes())
     }
 
-    /// All up to the end, or to the end of the input.
+    /// Reads all values up to `end`, or to the end of the input.
     fn all<T>(&mut self, end: Option<u8>, one: impl Fn(&mut Self) -> T) -> Vec<T> {
         let mut all = Vec::new();
         while let Some(byte) = self.peek() {

@@ -7,14 +7,14 @@ use super::*;
 
 fn for_each_seed(name: &str, property: fn(&[u8])) {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
-    // The published package is without.
+    // The published package does not contain the corpus.
     if !fuzz.exists() {
         return;
     }
     let mut seeds = 0;
     for file in fs::read_dir(fuzz.join("corpus").join(name)).unwrap() {
         let path = file.unwrap().path();
-        // The others are what the fuzzer added.
+        // The fuzzer added the other files.
         if path.extension().is_some_and(|extension| extension == "txt") {
             eprintln!("{}", path.display()); // shown where one fails
             property(&fs::read(&path).unwrap());
@@ -34,7 +34,7 @@ fn the_seeds_of_stored_items_hold() {
     for_each_seed("stored_item", stored_item);
 }
 
-/// Text that is of a stored item's notation more often than not.
+/// Generates text that is usually in the notation of a stored item.
 fn any_description() -> impl Strategy<Value = Vec<u8>> {
     let name = prop_oneof![
         8 => prop::sample::select(b"IDCMTVWRFE".as_slice()).prop_map(|byte| vec![byte]),

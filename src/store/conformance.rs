@@ -11,12 +11,16 @@
 //! # }
 //! ```
 //!
-//! It checks what [`SessionStore`](crate::SessionStore) promises, sentence by sentence: what
-//! absent, expired and renewed records answer, that nothing is written where nothing may be, that
-//! concurrent updates all survive, that every value comes back as it was put, and, of a store that
-//! [keeps users](crate::SessionStore::keeps_users), that revoked sessions are dead. It uses random
-//! keys and times of its own, so it can run over a store that is in use, and leaves a few dozen
-//! records there.
+//! It checks each promise of [`SessionStore`](crate::SessionStore).
+//!
+//! - The results for absent, expired and cycled records are right.
+//! - Nothing is written where the trait forbids it.
+//! - Concurrent updates all survive.
+//! - Every value comes back as it was put.
+//! - Revoked sessions are dead, if the store [keeps users](crate::SessionStore::keeps_users).
+//!
+//! The suite uses its own random keys and times, so it can run over a store that is in use. It
+//! leaves a few dozen records there.
 
 mod users;
 
@@ -31,8 +35,8 @@ use crate::id::StorageKey;
 use crate::record::{Data, Entry, Found, Record};
 use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update};
 
-/// When the suite takes place: long ago is long expired, so that a store with a clock of its own
-/// would be found out, and 2033 is not.
+/// The time at which the suite runs, in 2033. A time long ago is long expired, so that the suite
+/// detects a store that uses its own clock.
 const NOW: Timestamp = Timestamp::from_epoch_seconds(2_000_000_000);
 const AT: RequestTime = RequestTime::at(NOW);
 const TTL: Timestamp = Timestamp::from_epoch_seconds(2_000_001_000);
@@ -41,7 +45,7 @@ const TTL: Timestamp = Timestamp::from_epoch_seconds(2_000_001_000);
 ///
 /// # Panics
 ///
-/// At the first promise that the store breaks.
+/// Panics at the first promise that the store breaks.
 pub async fn run<S: SessionStore>(store: &S) {
     absent_is_absent(store).await;
     a_new_record_reads_back(store).await;
@@ -330,7 +334,7 @@ async fn a_function_is_applied_to_what_is_there(store: &impl SessionStore) {
     let theirs = set(&[("list", "[1,2]"), ("new", "[7]"), ("theirs", "1")]);
     ok(store.update(&key, Update::new(&theirs, AT)).await);
 
-    // Together with a set, a removal and an increment, which it takes along.
+    // The update also has a set, a removal and an increment, which must be made with it.
     let mut changes = set(&[("ours", "1")]);
     for list in ["list", "new"] {
         ok(changes.update(Some(stale.data()), list, append()));
@@ -354,7 +358,7 @@ async fn a_function_is_applied_to_what_is_there(store: &impl SessionStore) {
         assert_eq!(seen.version(), 3);
     }
 
-    // Another request took it away, or made something else of it.
+    // Another request removed the value or changed its type.
     let read = live(store, &key).await;
     let mut changes = Changes::default();
     ok(changes.update(Some(read.data()), "list", append()));
@@ -397,7 +401,7 @@ async fn what_must_be_unchanged_is_not_written_over(store: &impl SessionStore) {
     };
     expect_live(ok(store.update(&key, fresh).await));
 
-    // The first write was one, so that the same read is stale now.
+    // The first write changed the record, so the same read is stale now.
     let before = live(store, &key).await;
     assert_eq!(kind(store.update(&key, fresh).await), ErrorKind::Conflict);
     let renewal = Cycle {
@@ -421,7 +425,7 @@ async fn what_must_be_unchanged_is_not_written_over(store: &impl SessionStore) {
     expect_live(ok(store.renew(&key, &new, renewal).await));
 }
 
-/// More than fits in one of DynamoDB's expressions, sums and removals among it.
+/// Updates more keys than fit in one of DynamoDB's expressions, including sums and removals.
 async fn a_change_of_any_number_of_keys_is_one_update(store: &impl SessionStore) {
     let names: Vec<String> = (0..700).map(|n| format!("key number {n}")).collect();
     let key = key();
@@ -453,7 +457,7 @@ async fn a_change_of_any_number_of_keys_is_one_update(store: &impl SessionStore)
             _ => {}
         }
     }
-    // With a read that is no longer what is there, and without one.
+    // The update is made with a stale read, and without one.
     let update = Update {
         read: Some(&stale),
         ..Update::new(&changes, AT)
@@ -794,7 +798,7 @@ async fn one_of_many_renewals_wins(store: &impl SessionStore) {
     assert_eq!(there, 1, "one session, under one id");
 }
 
-/// Awaits them all at once.
+/// Awaits all futures concurrently.
 async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut running: Vec<_> = futures.into_iter().map(|f| (Box::pin(f), None)).collect();
     poll_fn(|cx| {
@@ -835,7 +839,7 @@ fn set(entries: &[(&str, &str)]) -> Changes {
     changes
 }
 
-/// Appends a zero to a list.
+/// Returns a function that appends a zero to a list.
 fn append() -> Apply {
     Apply::new(|there| {
         let text = there.and_then(Entry::json).unwrap_or("[]");

@@ -1,5 +1,5 @@
-//! Of stores that keep users: whose sessions there are, and that they are dead when they are
-//! revoked, wherever they went.
+//! Checks of stores that keep users: a user's sessions are listed, and revoked sessions are dead,
+//! even if their ids were cycled.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use crate::record::{Found, Record};
 use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update};
 use crate::user::{Binding, Pseudonym, Revoked};
 
-/// Runs every check; those of a store that keeps none, if it does not.
+/// Runs every check, or the checks of a store that does not keep users.
 pub(super) async fn run(store: &impl SessionStore) {
     if !store.keeps_users() {
         return a_store_without_users_says_so(store).await;
@@ -191,7 +191,7 @@ async fn many_sessions_are_listed_and_revoked(store: &impl SessionStore) {
     assert_eq!(handles(store, &ada).await, "");
 }
 
-/// A session of that user, and its key.
+/// Creates a session of that user, and returns its key.
 async fn begin(store: &impl SessionStore, user: &Pseudonym, handle: &str) -> StorageKey {
     let key = key();
     let record = record(&[("a", "1")]).bound_to(Some(binding(user, handle)));
@@ -205,7 +205,7 @@ async fn begin_unbound(store: &impl SessionStore) -> StorageKey {
     key
 }
 
-/// The key that it has afterwards.
+/// Cycles the id of a session, and returns its new key.
 async fn renew(
     store: &impl SessionStore,
     from: &StorageKey,
@@ -229,7 +229,7 @@ fn binding(user: &Pseudonym, handle: &str) -> Binding {
     Binding::new(user.clone(), handle.to_owned(), Some(label), TTL)
 }
 
-/// All handles that are listed, in order.
+/// Returns all handles that are listed, in order.
 async fn handles(store: &impl SessionStore, user: &Pseudonym) -> String {
     let sessions = ok(store.user_sessions(user, AT).await);
     let mut handles: Vec<_> = sessions.iter().map(|info| info.handle()).collect();

@@ -1,12 +1,13 @@
-//! The time by which requests are signed.
+//! The clock for the signatures of requests.
 //!
 //! 1. DynamoDB refuses a signature that is more than five minutes off. The clock of an environment
-//!    that was thawed may be, and so may that of any machine. The refusal says what time it is, in
-//!    its `Date` header.
-//! 2. The difference is kept here and not by the SDK: the SDK's own correction is forgotten with
-//!    its client, and a client is replaced whenever a connection is lost. Each call switches the
-//!    SDK's off, so that nothing is corrected twice.
-//! 3. Only signatures and the expiry of credentials go by it. What is stored goes by the layer's clock.
+//!    that was thawed may be wrong, and so may that of any machine. The refusal has the correct
+//!    time in its `Date` header.
+//! 2. The difference is kept here and not by the SDK. The SDK loses its own correction with its
+//!    client, and a client is replaced whenever a connection is lost. Each call switches the SDK's
+//!    correction off, so that nothing is corrected twice.
+//! 3. Only signatures and the expiry of credentials use this clock. Stored times use the layer's
+//!    clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,12 +18,12 @@ use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 
 use crate::config::system_clock;
 
-/// A client's clock, corrected. Clones share the correction.
+/// The corrected clock of a client. Clones share the correction.
 #[derive(Clone, Debug)]
 pub(super) struct Clock {
-    /// The client's own, if it has one.
+    /// The client's own clock, if it has one.
     own: Option<SharedTimeSource>,
-    /// By how many milliseconds it is behind DynamoDB's.
+    /// The milliseconds by which it is behind DynamoDB's clock.
     behind: Arc<AtomicI64>,
 }
 
@@ -34,7 +35,8 @@ impl Clock {
         }
     }
 
-    /// DynamoDB refused a signature at this time, as its `Date` header says it.
+    /// Corrects the clock after DynamoDB refused a signature, from the `Date` header of the
+    /// refusal.
     pub(super) fn set(&self, date: &str) {
         let date = DateTime::from_str(date, DateTimeFormat::HttpDate);
         let Some(there) = date.ok().and_then(|date| SystemTime::try_from(date).ok()) else {
@@ -95,7 +97,7 @@ mod tests {
         for (date, then) in [
             ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
             ("Sun, 06 Nov 1994 08:16:40 GMT", 784_109_800),
-            // The difference is not added up.
+            // The difference is not accumulated.
             ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
             ("no date", 784_111_777),
         ] {

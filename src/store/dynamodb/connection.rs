@@ -1,14 +1,14 @@
-//! The client: how it is made, warmed up, and made again when its connections are worth nothing.
+//! The client: how it is made, warmed up, and replaced when its connections may be dead.
 //!
 //! 1. One client serves all requests, and all clones of a store.
-//! 2. While an execution environment is frozen its connections die, or go silent, and nothing in
-//!    the process notices. So one connection that is lost is taken for all of them: what is sent
-//!    next goes over new ones.
-//! 3. How long nothing was heard is judged by the system's clock: one that counts the time of the
-//!    process may have stood still.
-//! 4. A copy of a SnapStart snapshot gets a client of its own, and credentials of its own.
-//! 5. What was learned outlives a client: the credentials, the difference of the clocks, what is
-//!    left for retries, and whether a failed condition returns its item.
+//! 2. While an execution environment is frozen, its connections die or go silent. Nothing in the
+//!    process notices. So if one connection is lost, all of them are replaced, and the next calls
+//!    use new ones.
+//! 3. The system's clock measures the time since the last response. A clock that counts the time of
+//!    the process may have stood still.
+//! 4. A copy of a SnapStart snapshot gets its own client and its own credentials.
+//! 5. Some state outlives a client: the credentials, the clock difference, the quota for retries,
+//!    and the knowledge that failed conditions return their items.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -29,19 +29,20 @@ use crate::store::dynamodb::quota::Quota;
 use crate::store::dynamodb::retry::RetryBudget;
 use crate::store::dynamodb::{CONNECT_TIMEOUT, DynamoDbStore};
 
-/// How long nothing has to be heard of DynamoDB for a connection to be distrusted: well under the
-/// minute or so after which an idle one is closed on the way. New ones are not made more often
-/// than that: they mend no outage.
+/// The time without a response after which a connection is distrusted.
+///
+/// It is well under the minute or so after which an idle connection is closed on the way. New
+/// connections are not made more often than that, because they do not fix an outage.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// The client that all clones of a store share.
 pub(super) struct Connection {
     client: RwLock<Client>,
-    /// What `from_env` made the client of.
+    /// The settings that `from_env` made the client from.
     settings: Option<TableSettings>,
-    /// When DynamoDB answered last, in epoch seconds.
+    /// The time of DynamoDB's last response, in epoch seconds.
     heard: AtomicU64,
-    /// When its connections were last given up for new ones, in epoch seconds.
+    /// The time when its connections were last replaced, in epoch seconds.
     replaced: AtomicU64,
     learned: Arc<Learned>,
 }
@@ -51,27 +52,28 @@ struct Learned {
     clock: Clock,
     quota: Arc<Quota>,
     credentials: RwLock<Credentials>,
-    /// Of a failed condition: [`RETURNS_ITEMS`] or [`HAS_WARNED`].
+    /// Flags about failed conditions: [`RETURNS_ITEMS`] and [`HAS_WARNED`].
     conditions: AtomicU8,
 }
 
 /// The credentials as they were loaded.
 #[derive(Clone, Debug)]
 pub(super) struct Credentials {
-    /// `None` for the client's own cache.
+    /// The cache, or `None` for the client's own.
     cache: Option<SharedIdentityCache>,
-    /// Counts how often they were given up.
+    /// The number of times that they were given up.
     generation: u64,
 }
 
-/// A failed condition has returned the item that it failed on.
+/// The flag for a failed condition that has returned its item.
 const RETURNS_ITEMS: u8 = 1;
-/// A failed condition has returned no item though there was one, and that was logged.
+/// The flag for a failed condition that has returned no item though there was one. That was logged.
 const HAS_WARNED: u8 = 2;
 
 impl Connection {
     pub(super) fn new(client: Client, settings: Option<TableSettings>) -> Self {
-        // A default cache would be lost with its client, and slow credentials be loaded again.
+        // A default cache would be lost with its client, and slow credentials would be loaded
+        // again.
         let cache = match client.config().identity_cache() {
             Some(_) => None,
             None => Some(IdentityCache::lazy().build()),
@@ -94,14 +96,14 @@ impl Connection {
         }
     }
 
-    /// The client as it is now. A poisoned lock guards nothing broken: the client is replaced
+    /// Returns the current client. A poisoned lock is safe to use, because the client is replaced
     /// whole.
     pub(super) fn client(&self) -> Client {
         let client = self.client.read().unwrap_or_else(PoisonError::into_inner);
         client.clone()
     }
 
-    /// The same with another limit for connecting. Its connections are its own.
+    /// Returns a copy with another connect timeout and its own connections.
     pub(super) fn with_connect_timeout(&self, timeout: Duration) -> Self {
         let client = with_connect_timeout(&self.client(), timeout);
         Self {
@@ -110,16 +112,16 @@ impl Connection {
         }
     }
 
-    /// Returns the configuration that one call adds to the client's. As an override it leaves the
-    /// client, and with it the connections, to be shared.
+    /// Returns the configuration that one call adds to the client's. It is an override, so that
+    /// calls share the client and its connections.
     ///
-    /// There are no retries of the SDK's own, and no limit of its own for an attempt: that would
-    /// include the time in which credentials are loaded.
+    /// It turns off the SDK's own retries and its limit for an attempt. That limit would include
+    /// the time in which credentials are loaded.
     pub(super) fn once(&self, credentials: &Credentials) -> Builder {
         let client = self.client();
         let timeouts = client.config().timeout_config();
         let connect = timeouts.and_then(TimeoutConfig::connect_timeout);
-        // One without any limit would switch the client's read timeout off as well.
+        // A configuration without any limit would switch off the client's read timeout as well.
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(connect.unwrap_or(CONNECT_TIMEOUT))
             .disable_operation_attempt_timeout()
@@ -136,7 +138,7 @@ impl Connection {
         }
     }
 
-    /// Returns the clock by which calls are signed.
+    /// Returns the clock for the signatures of calls.
     pub(super) fn clock(&self) -> &Clock {
         &self.learned.clock
     }
@@ -146,14 +148,14 @@ impl Connection {
         Arc::clone(&self.learned.quota)
     }
 
-    /// Returns the credentials that calls are signed with.
+    /// Returns the credentials for the signatures of calls.
     pub(super) fn credentials(&self) -> Credentials {
         let credentials = self.learned.credentials.read();
         credentials.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Has these credentials loaded again. Of several calls that were refused with them only the first
-    /// has an effect.
+    /// Gives up these credentials, so that they are loaded again. If several calls were refused
+    /// with them, only the first has an effect.
     pub(super) fn give_up(&self, refused: &Credentials) {
         let credentials = self.learned.credentials.write();
         let mut credentials = credentials.unwrap_or_else(PoisonError::into_inner);
@@ -190,17 +192,18 @@ impl Connection {
         }
     }
 
-    /// An answer came.
+    /// Records that a response came.
     pub(super) fn answered(&self) {
         self.heard.store(now(), Ordering::Relaxed);
     }
 
-    /// Whether the environment may have been frozen since the last answer.
+    /// Returns `true` if the environment may have been frozen since the last response.
     pub(super) fn was_quiet(&self) -> bool {
         is_over(&self.heard)
     }
 
-    /// A call was sent, and no answer came. The other connections may be no better.
+    /// Records that a call was sent and no response came. The other connections may be dead too, so
+    /// they are replaced.
     pub(super) fn lost(&self) {
         if is_over(&self.replaced) {
             self.replaced.store(now(), Ordering::Relaxed);
@@ -251,8 +254,10 @@ impl DynamoDbStore {
         }
     }
 
-    /// Loads the credentials and opens the connection by reading a key that no session has, for no
-    /// longer than one attempt may take: what is wrong with it is for the first request to say.
+    /// Loads the credentials and opens the connection, by reading a key that no session has.
+    ///
+    /// It takes no longer than one attempt may take. An error is only logged: the first request
+    /// reports it.
     pub(super) async fn warm_up(&self) {
         let mut budget = RetryBudget::new(self.attempt_timeout, None, self.connection.quota());
         if let Err(error) = self.get("warm-up", false, &mut budget).await {
@@ -261,7 +266,7 @@ impl DynamoDbStore {
     }
 }
 
-/// Gives a copy of the process connections of its own.
+/// Gives a copy of the process its own connections.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -283,10 +288,9 @@ impl DynamoDbStore {
 /// }
 /// ```
 ///
-/// After a restore a store that was made by `from_env`, and all its clones, have a new client, with
-/// credentials of the restored environment and a connection that is warm. A client of your own is
-/// made again from its configuration; a connection that it had before, and that is dead now, costs
-/// one attempt.
+/// After a restore, a store that was made by `from_env` has a new client, and so have all its clones.
+/// The client has credentials of the restored environment and a warm connection. A client of your
+/// own is made again from its configuration. A dead connection that it had before costs one attempt.
 impl SnapStartResource for DynamoDbStore {
     fn after_restore(&self) -> BoxFuture<'_, Result<(), lambda_http::Error>> {
         Box::pin(async move {

@@ -1,13 +1,14 @@
-//! Changes as an update expression, and the conditions of every write: pure functions.
+//! Converts changes into an update expression, and builds the conditions of every write, with pure
+//! functions.
 //!
-//! 1. Every name goes through a `#` placeholder and every value through a `:` one: keys may hold
+//! 1. Every name goes through a `#` placeholder and every value through a `:` one. Keys may hold
 //!    any character, and half of our attributes' names are reserved words.
-//! 2. A save sets and removes just the keys that changed. Two requests that change different keys
+//! 2. A save sets and removes only the keys that changed. Two requests that change different keys
 //!    both survive, with no lock and no conflict.
-//! 3. A clear replaces `data` whole, and never shares an expression with a path below it:
-//!    DynamoDB refuses overlapping paths.
-//! 4. What does not fit in one expression (4 KB of text, 300 operators) is none: the caller then
-//!    writes the whole of `data`, depending on the `version` that it was made from.
+//! 3. A clear replaces `data` whole, and never shares an expression with a path below it. DynamoDB
+//!    refuses overlapping paths.
+//! 4. Changes that do not fit in one expression (4 KB of text, 300 operators) give no expression.
+//!    The caller then writes the whole of `data`, depending on the `version` that it was made from.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -20,27 +21,27 @@ use crate::expiry::Timestamp;
 use crate::record::{Data, Entry, Record};
 use crate::store::dynamodb::item::{self, FORMAT, Item, Layout};
 
-/// Bytes of text that DynamoDB allows one expression.
+/// The maximum length of one expression in DynamoDB, in bytes of text.
 const MAX_TEXT: usize = 4 * 1024;
-/// How an update begins, and what it says besides when it is sent again. Room is left for that, and
-/// for the version in its condition.
+/// The start of an update, and the text that is added when it is sent again. The length check
+/// leaves room for that text and for the version in its condition.
 const SET: &str = "SET ";
 const RAISE: &str = "#fence = :raised, ";
 const VERSION: &str = " AND attribute_not_exists(#version)";
-/// Operators and functions that it allows one; ours are counted generously.
+/// The maximum number of operators and functions in one expression. Ours are counted generously.
 const MAX_OPERATORS: usize = 300;
 
-/// An expression with what its placeholders stand for.
+/// An expression and the values of its placeholders.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Expression {
-    /// Empty where the write is no update.
+    /// The update expression, which is empty if the write is not an update.
     pub(crate) update: String,
     pub(crate) condition: String,
     pub(crate) names: HashMap<String, String>,
     pub(crate) values: Item,
 }
 
-/// What one write stamps on the record.
+/// The attributes that one write sets on the record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamp<'a> {
     pub(crate) now: Timestamp,
@@ -52,12 +53,13 @@ pub(crate) struct Stamp<'a> {
 }
 
 impl Layout {
-    /// Changes of single keys. `base` is what was read, for the changes that are functions of it,
-    /// and for its fence. `None` if they do not fit in one expression.
+    /// Returns the update for changes of single keys. `base` is the record as it was read: changes
+    /// that are functions of it need it, and its fence is required. Returns `None` if the changes
+    /// do not fit in one expression.
     ///
     /// # Errors
     ///
-    /// As of [`Changes::apply`].
+    /// Returns the errors of [`Changes::apply`].
     pub(crate) fn update(
         &self,
         changes: &Changes,
@@ -72,7 +74,7 @@ impl Layout {
         self.require_guards(&mut expression, changes);
         if changes.is_cleared() {
             let empty = Data::new();
-            // After a clear all changes are sets, which nothing can make fail.
+            // After a clear all changes are sets, which cannot fail.
             let data = changes.without_guards().apply(&empty).unwrap_or(empty);
             expression.set_data(&data);
             return Ok(Some(expression));
@@ -96,8 +98,9 @@ impl Layout {
                 Change::Add(by) => {
                     let sum = format_args!(", {path} = if_not_exists({path}, :zero) + {value}");
                     push(&mut expression.update, sum);
-                    // A key of another type, or a sum that is no i64, would otherwise be
-                    // DynamoDB's ValidationException, or a value that nobody can read.
+                    // For a key of another type, DynamoDB would otherwise return a
+                    // ValidationException. A sum outside i64 would be stored as a value that cannot
+                    // be read.
                     let fits = format_args!(
                         " AND (attribute_not_exists({path}) OR {path} BETWEEN :l{n} AND :h{n})"
                     );
@@ -114,8 +117,8 @@ impl Layout {
                     expression
                         .values
                         .insert(value, item::encode(&apply.run(there)?));
-                    // Compare and set, on this key alone: what other requests do to other keys
-                    // is none of its business.
+                    // This compares and sets one key only. Changes of other requests to other keys
+                    // do not matter here.
                     match there {
                         Some(entry) => {
                             let same = format_args!(" AND {path} = :o{n}");
@@ -140,7 +143,8 @@ impl Layout {
         Ok(fits.then_some(expression))
     }
 
-    /// The whole of `data`, made from the record at that version and lost if it has moved on.
+    /// Returns the update that sets the whole of `data`. Its condition fails if the version of the
+    /// record has changed since.
     pub(crate) fn whole(&self, data: &Data, version: u64, stamp: Stamp<'_>) -> Expression {
         let mut expression = self.stamped(stamp);
         expression.require_live(self, stamp.now);
@@ -149,7 +153,7 @@ impl Layout {
         expression
     }
 
-    /// A later expiry and nothing else.
+    /// Returns the update that extends the expiry and changes no data.
     pub(crate) fn touch(&self, ttl: Timestamp, now: Timestamp) -> Expression {
         let mut expression = Expression {
             update: "SET #ttl = :ttl, #modified = :modified".to_owned(),
@@ -159,13 +163,13 @@ impl Layout {
         expression.value(":modified", item::modified(now));
         expression.value(":ttl", number(ttl));
         expression.require_live(self, now);
-        // Of two touches the later expiry stays, whichever comes first.
+        // Of two touches the later expiry stays, in either order.
         expression.condition.push_str(" AND #ttl < :ttl");
         expression
     }
 
-    /// For the put of a new record. An id is 256 random bits: whatever is there must not be
-    /// overwritten.
+    /// Returns the condition for the put of a new record. An id is 256 random bits, so an item that
+    /// exists must not be overwritten.
     pub(crate) fn absent(&self) -> Expression {
         let mut expression = Expression {
             condition: "attribute_not_exists(#id)".to_owned(),
@@ -175,8 +179,8 @@ impl Layout {
         expression
     }
 
-    /// For a new record that is put again: nothing is there, or what an attempt before this one has
-    /// put and nobody has written since.
+    /// Returns the condition for repeating the put of a new record. No item exists, or it is the
+    /// one that an earlier attempt has put, not written since.
     pub(crate) fn absent_or_written_by(&self, write: &str) -> Expression {
         let mut expression = self.absent();
         expression.condition.push_str(" OR #write = :write");
@@ -185,7 +189,8 @@ impl Layout {
         expression
     }
 
-    /// For the put of a stub over the record that was copied: alive, and not written since.
+    /// Returns the condition for the put of a redirect or tombstone over a record that was copied.
+    /// The record is live, and was not written since.
     pub(crate) fn unchanged(&self, version: u64, now: Timestamp) -> Expression {
         let mut expression = Expression::default();
         expression.require_live(self, now);
@@ -193,11 +198,13 @@ impl Layout {
         expression
     }
 
-    /// For a logout: a record of ours, expired or not. The stub of a renewed one stays, and so does
-    /// what is not ours. And nothing would stand in the way of an attempt to create it that is still
-    /// on its way, so one of which that may be is not deleted.
+    /// Returns the condition for a logout: a record of ours, expired or not.
     ///
-    /// Nothing at all is as good: a logout that is refused has met something.
+    /// A redirect or tombstone stays, and so does an item that is not ours. A record with a fence
+    /// is not deleted. An attempt to create it may still be on its way, and would succeed without
+    /// the record.
+    ///
+    /// An absent item passes the condition too, so a logout that is refused has always met an item.
     pub(crate) fn ours_without_fence_or_absent(&self) -> Expression {
         let mut expression = Expression::default();
         expression.require_ours(self);
@@ -209,7 +216,7 @@ impl Layout {
         expression
     }
 
-    /// A higher fence and nothing else, where a record is.
+    /// Returns the update that raises the fence and changes nothing else, if there is a record.
     pub(crate) fn raised_fence(&self) -> Expression {
         let mut expression = Expression {
             update: "SET #fence = if_not_exists(#fence, :zero) + :one".to_owned(),
@@ -223,8 +230,8 @@ impl Layout {
         expression
     }
 
-    /// For the stub that is put in the place of a record with a fence: nobody has renewed or
-    /// destroyed it meanwhile, for what they leave has none.
+    /// Returns the condition for the put of a tombstone in place of a record with a fence. It fails
+    /// if another request has cycled or destroyed the session, because their items have no fence.
     pub(crate) fn fenced_still(&self) -> Expression {
         let mut expression = Expression {
             condition: "attribute_exists(#fence)".to_owned(),
@@ -234,7 +241,7 @@ impl Layout {
         expression
     }
 
-    /// Why the condition of an update refused an item that is alive.
+    /// Returns the reason for which the condition of an update refused a live item.
     pub(crate) fn refusal(&self, changes: &Changes, item: &Item) -> Error {
         let stored = match item.get(self.data) {
             Some(AttributeValue::M(data)) => data.clone(),
@@ -263,7 +270,7 @@ impl Layout {
 
     fn stamped(&self, stamp: Stamp<'_>) -> Expression {
         let mut expression = Expression {
-            // A record without a version, which nobody writes, counts as one of version 0.
+            // A record without a version, which this crate never writes, counts as version 0.
             update: "SET #version = if_not_exists(#version, :zero) + :one, #write = :write, \
                      #modified = :modified"
                 .to_owned(),
@@ -290,7 +297,7 @@ impl Layout {
         expression
     }
 
-    /// The values that were taken once are there still.
+    /// Requires that the values that were taken once are still there.
     fn require_guards(&self, expression: &mut Expression, changes: &Changes) {
         for (n, (key, entry)) in changes.guards().enumerate() {
             expression.require(&format!("#data.#g{n} = :g{n}"));
@@ -300,11 +307,12 @@ impl Layout {
     }
 }
 
-/// `version`, `write`, `modified` and `ttl`, and the condition of a live record.
+/// The operators for `version`, `write`, `modified`, `ttl`, and the condition of a live record.
 const OPERATORS_OF_A_STAMP: usize = 20;
 
 impl Expression {
-    /// A session of ours: `data` and `created` are of the right type, and no newer format.
+    /// Requires a session of ours: `data` and `created` have the right type, and the format is not
+    /// newer.
     fn require_ours(&mut self, layout: &Layout) {
         self.require(
             "attribute_type(#data, :map) AND attribute_type(#created, :number) \
@@ -318,7 +326,7 @@ impl Expression {
         self.value(":format", number(FORMAT));
     }
 
-    /// A session of ours that lives. A `ttl` of another type is never greater than a number.
+    /// Requires a live session of ours. A `ttl` of another type is never greater than a number.
     fn require_live(&mut self, layout: &Layout, now: Timestamp) {
         self.require_ours(layout);
         self.require("#ttl > :now");
@@ -326,7 +334,7 @@ impl Expression {
         self.value(":now", number(now));
     }
 
-    /// Nobody wrote since that version.
+    /// Requires that the record has not been written since that version.
     pub(crate) fn require_version(&mut self, layout: &Layout, version: u64) {
         self.name("#version", layout.version);
         if version == 0 {
@@ -337,7 +345,7 @@ impl Expression {
         }
     }
 
-    /// No write has been sent again since then.
+    /// Requires that no write has been sent again since the fence was read.
     fn require_fence(&mut self, layout: &Layout, fence: u64) {
         self.name("#fence", layout.fence);
         if fence == 0 {
@@ -348,8 +356,8 @@ impl Expression {
         }
     }
 
-    /// For an update that is sent again: nobody wrote since the record was read, and from here on
-    /// the attempts before this one come too late.
+    /// Extends an update that is sent again. It requires that the record was not written since it
+    /// was read, and raises the fence so that the earlier attempts fail.
     pub(crate) fn repeat(&mut self, layout: &Layout, read: &Record) {
         self.require_version(layout, read.version());
         self.update.insert_str(SET.len(), RAISE);
@@ -378,7 +386,7 @@ impl Expression {
     }
 }
 
-/// The least and the greatest number to which `by` can be added within an i64.
+/// Returns the least and the greatest number to which `by` can be added within an i64.
 fn addends(by: i64) -> (i64, i64) {
     (
         i64::MIN.saturating_sub(by.min(0)),

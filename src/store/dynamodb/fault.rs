@@ -1,11 +1,13 @@
-//! What an SDK error means: pure functions.
+//! Classifies SDK errors, with pure functions.
 //!
-//! 1. A timeout or a lost connection is looked for first: `into_service_error` would turn it into
-//!    an unhandled error of the service.
-//! 2. What matters of a failed write is whether it may have happened. An answer that refuses proves
-//!    that it did not; so does a connection that never came about. All else is ambiguous.
-//! 3. Nothing of a request or an item gets into the error: of the service's answer only the code
-//!    and the request's id are kept, and the message where it can name nothing but the set-up.
+//! 1. A timeout or a lost connection is checked first. `into_service_error` would turn it into an
+//!    unhandled error of the service.
+//! 2. The question after a failed write is if it may have happened. A response that refuses it
+//!    proves that it did not, and so does a connection that was never established. Everything else
+//!    is ambiguous.
+//! 3. The error holds nothing of a request or an item. It keeps only the code and the request id of
+//!    the service's response. It keeps the message only if that can name nothing but the
+//!    configuration.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -15,33 +17,33 @@ use aws_sdk_dynamodb::operation::RequestId as _;
 
 use crate::error::{Error, ErrorKind};
 
-/// What became of a call that failed.
+/// The result of a failed call.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// It did not happen, and may succeed if it is sent again.
+    /// The call did not happen, and may succeed if it is sent again.
     Again(Error),
-    /// It did not happen, and will not.
+    /// The call did not happen, and will not succeed.
     Refused(Error),
-    /// It may have happened. The error is that of a read; a write makes it
+    /// The call may have happened. The error is that of a read. A write turns it into
     /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown).
     Ambiguous(Error),
-    /// It did not happen, and will not before that is mended.
+    /// The call did not happen, and will not before the cause is corrected.
     Mendable(Mend, Error),
-    /// It did not happen, and what was wrong has been mended.
+    /// The call did not happen, and the cause has been corrected.
     Mended(Error),
 }
 
-/// The part of a refused request that can be put right.
+/// The part of a refused request that can be corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mend {
-    /// The time that it was signed at.
+    /// The time of the signature.
     Clock,
-    /// The credentials that it was signed with: they have expired, or were rotated.
+    /// The credentials of the signature, which have expired or were rotated.
     Credentials,
 }
 
 impl Fault {
-    /// Judges an SDK error.
+    /// Classifies an SDK error.
     pub(crate) fn of<E>(error: SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -69,7 +71,7 @@ impl Fault {
             SdkError::DispatchFailure(failure) if failure.is_timeout() => {
                 Self::Ambiguous(what(Timeout, "no answer in time")(Cause::chain(&error)))
             }
-            // No credentials, no Region, an endpoint that is none: nothing was sent.
+            // Nothing was sent: there are no credentials, no Region or no valid endpoint.
             SdkError::DispatchFailure(failure) if failure.is_other() && was_not_made(&error) => {
                 Self::Refused(what(Misconfigured, "the request could not be made")(
                     Cause::chain(&error),
@@ -85,7 +87,7 @@ impl Fault {
         }
     }
 
-    /// Judges what the service said, by its code; by its status where it gave none.
+    /// Classifies a response of the service by its code, or by its status if there is no code.
     pub(crate) fn of_answer<E: ProvideErrorMetadata>(status: u16, answer: &E) -> Self {
         let code = answer.code().unwrap_or("no error code");
         let said = |kind, text: &'static str, with_message: bool| {
@@ -122,10 +124,11 @@ impl Fault {
                 let text = "the session table does not exist";
                 Self::Refused(said(ErrorKind::Misconfigured, text, true))
             }
-            // The second is what a transaction's reason calls it.
+            // A transaction's cancellation reason uses the second name.
             "ValidationException" | "ValidationError" => {
                 let message = answer.message().unwrap_or_default();
-                // Both are what DynamoDB's answers have said for years; there is no code for it.
+                // DynamoDB's responses have contained both texts for years. There is no code for
+                // either.
                 if message.contains("exceeded the maximum allowed size") {
                     let text = "the session is larger than a DynamoDB item may be";
                     Self::Refused(said(ErrorKind::TooLarge, text, false))
@@ -141,7 +144,7 @@ impl Fault {
                 Mend::Clock,
                 said(ErrorKind::Misconfigured, WRONG_TIME, true),
             ),
-            // A wrong secret has the same code.
+            // A wrong secret key has the same code.
             "InvalidSignatureException" | "SignatureDoesNotMatch"
                 if answer.message().is_some_and(is_of_the_time) =>
             {
@@ -170,7 +173,7 @@ impl Fault {
                 "DynamoDB throttled the call",
                 false,
             )),
-            // Access denied, and whatever else is wrong with the request.
+            // The access was denied, or something else is wrong with the request.
             _ if (400..500).contains(&status) => {
                 let text = "DynamoDB refused the call";
                 Self::Refused(said(ErrorKind::Misconfigured, text, true))
@@ -182,7 +185,7 @@ impl Fault {
         }
     }
 
-    /// The error of a read: nothing can have happened.
+    /// Returns the error of a read, which cannot have changed anything.
     pub(crate) fn of_read(self) -> Error {
         match self {
             Self::Again(error)
@@ -196,19 +199,20 @@ impl Fault {
 
 const WRONG_TIME: &str = "DynamoDB refused the time of the signature: the clock is wrong";
 
-/// Returns `true` if a signature was refused for its time: "Signature expired: 20260101T000000Z is now earlier
-/// than .." or "Signature not yet current: ..". There is no code for it.
+/// Returns `true` if a signature was refused for its time. The message is "Signature expired:
+/// 20260101T000000Z is now earlier than .." or "Signature not yet current: ..". There is no code
+/// for it.
 fn is_of_the_time(message: &str) -> bool {
     message.contains("Signature expired") || message.contains("Signature not yet current")
 }
 
-/// The error of a write of which nobody knows whether it happened.
+/// Returns the error of an ambiguous write.
 pub(crate) fn unknown(cause: Error) -> Error {
     let reason = "the write was sent, and its answer was lost";
     Error::with_source(ErrorKind::OutcomeUnknown, reason, cause)
 }
 
-/// The error of a call that concerns the users table as well, or nothing else.
+/// Returns the error of a call that uses the users table, alone or with the session table.
 pub(crate) fn of_users_table(error: Error) -> Error {
     let answer = error.source().and_then(|cause| cause.downcast_ref());
     match answer {
@@ -220,7 +224,7 @@ pub(crate) fn of_users_table(error: Error) -> Error {
     }
 }
 
-/// Whether the connection never came about, so that no byte of the request was sent.
+/// Returns `true` if the connection was never established, so that no byte of the request was sent.
 fn never_connected(error: &(dyn StdError + 'static)) -> bool {
     causes(error).any(|cause| {
         let refused = cause
@@ -230,9 +234,10 @@ fn never_connected(error: &(dyn StdError + 'static)) -> bool {
     })
 }
 
-/// Whether the SDK failed before it had a request to send. It has no error of its own for that:
-/// `other` is a connection lost before the answer, and an answer that is not HTTP, too. So only
-/// what is known to come before counts.
+/// Returns `true` if the SDK failed before it had a request to send.
+///
+/// The SDK has no separate error for that. `other` also covers a connection lost before the
+/// response, and a response that is not HTTP. So only causes that are known to come earlier count.
 fn was_not_made(error: &(dyn StdError + 'static)) -> bool {
     let before = [
         "auth scheme",
@@ -259,8 +264,8 @@ fn causes<'a>(
     })
 }
 
-/// The causes of an SDK error as text: their `Debug` holds requests and items. Their `Display` may
-/// quote such a `Debug`, so each ends at the first brace.
+/// The causes of an SDK error as text, because their `Debug` holds requests and items. Their
+/// `Display` may quote such a `Debug`, so each text ends at the first brace.
 #[derive(Debug)]
 struct Cause(String);
 
@@ -290,7 +295,7 @@ impl StdError for Cause {}
 
 const NO_TABLE: &str = "ResourceNotFoundException";
 
-/// What the service answered.
+/// The response of the service.
 #[derive(Clone, Debug)]
 struct Answer {
     code: String,

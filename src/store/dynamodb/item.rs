@@ -1,15 +1,16 @@
-//! A record as a DynamoDB item, and back: pure functions.
+//! Converts a record into a DynamoDB item and back, with pure functions.
 //!
-//! 1. A value whose JSON text is an integer is `N`, so that DynamoDB can count it up; any other is
-//!    `S`, holding the JSON text: DynamoDB's own numbers have 38 digits, its maps 32 levels. What
-//!    another program has put there in another form (`N` 1.5, `S` 7) is read by its text and keeps
-//!    its form: a condition that compares it would never hold otherwise.
-//! 2. An item without `data` (`M`), `ttl` (`N`) and `created` (`N`) is not ours: it is read as
-//!    absent and never written.
-//! 3. An item of a newer `format` is [`Corrupt`](ErrorKind::Corrupt): neither read as empty nor
-//!    written.
-//! 4. What is not understood is carried: unknown attributes with the record, unreadable entries in
-//!    their place. A renewal copies both.
+//! 1. A value whose JSON text is an integer is stored as `N`, so that DynamoDB can increment it.
+//!    Any other value is stored as `S` with the JSON text. DynamoDB's own numbers are limited to 38
+//!    digits, and its maps to 32 levels.
+//! 2. Another program may store a value in another form (`N` 1.5, `S` 7). It is read by its text
+//!    and keeps its form. Otherwise a condition that compares it would never hold.
+//! 3. An item without `data` (`M`), `ttl` (`N`) and `created` (`N`) does not belong to this crate.
+//!    It is read as absent and never written.
+//! 4. An item of a newer `format` is [`Corrupt`](ErrorKind::Corrupt). It is neither read as empty
+//!    nor written.
+//! 5. Anything that is not understood is preserved: unknown attributes with the record, and
+//!    unreadable entries in their place. Cycling the id copies both.
 
 use std::collections::HashMap;
 
@@ -23,17 +24,17 @@ use crate::id::StorageKey;
 use crate::record::{Data, Entry, Found, Opaque, Record, Tombstone};
 use crate::user::{Binding, Pseudonym};
 
-/// An item, by the names of its attributes.
+/// An item: a map from the names of its attributes to their values.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// What DynamoDB allows an item, in bytes, names included
+/// The maximum size of a DynamoDB item in bytes, including names
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)).
 const MAX_ITEM_BYTES: usize = 400 * 1024;
-/// The newest format that this version reads, and the one that it writes. An item without the
-/// attribute has it.
+/// The newest format that this version reads, and the format that it writes. An item without the
+/// attribute has this format.
 pub(crate) const FORMAT: u64 = 1;
 
-/// The names of the attributes. Another layout is another value.
+/// The names of the attributes. Another layout is another value of this type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     /// The partition key.
@@ -57,7 +58,7 @@ pub(crate) struct Layout {
     pub(crate) until: &'static str,
 }
 
-/// The predecessor's names where it had one.
+/// The layout in use. It keeps the predecessor's names for the attributes that the predecessor had.
 pub(crate) const LAYOUT: Layout = Layout {
     id: "id",
     data: "data",
@@ -78,17 +79,17 @@ pub(crate) const LAYOUT: Layout = Layout {
     until: "until",
 };
 
-/// What a record carries of its item that only this store understands.
+/// The parts of an item that a record preserves and that only this store understands.
 #[derive(Debug)]
 struct Carried {
     unknown: Item,
-    /// How often a write was sent again whose earlier attempts might still arrive: they do not get
-    /// past the fence, since it was lower when they were made.
+    /// The number of times that a write was sent again while earlier attempts might still arrive.
+    /// Those attempts fail, because they require the lower fence of their time.
     fence: u64,
 }
 
 impl Layout {
-    /// The names that are ours. All others are unknown.
+    /// Returns the names that belong to this crate. All others are unknown.
     pub(crate) fn names(&self) -> [&'static str; 17] {
         [
             self.id,
@@ -111,15 +112,15 @@ impl Layout {
         ]
     }
 
-    /// What stands in an item, at that moment.
+    /// Reads an item at the time `now`.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](ErrorKind::Corrupt) for a newer format.
+    /// Returns [`Corrupt`](ErrorKind::Corrupt) for a newer format.
     pub(crate) fn read(&self, item: &Item, now: Timestamp) -> Result<Found, Error> {
         let number = |name: &str| item.get(name).and_then(as_u64);
         let ttl = number(self.ttl).map(Timestamp::from_epoch_seconds);
-        // What is dead is dead in every format.
+        // An expired item is dead in every format.
         if ttl.is_some_and(|ttl| ttl <= now) {
             return Ok(Found::Absent);
         }
@@ -132,7 +133,7 @@ impl Layout {
         if matches!(item.get(self.renewed), Some(AttributeValue::Bool(true))) {
             return Ok(match item.get(self.next) {
                 Some(AttributeValue::S(next)) => Found::Redirect(StorageKey::stored(next)),
-                // Of one that does not say since when, nobody knows that it is not new.
+                // A tombstone without a time may be new.
                 _ => Found::Tombstone(self.modified_at(item).unwrap_or(Timestamp::latest())),
             });
         }
@@ -168,11 +169,11 @@ impl Layout {
         }))
     }
 
-    /// The item of a record as a write of that moment puts it.
+    /// Returns the item of a record, as a write at the time `now` puts it.
     ///
     /// # Errors
     ///
-    /// [`TooLarge`](ErrorKind::TooLarge) if DynamoDB would refuse it.
+    /// Returns [`TooLarge`](ErrorKind::TooLarge) if DynamoDB would refuse it.
     pub(crate) fn write(
         &self,
         key: &StorageKey,
@@ -209,7 +210,8 @@ impl Layout {
         Ok(item)
     }
 
-    /// Whose session an item is. What is wrong with the rest is no reason to lose sight of it.
+    /// Returns the user that an item is bound to. Faults in the rest of the item do not hide the
+    /// user.
     pub(crate) fn binding(&self, item: &Item) -> Option<Binding> {
         let text = |name: &str| match item.get(name) {
             Some(AttributeValue::S(text)) => Some(text.clone()),
@@ -231,7 +233,8 @@ impl Layout {
         Some(Timestamp::from_epoch_seconds(seconds))
     }
 
-    /// The stub that a renewal leaves under the old key, and where it leads, if anywhere.
+    /// Returns the redirect or tombstone that cycling the id leaves under the old key. It names the
+    /// successor if there is one.
     pub(crate) fn stub(&self, key: &StorageKey, stub: &Tombstone) -> Item {
         let ttl = stub.ttl().to_string();
         let mut item = HashMap::from([
@@ -251,7 +254,7 @@ impl Layout {
         item
     }
 
-    /// Where the session went whose stub that is, however long ago.
+    /// Returns the successor that a redirect or tombstone names, however long ago it expired.
     pub(crate) fn heir(&self, item: &Item) -> Option<StorageKey> {
         match item.get(self.heir).or(item.get(self.next)) {
             Some(AttributeValue::S(heir)) => Some(StorageKey::stored(heir)),
@@ -259,28 +262,28 @@ impl Layout {
         }
     }
 
-    /// Whether an item is a session of which an attempt at an earlier write may still be on its way,
-    /// expired or not: what one clock takes for expired may be alive by another.
+    /// Returns `true` if an attempt at an earlier write of this session may still be on its way. An
+    /// expired session counts too: another clock may see it as alive.
     pub(crate) fn is_fenced(&self, item: &Item) -> bool {
         item.contains_key(self.fence) && matches!(self.read_ever(item), Ok(Found::Live(_)))
     }
 
-    /// What stands in an item, however long ago it may have expired.
+    /// Reads an item, however long ago it may have expired.
     ///
     /// # Errors
     ///
-    /// As of [`read`](Self::read).
+    /// Returns the errors of [`read`](Self::read).
     pub(crate) fn read_ever(&self, item: &Item) -> Result<Found, Error> {
         self.read(item, Timestamp::from_epoch_seconds(0))
     }
 
-    /// The same item, of which that may be.
+    /// Returns the item with a fence, which marks that an earlier attempt may still be on its way.
     pub(crate) fn fenced(&self, mut item: Item) -> Item {
         item.insert(self.fence.into(), AttributeValue::N("1".into()));
         item
     }
 
-    /// Whether an item was last written by the write of that id.
+    /// Returns `true` if the write with the id `write` was the last to write the item.
     pub(crate) fn is_written_by(&self, item: &Item, write: &str) -> bool {
         matches!(item.get(self.write), Some(AttributeValue::S(id)) if id == write)
     }
@@ -293,7 +296,7 @@ pub(crate) fn is_unchanged(before: &Record, after: &Record) -> bool {
         && encode_all(before.data()) == encode_all(after.data())
 }
 
-/// The fence of a record as it was read.
+/// Returns the fence of a record as it was read.
 pub(crate) fn fence(record: &Record) -> u64 {
     carried(record).map_or(0, |carried| carried.fence)
 }
@@ -302,15 +305,15 @@ fn carried(record: &Record) -> Option<&Carried> {
     record.carried()?.downcast_ref()
 }
 
-/// The time of a write, RFC 3339.
+/// Returns the time of a write, in RFC 3339.
 pub(crate) fn modified(now: Timestamp) -> AttributeValue {
     let seconds = now.epoch_seconds().try_into().unwrap_or(i64::MAX);
     let text = DateTime::from_secs(seconds).fmt(DateTimeFormat::DateTime);
-    // A moment past the year 9999 has no such form; its seconds are still true.
+    // A time after the year 9999 has no such form. Its seconds are still correct.
     AttributeValue::S(text.unwrap_or_else(|_| now.to_string()))
 }
 
-/// All entries, as the map that `data` is.
+/// Encodes all entries as the map in `data`.
 pub(crate) fn encode_all(data: &Data) -> AttributeValue {
     AttributeValue::M(
         data.iter()
@@ -319,7 +322,7 @@ pub(crate) fn encode_all(data: &Data) -> AttributeValue {
     )
 }
 
-/// One entry as an attribute value.
+/// Encodes one entry as an attribute value.
 pub(crate) fn encode(entry: &Entry) -> AttributeValue {
     let original = entry.as_opaque().and_then(Opaque::downcast_ref);
     if let Some(original) = original {
@@ -328,7 +331,7 @@ pub(crate) fn encode(entry: &Entry) -> AttributeValue {
     match entry.json() {
         Some(text) if entry.is_integer() => AttributeValue::N(text.to_owned()),
         Some(text) => AttributeValue::S(text.to_owned()),
-        // Every opaque entry of this store was made by `decode`, of an attribute value.
+        // `decode` made every opaque entry of this store from an attribute value.
         None => AttributeValue::Null(true),
     }
 }
@@ -347,8 +350,8 @@ fn decode(value: &AttributeValue) -> Entry {
     }
 }
 
-/// A number that is no `u64` is the nearest that is: the conditions of writes see a number of
-/// DynamoDB's too, and both have to agree on what is a session.
+/// Returns a number as `u64`, or the nearest `u64` if it is not one. The conditions of writes
+/// compare the same numbers in DynamoDB, and both must agree on which items are sessions.
 fn as_u64(value: &AttributeValue) -> Option<u64> {
     let AttributeValue::N(text) = value else {
         return None;
@@ -357,9 +360,11 @@ fn as_u64(value: &AttributeValue) -> Option<u64> {
     text.parse().ok().or_else(nearest)
 }
 
+/// Checks the size of an item.
+///
 /// # Errors
 ///
-/// [`TooLarge`](ErrorKind::TooLarge) for more bytes than an item may have.
+/// Returns [`TooLarge`](ErrorKind::TooLarge) for more bytes than an item may have.
 pub(crate) fn check_size(bytes: usize) -> Result<(), Error> {
     if bytes <= MAX_ITEM_BYTES {
         return Ok(());
@@ -368,26 +373,26 @@ pub(crate) fn check_size(bytes: usize) -> Result<(), Error> {
     Err(Error::new(ErrorKind::TooLarge, reason))
 }
 
-/// Whether an item has room for what `base` becomes.
+/// Checks that an item has room for `base` after the changes.
 ///
 /// # Errors
 ///
-/// [`TooLarge`](ErrorKind::TooLarge), before anything is sent.
+/// Returns [`TooLarge`](ErrorKind::TooLarge), before anything is sent.
 pub(crate) fn check_room(changes: &Changes, base: &Data) -> Result<(), Error> {
-    // Far below the limit, where all but a few sessions are, nothing has to be counted exactly.
+    // Nearly all sessions are far below the limit, where an exact count is not needed.
     if changes.size_after(base) < MAX_ITEM_BYTES / 2 {
         return Ok(());
     }
     check_size(data_size(&changes.apply(base)?))
 }
 
-/// What DynamoDB counts for `data`. The rest of an item is under a kilobyte; where that matters
-/// DynamoDB itself refuses.
+/// Returns the size that DynamoDB counts for `data`. The rest of an item is under a kilobyte. If
+/// that makes an item too large, DynamoDB itself refuses it.
 pub(crate) fn data_size(data: &Data) -> usize {
     value_size(&encode_all(data))
 }
 
-/// What DynamoDB counts for an item
+/// Returns the size that DynamoDB counts for an item
 /// ([sizes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html)).
 fn item_size(item: &Item) -> usize {
     item.iter()
@@ -395,8 +400,9 @@ fn item_size(item: &Item) -> usize {
         .sum()
 }
 
-/// Of one value. A number's is given as approximate: a byte for two digits, and one more; the
-/// sign and an odd digit are counted in full here, so as not to be too low.
+/// Returns the size of one value. DynamoDB documents a number's size as approximate: a byte for two
+/// digits, and one more. The sign and an odd digit are counted in full here, so that the size is
+/// not too low.
 fn value_size(value: &AttributeValue) -> usize {
     let number = |text: &String| text.len().div_ceil(2) + 2;
     match value {
@@ -411,7 +417,7 @@ fn value_size(value: &AttributeValue) -> usize {
             let entries = map.iter().map(|(name, v)| 1 + name.len() + value_size(v));
             3 + entries.sum::<usize>()
         }
-        // Booleans and nulls, and whatever DynamoDB may yet invent.
+        // Booleans, nulls, and types that DynamoDB may add.
         _ => 1,
     }
 }

@@ -1,12 +1,12 @@
-//! How many retries all clones of a store may make together.
+//! The quota for retries that all clones of a store share.
 //!
-//! 1. Retries alone turn a brown-out into an outage: each request that fails would be sent ten times.
-//!    So a retry after a fault costs something, and what pays for it is shared by the whole process.
-//!    When nothing is left, a call fails with the answer to its first attempt.
-//! 2. The figures are those of the SDK's
-//!    [standard retries](https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
-//!    An answer to a retry gives the retry's cost back, and an answer to a first attempt gives 1.
-//! 3. A lost race costs nothing: DynamoDB has answered, and has no trouble.
+//! 1. Retries alone can turn a brown-out into an outage: each request that fails would be sent ten
+//!    times. So a retry after a fault has a cost, which is paid from a quota of the whole process.
+//!    If the quota is used up, a call fails with the response to its first attempt.
+//! 2. The figures are those of the SDK's [standard
+//!    retries](https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html). A
+//!    response to a retry gives the retry's cost back, and a response to a first attempt gives 1.
+//! 3. A lost race costs nothing, because DynamoDB has responded and is not in trouble.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -28,11 +28,11 @@ impl Default for Quota {
 }
 
 impl Quota {
-    /// Pays for a retry after a fault of that kind, and returns the cost. `None` if too little is
-    /// left.
+    /// Pays for a retry after a fault of that kind, and returns the cost. Returns `None` if too
+    /// little is left.
     pub(super) fn pay_after(&self, fault: ErrorKind) -> Option<u32> {
         let cost = match fault {
-            // Another transaction was writing the same record: a race.
+            // Another transaction was writing the same record, which is a race.
             ErrorKind::Conflict => 0,
             ErrorKind::Timeout => RETRY_AFTER_TIMEOUT,
             _ => RETRY,
@@ -42,12 +42,12 @@ impl Quota {
         self.0.fetch_update(set, get, less).ok().map(|_| cost)
     }
 
-    /// An answer came to an attempt; `paid` is what the attempt has cost.
+    /// Gives the cost of an attempt back after its response. `paid` is what the attempt has cost.
     pub(super) fn answered(&self, paid: u32) {
         let back = paid.max(FIRST_ATTEMPT);
         let more = |left: u32| (left < CAPACITY).then(|| CAPACITY.min(left + back));
         let (set, get) = (Ordering::Relaxed, Ordering::Relaxed);
-        // It is full already.
+        // An error means that the quota is full already.
         let _ = self.0.fetch_update(set, get, more);
     }
 }
@@ -64,7 +64,7 @@ mod tests {
         }
         assert_eq!(quota.pay_after(ErrorKind::Unavailable), None);
         assert_eq!(quota.pay_after(ErrorKind::Conflict), Some(0), "a race");
-        // An answer to a retry makes room for another; five to first attempts do.
+        // A response to a retry pays for another one, and so do five responses to first attempts.
         quota.answered(5);
         assert_eq!(quota.pay_after(ErrorKind::Timeout), None, "10");
         assert_eq!(quota.pay_after(ErrorKind::Throttled), Some(5));

@@ -1,23 +1,25 @@
-//! How a call is made until it is known what became of it, or time is up.
+//! Retries a call until its outcome is known or the time is up.
 //!
-//! 1. The SDK's own retries are off: it resends blindly, gives up after three attempts, and tells
-//!    only of its last one, so that a lost acknowledgement followed by a refusal would look as if
-//!    nothing had happened.
-//! 2. An answer that proves that nothing happened is followed by the same request. After anything
-//!    ambiguous there is a [`Ambiguity`], and whatever cannot dispel it in time is
+//! 1. The SDK's own retries are off. The SDK resends blindly, gives up after three attempts and
+//!    reports only the last one. A lost response followed by a refusal would look as if nothing had
+//!    happened.
+//! 2. A response that proves that nothing happened is followed by the same request. Anything
+//!    ambiguous is recorded in an [`Ambiguity`]. If it cannot be resolved in time, the error is
 //!    [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
-//! 3. A wrong clock and credentials that are not accepted any more are mended once per operation, and
-//!    the call is made again at once: nothing has happened.
-//! 4. Loading the credentials is no part of an attempt: it has a limit of its own, and nothing is
-//!    sent before it is done. Cut off with the attempt, slow credentials would never be there.
-//! 5. No attempt lasts longer than the time that is left, and none is begun that would not end in
-//!    it, going by the last one: what is cut off is unknown, and what is not begun is not.
-//! 6. After a fault each wait is longer than the one before, and all clones of a store have one
-//!    [`Quota`] for retries. Who lost a race has just been told what
-//!    is there now, and tries again at once; from the second loss on, every other time, it waits for
-//!    a few round trips, so that fifty who collide do not collide for ever.
-//! 7. A race that was lost is an answer, and what follows has the whole time of an operation again.
-//!    It goes on until the invocation's deadline.
+//! 3. A wrong clock and credentials that are no longer accepted are corrected once per operation.
+//!    The call is then retried at once, because nothing has happened.
+//! 4. Loading the credentials is not part of an attempt. It has its own limit, and nothing is sent
+//!    before it is done. If the attempt's timeout cancelled it, slow credentials would never load.
+//! 5. No attempt lasts longer than the time that is left. None starts if, judging by the last one,
+//!    it would not end in time. The outcome of a cancelled attempt is unknown, while one that was
+//!    not started has not happened.
+//! 6. After a fault, each wait is longer than the one before. All clones of a store share one
+//!    [`Quota`] for retries.
+//! 7. A request that lost a race has just received the current item, and tries again at once. From
+//!    the second loss on, every other time, it waits for a few round trips. Otherwise fifty
+//!    requests that collide would collide for ever.
+//! 8. A lost race is a response, and the next attempts have the whole time of an operation again.
+//!    This goes on until the invocation's deadline.
 
 use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
@@ -39,25 +41,27 @@ use crate::store::dynamodb::fault::{Fault, Mend, unknown};
 use crate::store::dynamodb::quota::Quota;
 use crate::store::dynamodb::{CREDENTIALS_TIMEOUT, DynamoDbStore};
 
-/// Before the first retry, at most; doubled for each further one. The SDK's own base is a second.
+/// The longest wait before the first retry, doubled for each further one. The SDK's own base is a
+/// second.
 const FIRST_BACKOFF: Duration = Duration::from_millis(25);
 const LONGEST_BACKOFF: Duration = Duration::from_millis(800);
-/// How many operations' time races go on for where there is no deadline.
+/// The time for races if there is no deadline, as a number of operations' times.
 const OPERATIONS: u32 = 10;
-/// How many round trips who lost two races waits at most, doubled with every second further loss.
+/// The longest wait after two lost races, in round trips. It doubles with every second further
+/// loss.
 const ROUND_TRIPS: u32 = 4;
 
-/// What became of one attempt.
+/// The result of one attempt.
 pub(super) enum Attempt<T, E> {
     Done(T),
-    /// The service's own error, of a condition that failed.
+    /// The service's own error for a failed condition.
     Refused(E),
     Failed(Fault),
 }
 
 impl DynamoDbStore {
-    /// Makes one attempt, for no longer than an attempt may take, nor than the time that is left.
-    /// `send` is given what the call adds to the client's configuration.
+    /// Makes one attempt, limited by the attempt timeout and by the time that is left. `send`
+    /// receives what the call adds to the client's configuration.
     pub(super) async fn attempt<T, E, Sending>(
         &self,
         budget: &mut RetryBudget,
@@ -73,7 +77,7 @@ impl DynamoDbStore {
         let mut sending = pin!(send(once.interceptor(loaded.clone())));
         let loading = poll_fn(|context| match sending.as_mut().poll(context) {
             Poll::Ready(sent) => Poll::Ready(Some(sent)),
-            // From here on the time of the attempt counts.
+            // The time of the attempt counts from here on.
             Poll::Pending if loaded.is_it() => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         });
@@ -139,7 +143,8 @@ impl DynamoDbStore {
         }
     }
 
-    /// Mends what a call was refused for, once per operation: `false` if that was done before.
+    /// Corrects what a call was refused for, once per operation. Returns `false` if that was done
+    /// before.
     fn mend(
         &self,
         what: Mend,
@@ -163,13 +168,13 @@ impl DynamoDbStore {
     }
 }
 
-/// Marks when the credentials of a call are there.
+/// Marks when the credentials of a call have loaded.
 #[derive(Clone, Debug, Default)]
 struct Loaded(Arc<AtomicBool>);
 
 impl Loaded {
     fn is_it(&self) -> bool {
-        // Set in the same task.
+        // The flag is set in the same task.
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -190,19 +195,19 @@ impl Intercept for Loaded {
     }
 }
 
-/// The error for credentials that take too long. Nothing was sent.
+/// Returns the error for credentials that take too long. Nothing was sent.
 fn credentials_are_late() -> Error {
     let reason = "the AWS credentials did not load in time";
     Error::new(ErrorKind::Unavailable, reason)
 }
 
-/// Whether an attempt that took so long was not cut short by the end of all time: one that was may
-/// be on a connection that is as good as any.
+/// Returns `true` unless an attempt was cut short by the end of the operation's time. The
+/// connection of an attempt that was cut short may still be good.
 fn had_its_time(allowed: Duration, took: Duration, limit: Instant, until: Instant) -> bool {
     limit < until || took < allowed
 }
 
-/// Whether an earlier attempt at a write may have happened, and what makes one think so.
+/// Records if an earlier attempt at a write may have happened, with the error that suggests it.
 #[derive(Debug, Default)]
 pub(super) struct Ambiguity(Option<Error>);
 
@@ -211,11 +216,11 @@ impl Ambiguity {
         self.0.is_some()
     }
 
-    /// Waits to try again, if there is a point in it and time for it.
+    /// Waits before another attempt, if a retry is useful and there is time for it.
     ///
     /// # Errors
     ///
-    /// Why there is not.
+    /// Returns the reason why the call is not retried.
     pub(super) async fn after(
         &mut self,
         fault: Fault,
@@ -230,38 +235,40 @@ impl Ambiguity {
         }
     }
 
-    /// The error that it comes to: what may have happened is unknown, whatever came after it.
+    /// Returns the error to report. If an attempt may have happened, the outcome is unknown,
+    /// whatever came after it.
     pub(super) fn about(&self, error: Error) -> Error {
         self.0.clone().map_or(error, unknown)
     }
 }
 
-/// How long an operation goes on trying, and how long it waits in between.
+/// The retry budget: the time for an operation's attempts and for the waits between them.
 #[derive(Debug)]
 pub(super) struct RetryBudget {
-    /// How long an operation may take.
+    /// The time that an operation may take.
     time: Duration,
-    /// When this one is given up.
+    /// The time at which this operation gives up.
     until: Instant,
-    /// When no other is begun.
+    /// The time after which no further operation starts.
     races_until: Instant,
     faults: u32,
     races: u32,
-    /// How long the last attempt took.
+    /// The duration of the last attempt.
     last_attempt: Duration,
-    /// What the last attempt at a read was told.
+    /// The error of the last attempt at a read.
     told: Option<Error>,
-    /// The invocation's.
+    /// The invocation's deadline.
     deadline: Option<Instant>,
     quota: Arc<Quota>,
-    /// The cost of the attempt that comes next.
+    /// The cost of the next attempt.
     paid: u32,
     has_mended_the_clock: bool,
     has_mended_the_credentials: bool,
 }
 
 impl RetryBudget {
-    /// For that long an operation, and not past that moment, with retries as far as there is quota.
+    /// Creates a budget of `time` for each operation, up to `deadline`, with the retries that
+    /// `quota` allows.
     pub(super) fn new(time: Duration, deadline: Option<Instant>, quota: Arc<Quota>) -> Self {
         let now = Instant::now();
         let races_until = deadline.unwrap_or_else(|| after(now, time.saturating_mul(OPERATIONS)));
@@ -291,18 +298,18 @@ impl RetryBudget {
         self.races_until = self.before_the_deadline(after(self.races_until, by));
     }
 
-    /// Gives back to the quota: DynamoDB has done what it was asked for, or a condition has failed.
-    /// The caller of an attempt says so, who can tell that from a transaction or a batch that was
-    /// throttled.
+    /// Returns the cost of the attempt to the quota. DynamoDB has done what was requested, or a
+    /// condition has failed. The caller of an attempt reports this, because only the caller can
+    /// tell it from a throttled transaction or batch.
     pub(super) fn answered(&mut self) {
         self.quota.answered(std::mem::take(&mut self.paid));
     }
 
-    /// After a read that failed: waits to try again, if there is a point in it and time for it.
+    /// Waits after a failed read, if a retry is useful and there is time for it.
     ///
     /// # Errors
     ///
-    /// What went wrong.
+    /// Returns what went wrong.
     pub(super) async fn after_a_read(&mut self, fault: Fault) -> Result<(), Error> {
         let again = self.after(&fault).await;
         let error = fault.of_read();
@@ -310,19 +317,19 @@ impl RetryBudget {
             self.told = Some(error);
             return Ok(());
         }
-        // Of an attempt that was cut short by the end of the time, the one before says more.
+        // If the end of the time cut the last attempt short, the error before it says more.
         let cut = Instant::now() >= self.until;
         Err(self.told.take().filter(|_| cut).unwrap_or(error))
     }
 
-    /// An answer came that is a part of all, and what follows has the whole time again.
+    /// Starts the time again after a response with a part of the result.
     pub(super) fn begin_again(&mut self) {
         self.until = after(Instant::now(), self.time).min(self.races_until);
         self.faults = 0;
     }
 
-    /// Waits before the next attempt, if there is a point in it. `false` if there is not, and if time
-    /// or quota is used up.
+    /// Waits before the next attempt, if a retry is useful. Returns `false` if it is not, or if the
+    /// time or the quota is used up.
     async fn after(&mut self, fault: &Fault) -> bool {
         match fault {
             Fault::Refused(_) | Fault::Mendable(..) => false,
@@ -336,7 +343,7 @@ impl RetryBudget {
         let Some(pause) = self.pause(longest, self.until) else {
             return false;
         };
-        // Only what will be sent is paid for.
+        // Only an attempt that will be sent is paid for.
         let Some(paid) = self.quota.pay_after(fault) else {
             return false;
         };
@@ -345,7 +352,8 @@ impl RetryBudget {
         true
     }
 
-    /// Waits before trying again with what the winner has left. `false` if time is up.
+    /// Waits before trying again from what the winner has written. Returns `false` if the time is
+    /// up.
     pub(super) async fn after_a_race(&mut self) -> bool {
         let longest = self.longest_after_a_race();
         let goes_on = self.wait(longest, self.races_until).await;
@@ -361,7 +369,8 @@ impl RetryBudget {
 
     fn longest_after_a_race(&mut self) -> Duration {
         let longest = match self.races % 2 {
-            // What was read is as old as the handler, or as the wait before; the refusal is fresh.
+            // The record that was read is as old as the handler or the last wait. The item of the
+            // failed condition is current.
             0 => Duration::ZERO,
             _ => {
                 let round_trips = ROUND_TRIPS.saturating_mul(doubled(self.races / 2));
@@ -372,7 +381,7 @@ impl RetryBudget {
         longest.min(LONGEST_BACKOFF)
     }
 
-    /// Waits for a random part of that time. `false` if time is up.
+    /// Waits for a random part of `longest`. Returns `false` if the time is up.
     async fn wait(&self, longest: Duration, until: Instant) -> bool {
         let Some(pause) = self.pause(longest, until) else {
             return false;
@@ -381,8 +390,8 @@ impl RetryBudget {
         true
     }
 
-    /// A random part of that time, so that those who collided do not collide again. `None` if time is
-    /// up, or would be before another attempt has ended.
+    /// Returns a random part of `longest`, so that requests that collided do not collide again.
+    /// Returns `None` if the time is up, or would be before another attempt has ended.
     fn pause(&self, longest: Duration, until: Instant) -> Option<Duration> {
         let drawn = random().map_or(u16::MAX, u16::from_le_bytes);
         let share = f64::from(drawn) / f64::from(u16::MAX);
@@ -398,7 +407,7 @@ async fn sleep(pause: Duration) {
     }
 }
 
-/// So much later. A time that no clock can tell is as good as an hour.
+/// Returns the time that much later. A time that the clock cannot represent becomes an hour.
 fn after(now: Instant, time: Duration) -> Instant {
     now.checked_add(time)
         .unwrap_or(now + Duration::from_secs(3600))

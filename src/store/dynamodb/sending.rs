@@ -1,7 +1,7 @@
-//! The calls themselves, and how each of them is sent again.
+//! The DynamoDB calls themselves, and how each of them is retried.
 //!
-//! Each says beside its code why a repetition of it counts once. How often and how long it is
-//! tried is in [`retry`](super::retry).
+//! The comments on each call say why repeating it has the effect of a single call. The number of
+//! retries and their delays are in [`retry`](super::retry).
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -30,7 +30,7 @@ use crate::store::dynamodb::retry::{Ambiguity, Attempt, RetryBudget};
 use crate::store::dynamodb::{DynamoDbStore, write_id};
 
 impl DynamoDbStore {
-    /// Reads an item, again and again until there is an answer.
+    /// Reads an item, and retries until there is a response.
     pub(super) async fn get(
         &self,
         key: &str,
@@ -57,11 +57,13 @@ impl DynamoDbStore {
         }
     }
 
-    /// The item that a condition failed on, if there is one. A failed condition is an answer.
+    /// Returns the item that a condition failed on, if there is one. A failed condition is a
+    /// response.
     ///
-    /// Not every DynamoDB returns it: DynamoDB Local before 2.2, LocalStack and Alternator do not,
-    /// and there what lost a race would look as if it had been deleted. So none is believed only
-    /// where one has been returned before; otherwise the item is read.
+    /// Not every DynamoDB returns that item: DynamoDB Local before 2.2, LocalStack and Alternator
+    /// do not. A write that lost a race there would look as if the record had been deleted. So a
+    /// missing item is trusted only after this store has returned one before. Otherwise the item is
+    /// read.
     async fn failed_on(
         &self,
         key: &str,
@@ -106,8 +108,8 @@ impl DynamoDbStore {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
-    /// Moves the expiry. A repetition finds the expiry that the first attempt has set, and that is
-    /// as good as having set it: a touch counts nothing.
+    /// Sends an update that extends the expiry. A repetition finds the expiry that the first
+    /// attempt set, which has the same result: a touch counts nothing.
     pub(super) async fn send_touch(
         &self,
         key: &StorageKey,
@@ -128,9 +130,10 @@ impl DynamoDbStore {
         }
     }
 
-    /// Puts a new record. A repetition overwrites what an attempt before it has put, as long as
-    /// nobody has written that since: who could has not been told the id. It leaves a fence there,
-    /// so that a logout does not make room for an attempt that is still on its way.
+    /// Sends the put of a new record. A repetition overwrites what an earlier attempt has put,
+    /// unless the record was written since. No other client can have written it, because none has
+    /// been told the id. The repetition leaves a fence in the record. A logout then does not make
+    /// room for an attempt that is still on its way.
     pub(super) async fn send_new(
         &self,
         item: Item,
@@ -160,10 +163,11 @@ impl DynamoDbStore {
         }
     }
 
-    /// Deletes a record of which no attempt can still be on its way, and gives it, unless an attempt
-    /// before this one has deleted it. What is gone stays gone: a repetition finds nothing, which is
-    /// as good. That nothing is there is a success too, so that a refusal always means that there
-    /// is something.
+    /// Deletes a record if no attempt at an earlier write can still be on its way, and returns it.
+    ///
+    /// The record is not returned if an earlier attempt of this call has deleted it. Deleting is
+    /// final: a repetition finds nothing, which has the same result. An absent record is a success
+    /// too, so a failed condition always means that an item exists.
     pub(super) async fn send_delete(
         &self,
         key: &StorageKey,
@@ -199,8 +203,8 @@ impl DynamoDbStore {
         }
     }
 
-    /// Puts a stub in the place of a record with a fence. A repetition finds that stub, which is as
-    /// good.
+    /// Sends the put of a tombstone in place of a record that has a fence. A repetition finds that
+    /// tombstone, which has the same result.
     pub(super) async fn send_stub(
         &self,
         key: &StorageKey,
@@ -224,8 +228,8 @@ impl DynamoDbStore {
         }
     }
 
-    /// Sends the same again until there is an answer, and says whether an attempt before that one
-    /// may have happened.
+    /// Sends the same request until there is a response. The returned [`Ambiguity`] says whether an
+    /// earlier attempt may have happened.
     pub(super) async fn until_answered<T, E, Sending>(
         &self,
         budget: &mut RetryBudget,
@@ -249,16 +253,17 @@ impl DynamoDbStore {
         }
     }
 
-    /// Sends an update; `update.read` is what its expression was made from.
+    /// Sends an update whose expression was made from `update.read`.
     ///
-    /// - After anything ambiguous, a record that was read is written with its `version` as a
-    ///   further condition: where another request has written in between, nobody knows whether the
-    ///   attempts before have happened, and they must not happen twice. What it means that this
-    ///   fails, [`resolve`](Self::resolve) says.
-    /// - The repetition raises the record's fence, which every attempt wants as it was read: those
-    ///   before come too late from then on, whatever others write meanwhile.
-    /// - Where nothing was read there is no version to go by, and nothing is sent again. The item is
-    ///   read: it is ours, or nobody can tell.
+    /// - After an ambiguous attempt, the update of a record that was read also requires its
+    ///   `version`. If another request has written since, it cannot be determined whether the
+    ///   earlier attempts happened. They must not happen twice. [`resolve`](Self::resolve) decides
+    ///   what the failed condition means.
+    /// - The repetition raises the record's fence. Every attempt requires the fence as it was read,
+    ///   so the earlier attempts fail from then on, whatever others write concurrently.
+    /// - If no record was read, there is no version to compare, and the update is not sent again.
+    ///   The item is read instead. If this update did not write it last, the outcome cannot be
+    ///   determined.
     pub(super) async fn send_update(
         &self,
         key: &StorageKey,
@@ -316,14 +321,15 @@ impl DynamoDbStore {
         }
     }
 
-    /// What a refusal by another's write says of an attempt whose answer was lost. `None` if
-    /// nobody can tell.
+    /// Decides what a failed condition says about an attempt whose response was lost. Returns
+    /// `None` if the outcome cannot be determined.
     ///
-    /// - The version is one higher than what was read: that one write is the other's, so ours has
-    ///   not happened yet, and is made again on top of it.
-    /// - All that was to be set is there, and what was to go is gone: it is as if it had been
-    ///   written just now, whoever has done it. (Not where nobody else was to write, and not for
-    ///   what counts.) It must not be written again, since others may write in between.
+    /// - The version is one higher than what was read. That one write is the other request's, so
+    ///   ours has not happened yet. It is made again from the item as it is now.
+    /// - Every value to set is present and every value to remove is gone. The result is the same as
+    ///   a write made just now, whichever request made it. The update must not be written again,
+    ///   since other requests may write before it. This rule excludes updates that require an
+    ///   unchanged record, and changes that count.
     fn resolve(&self, found: Option<Item>, update: Update<'_>) -> Option<Resolved> {
         let (item, read) = (found?, update.read?);
         let Ok(Found::Live(there)) = self.layout.read(&item, update.at.now()) else {
@@ -336,8 +342,9 @@ impl DynamoDbStore {
         is_there.then_some(Resolved::InPlace(item))
     }
 
-    /// Keeps out attempts at an update that are still on their way: they would overwrite what others
-    /// write from now on. Where no record is any more, they find nothing to write to.
+    /// Raises the fence, so that earlier attempts at an update that are still on their way fail.
+    /// They would otherwise overwrite what others write from now on. If the record is gone, they
+    /// find nothing to write to.
     async fn fence_off(
         &self,
         key: &StorageKey,
@@ -355,9 +362,9 @@ impl DynamoDbStore {
         }
     }
 
-    /// Sends two conditional writes, or one, and the rows of users in one transaction. Every
-    /// repetition has the same token, and DynamoDB answers a token that it has seen within ten
-    /// minutes with the outcome it had.
+    /// Sends one or two conditional writes and the rows of users in one transaction. Every
+    /// repetition has the same token. If DynamoDB has seen a token within ten minutes, it responds
+    /// with the earlier outcome.
     pub(super) async fn transact(
         &self,
         writes: &[TransactWriteItem],
@@ -410,7 +417,7 @@ impl DynamoDbStore {
         }
     }
 
-    /// The key of the record that a transaction writes.
+    /// Returns the key of the record that a transaction writes.
     fn key_of<'a>(&self, write: &'a TransactWriteItem) -> &'a str {
         let put = write.put.as_ref().map(Put::item);
         let key = put.or(write.delete.as_ref().map(Delete::key));
@@ -455,15 +462,15 @@ impl DynamoDbStore {
     }
 }
 
-/// What is known of an update after a refusal.
+/// The state of an update after a failed condition.
 enum Resolved {
-    /// It has not happened.
+    /// The update has not happened.
     NotYet(Item),
-    /// What it was to write is there.
+    /// The values that the update was to write are there.
     InPlace(Item),
 }
 
-/// What became of an update.
+/// The result of an update.
 pub(super) enum Sent {
     /// The item as it is now.
     Written(Item),
@@ -471,16 +478,17 @@ pub(super) enum Sent {
     Refused(Option<Item>),
 }
 
-/// What became of a transaction.
+/// The result of a transaction.
 pub(super) enum Transacted {
     Written,
     Refused(Refusals),
 }
 
-/// For each of its first two writes, whether its condition failed, and the item that it failed on.
+/// The failed conditions of the first two writes, each with the item that it failed on.
 pub(super) type Refusals = [Option<Option<Item>>; 2];
 
-/// Reads why a transaction was cancelled: a condition that failed outweighs a conflict beside it.
+/// Reads why a transaction was cancelled. A failed condition outweighs a conflict in the same
+/// response.
 fn judge(reasons: Vec<CancellationReason>) -> Result<Refusals, Fault> {
     let failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
     if reasons.iter().any(failed) {
@@ -498,7 +506,7 @@ fn judge(reasons: Vec<CancellationReason>) -> Result<Refusals, Fault> {
         .code(code.unwrap_or("TransactionCanceledException"))
         .message(message.unwrap_or_default())
         .build();
-    // Cancelled is cancelled: nothing happened, whatever the reason.
+    // Nothing happened in a cancelled transaction, whatever the reason.
     Err(match Fault::of_answer(400, &meta) {
         Fault::Ambiguous(error) => Fault::Refused(error),
         fault => fault,
@@ -515,7 +523,7 @@ pub(super) fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> Error {
     Error::with_source(ErrorKind::Misconfigured, reason, error)
 }
 
-/// DynamoDB refuses an empty map of values.
+/// Returns `None` for an empty map of values, which DynamoDB would refuse.
 pub(super) fn some(values: Item) -> Option<Item> {
     (!values.is_empty()).then_some(values)
 }

@@ -1,4 +1,4 @@
-//! An update: key by key in one expression, made again where another request was faster.
+//! An update: one expression that sets key by key, made again if another request wrote first.
 
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
@@ -21,8 +21,8 @@ impl DynamoDbStore {
         let mut ambiguity = Ambiguity::default();
         let mut latest: Option<Record> = None;
         if update.read.is_none() && self.connection.was_quiet() {
-            // The connection may have died. It would be the write that finds out, and of one that
-            // nothing was read for nobody could tell whether it happened: a read goes first.
+            // The connection may have died, and the write would be the first to find out. Without a
+            // read, its outcome could not be determined. So a read goes first.
             match self.look(key, update.at.now(), true, &mut budget).await? {
                 Found::Live(record) => latest = Some(record),
                 other => return Ok(other),
@@ -44,7 +44,7 @@ impl DynamoDbStore {
             let there = of_base.read.map_or(&nothing, Record::data);
             let expression = item::check_room(update.changes, there)
                 .and_then(|()| self.layout.update(update.changes, of_base.read, stamp))
-                // An attempt before this one may have happened.
+                // An earlier attempt may have happened.
                 .map_err(|error| ambiguity.about(error))?;
             let Some(mut expression) = expression else {
                 return self
@@ -72,7 +72,7 @@ impl DynamoDbStore {
             let there = match self.layout.read(&item, update.at.now())? {
                 Found::Live(record) => {
                     let taken = update.changes.check_guards(record.data());
-                    // An attempt before this one may have been the one to take it.
+                    // An earlier attempt may have taken it.
                     taken.map_err(|taken| ambiguity.about(taken))?;
                     record
                 }
@@ -88,17 +88,19 @@ impl DynamoDbStore {
                 return Err(refusal);
             }
             latest = Some(there);
-            // Another request changed a key that is a function of what it was, or has sent its own
-            // write again. It is made again of what is there now, for as long as there is time.
+            // Another request changed a key whose new value depends on the old one, or has repeated
+            // its own write. The update is made again from the current record while there is time.
             if !is_race || !budget.after_a_race().await {
-                // An attempt before this one may yet arrive.
+                // An earlier attempt may still arrive.
                 return Err(ambiguity.about(refusal));
             }
         }
     }
 
-    /// Writes the whole of `data`, for changes that do not fit in one expression. It depends on the
-    /// version it was made from; if that has moved on, it is made again from what is there now.
+    /// Writes the whole of `data`, for changes that do not fit in one expression.
+    ///
+    /// The write depends on the version that it was made from. If the version has changed, the
+    /// write is made again from the current record.
     async fn update_whole(
         &self,
         key: &StorageKey,
@@ -145,7 +147,7 @@ impl DynamoDbStore {
                 return Err(written_in_between());
             }
             if !budget.after_a_race().await {
-                // What is there may be what an attempt before this one has written.
+                // An earlier attempt may have written the record that is there.
                 return Err(ambiguity.about(written_in_between()));
             }
         }

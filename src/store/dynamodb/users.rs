@@ -1,21 +1,23 @@
-//! A user's sessions: the rows of the second table, how they are listed, and how they are revoked.
+//! A user's sessions: the rows of the second table, and how they are listed and revoked.
 //!
-//! 1. A session that is bound to a user has a row under the user's pseudonym and its own key. The
-//!    row is put in the transaction that puts the record, so that there is no record without one,
-//!    and it lives as long as the session may at most.
-//! 2. A renewal leaves the row of the old key there for as long as the stub of the old record, and
-//!    the stub says where the session went. A `Query` is no snapshot, and may see one half of a
-//!    transaction; but the row that was there when it began is there all the time. From that row on
-//!    a revocation follows the session, one delete after the other, and each of them comes either
-//!    before a renewal, which then finds nothing to renew, or after it, and finds the stub.
-//! 3. That is done again until all of the rows are read and none is left, in case that deleting took
-//!    longer than a stub lives. Nothing depends on a clock: also what has expired is deleted, rows
-//!    and records.
-//! 4. Rows are read and deleted a page at a time, so that a user may have any number of them: what a
-//!    revocation has deleted stays deleted when its time runs out, and the next one goes on there.
-//! 5. A logout and a new beginning delete the row with the record. A row without any record is passed
-//!    over when the sessions are listed. If it was written a day ago or more, the list deletes it: no
-//!    transaction that would put its record can be under way any more. Else it goes with its `ttl`.
+//! 1. A session that is bound to a user has a row under the user's pseudonym and the session's key.
+//!    One transaction puts both the row and the record, so there is no record without a row. The
+//!    row lives for the longest time that the session may live.
+//! 2. Cycling the id keeps the row of the old key for as long as the redirect or tombstone of the
+//!    old record. That item names the successor. A `Query` is not a snapshot and may see half of a
+//!    transaction. But the row that was there when it began is there all the time.
+//! 3. From that row, a revocation follows the session, one delete after the other. Each delete
+//!    comes before or after a cycle. If it comes before, the cycle finds no record. If it comes
+//!    after, the delete finds the redirect or tombstone.
+//! 4. The revocation repeats until a pass over all the rows finds none, in case that deleting took
+//!    longer than a redirect or tombstone lives. Nothing depends on a clock: expired rows and
+//!    records are deleted too.
+//! 5. Rows are read and deleted a page at a time, so a user may have any number of them. What a
+//!    revocation has deleted stays deleted when its time runs out. The next revocation continues
+//!    there.
+//! 6. A logout and a new session delete the row with the record. A row without a record is skipped
+//!    when the sessions are listed. The list deletes it if it was written a day ago or more: no
+//!    transaction that would put its record can still be under way. Otherwise its `ttl` removes it.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -36,30 +38,30 @@ use crate::store::dynamodb::{DynamoDbStore, Removed};
 use crate::store::{Cycle, RequestTime};
 use crate::user::{Binding, Pseudonym, Revoked, UserSessions};
 
-/// The attributes of a row, beside those that are named as the record's: `ttl`, `handle`, and
-/// `created`, which is when the row was written.
+/// The attributes of a row. `ttl`, `handle` and `created` are named as in the record, and `created`
+/// is when the row was written.
 const USER: &str = "user";
 const SESSION: &str = "session";
 
-/// The number of rows that are read at once: as many records as one `BatchGetItem` may ask for
+/// The number of rows that are read at once: the limit for the records of one `BatchGetItem`
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)).
 const PAGE: usize = 100;
-/// The number of rows that are looked at for one list.
+/// The number of rows that one list reads at most.
 const MOST_LISTED: usize = 1_000;
-/// The number of rows without a record that one list deletes.
+/// The number of rows without a record that one list deletes at most.
 const MOST_CLEARED: usize = 25;
-/// The time after which a row that was written without a record will not get one. A request that
-/// would put it is accepted for minutes; the rest is for clocks that are wrong.
+/// The time after which a row without a record will not get one. A request that would put the
+/// record is accepted for minutes. The rest allows for clocks that are wrong.
 const ROW_WITHOUT_RECORD: Duration = Duration::from_secs(24 * 60 * 60);
-/// How many sessions are deleted at once, so that thousands take seconds.
+/// The number of sessions that are deleted concurrently, so that thousands take seconds.
 const MOST_DELETED_AT_ONCE: usize = 16;
-/// How often a session may be renewed while it is being revoked.
+/// The number of times that the id of a session may be cycled while it is revoked.
 const MOST_RENEWALS: usize = 64;
-/// How often a user may have sessions again right after all were revoked.
+/// The number of times that a user may have new sessions right after all were revoked.
 const MOST_PASSES: usize = 16;
 
 impl DynamoDbStore {
-    /// Returns the write of a session's row, which lives until then.
+    /// Returns the write of a session's row, which expires at `until`.
     pub(super) fn put_row(
         &self,
         key: &StorageKey,
@@ -101,8 +103,8 @@ impl DynamoDbStore {
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
-    /// The rows that a renewal writes: the new key's, and the old one's, which stays as long as the
-    /// stub does.
+    /// Returns the rows that cycling the id writes. The new key's row lives as long as the session
+    /// may, and the old key's row as long as the redirect or tombstone.
     pub(super) fn rows_of_a_renewal(
         &self,
         from: &StorageKey,
@@ -142,7 +144,7 @@ impl DynamoDbStore {
             let old = page.rows.iter().filter(|row| self.is_old(row, at.now()));
             stale.extend(old.filter_map(key_of).filter(|key| !there.contains(key)));
             for item in &items {
-                // What cannot be read is no reason to hide the rest.
+                // One unreadable record does not hide the others.
                 let Ok(Found::Live(record)) = self.layout.read(item, at.now()) else {
                     continue;
                 };
@@ -150,7 +152,7 @@ impl DynamoDbStore {
                     && binding.user() == user
                     && let Some(info) = record.info()
                 {
-                    // While it is being renewed it may be seen twice.
+                    // A session may be seen twice while its id is cycled.
                     by_handle.insert(binding.handle().to_owned(), info);
                 }
             }
@@ -160,7 +162,7 @@ impl DynamoDbStore {
             }
         }
         let has_more = match from {
-            // A page that is full says that there may be more, also where it is the last.
+            // A full page may be followed by more, even if it is the last.
             Some(_) => {
                 let next = self.rows(user, 1, from, &mut self.budget(at)).await?;
                 !next.rows.is_empty()
@@ -184,8 +186,8 @@ impl DynamoDbStore {
         written.is_ok_and(|written| written.plus(ROW_WITHOUT_RECORD) <= now)
     }
 
-    /// Deletes some of the rows that have no record, if that succeeds and there is time: the list is
-    /// made already, and the rows go with their `ttl` in any case.
+    /// Deletes some of the rows that have no record, if there is time. A failure is ignored: the
+    /// list is complete already, and the `ttl` of the rows removes them in any case.
     async fn clear(&self, user: &Pseudonym, stale: &[StorageKey], at: RequestTime) {
         let enough = Instant::now() + self.attempt_timeout * 2;
         if at.deadline().is_some_and(|deadline| deadline < enough) {
@@ -204,7 +206,7 @@ impl DynamoDbStore {
         }
     }
 
-    /// Deletes sessions of a user, wherever they go meanwhile.
+    /// Deletes sessions of a user, and their successors if an id is cycled concurrently.
     pub(super) async fn delete_all(
         &self,
         user: &Pseudonym,
@@ -239,7 +241,7 @@ impl DynamoDbStore {
         Err(too_fast())
     }
 
-    /// Deletes a session, and follows it where it is renewed to, as far as nobody else does.
+    /// Deletes a session and its successors, up to one that another delete starts from.
     async fn delete_with_successors(
         &self,
         user: &Pseudonym,
@@ -254,7 +256,8 @@ impl DynamoDbStore {
             let heir = match there {
                 Removed::Not(Some(item)) => match self.layout.heir(&item) {
                     Some(heir) => Some(heir),
-                    // One of a newer format lives on, and nobody may believe that it does not.
+                    // A record of a newer format is still alive, and must not be reported as
+                    // deleted.
                     None => self.layout.read_ever(&item).map(|_| None)?,
                 },
                 Removed::Not(None) | Removed::Gone(_) => None,
@@ -267,7 +270,7 @@ impl DynamoDbStore {
         Err(too_fast())
     }
 
-    /// Reads the next rows of a user, those included that have expired.
+    /// Reads the next rows of a user, including expired ones.
     async fn rows(
         &self,
         user: &Pseudonym,
@@ -308,7 +311,8 @@ impl DynamoDbStore {
         }
     }
 
-    /// The records under these keys, without their data; at most as many as may be read at once.
+    /// Returns the records under these keys, without their data. There are at most as many keys as
+    /// one call may read.
     async fn get_all(
         &self,
         keys: Vec<StorageKey>,
@@ -357,8 +361,8 @@ impl DynamoDbStore {
             let send = |once: Builder| sending.config_override(once).send();
             match self.attempt(budget, send).await {
                 Attempt::Done(output) => {
-                    // One table was asked, however the answer calls it: one that was asked by its ARN
-                    // may answer by its name.
+                    // Only one table was requested, so its name in the response is ignored. A table
+                    // that is requested by its ARN may appear under its name.
                     let responses = output.responses.unwrap_or_default();
                     let before = items.len();
                     items.extend(responses.into_values().flatten());
@@ -369,7 +373,8 @@ impl DynamoDbStore {
                         budget.answered();
                     }
                     let Some(left) = left else { break };
-                    // Some are left where a reply would grow too large, or the table is throttled.
+                    // Some keys are left if a response would grow too large, or if the table is
+                    // throttled.
                     asked = left;
                     match got {
                         0 => budget.after_a_read(throttled()).await?,
@@ -387,8 +392,8 @@ impl DynamoDbStore {
         Ok(items)
     }
 
-    /// Deletes the row of a session that is gone. There is nothing to lose: no other session ever
-    /// has its key.
+    /// Deletes the row of a session that is gone. This loses nothing: no other session ever has its
+    /// key.
     pub(super) async fn delete_row(
         &self,
         user: &Pseudonym,
@@ -413,7 +418,7 @@ impl DynamoDbStore {
     }
 }
 
-/// Some rows of a user.
+/// A page of a user's rows.
 struct Page {
     rows: Vec<Item>,
     /// The key after which the next page begins, if there may be one.
@@ -425,7 +430,7 @@ fn too_fast() -> Error {
     Error::new(ErrorKind::Conflict, reason)
 }
 
-/// Nothing of what was asked for came back.
+/// Returns the fault for a response that held none of the requested items.
 fn throttled() -> Fault {
     let reason = "DynamoDB throttled the call";
     Fault::Again(Error::new(ErrorKind::Throttled, reason))
