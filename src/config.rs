@@ -110,7 +110,7 @@ impl Settings {
         if variables.flag("SESSION_DYNAMODB_USE_HEADER")? == Some(true) {
             settings.header = Some(name.unwrap_or_else(|| DEFAULT_HEADER.to_owned()));
         }
-        let wanted = "keys of 32 bytes or more in base64, with commas in between";
+        let wanted = "keys of 32 bytes or more in base64, separated by commas";
         settings.signing_keys = variables.parsed("SESSION_SIGNING_KEYS", wanted, |text| {
             text.split(',').map(|key| signing_key(key.trim())).collect()
         })?;
