@@ -26,6 +26,7 @@ use crate::deadline::{self, CutOff, deadline, in_time, within};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Timestamp;
 use crate::id::{SessionId, StorageKey};
+use crate::presented::Ids;
 use crate::record::Found;
 use crate::request::{LayerId, adopt, handle};
 use crate::response;
@@ -114,8 +115,13 @@ impl<S: SessionStore> Pipeline<S> {
     pub(crate) fn begin<B>(self: &Arc<Self>, request: &http::Request<B>) -> Session {
         let presented = self.transport.read(request.headers());
         let presented = presented.in_audience(self.settings.audience.as_deref());
+        let began = match presented.ids {
+            // Only an id can have died before the request began.
+            Ids::Nothing | Ids::Unusable => Timestamp::from_epoch_seconds(0),
+            Ids::One(_) | Ids::Reissue(_) | Ids::Several(_) => self.settings.now(),
+        };
         let session = Session::new(presented, Arc::<Self>::clone(self));
-        session.begin(self.settings.now(), deadline(request));
+        session.begin(began, deadline(request));
         session
     }
 

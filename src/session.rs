@@ -1107,7 +1107,10 @@ impl Session {
     }
 
     fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
-        let mut state = self.lock();
+        Self::run(self.lock(), f)
+    }
+
+    fn run<R>(mut state: MutexGuard<'_, State>, f: impl FnOnce(&mut State) -> R) -> R {
         let result = f(&mut state);
         // The application's functions, and what they hold, are dropped while the session is
         // unlocked.
@@ -1133,10 +1136,11 @@ impl Session {
         loop {
             let state = self.lock();
             let unforeseen = state.changes.unforeseen(state.base_or_empty());
-            drop(state);
+            // Under the same lock: another thread could add a function in between.
             let Some((key, apply, there)) = unforeseen else {
-                return self.with(f);
+                return Self::run(state, f);
             };
+            drop(state);
             let made = {
                 let _running = running::run(this);
                 apply.run(there.as_ref())

@@ -16,6 +16,7 @@ use lambda_sessions::{
 use serde_json::{Value, json};
 use support::{
     Bench, Function, Outcome, Reply, SHAPES, Shape, Table, Visitor, count, logout, peek,
+    plain_login as login, who,
 };
 
 type Sessions = SessionLayer<DynamoDbStore>;
@@ -35,17 +36,6 @@ async fn function() {
         other => panic!("there is no role {other}"),
     };
     ended.unwrap();
-}
-
-async fn login(_: Request, session: Session) -> Result<String, Error> {
-    session.cycle_id()?;
-    session.insert("name", "ada")?;
-    Ok(String::new())
-}
-
-async fn who(_: Request, session: Session) -> Result<String, Error> {
-    let name: Option<String> = session.get("name")?;
-    Ok(name.unwrap_or_else(|| "nobody".to_owned()))
 }
 
 /// A client that tells cookies of one name apart by domain, path and partition, as browsers do.
@@ -245,7 +235,7 @@ async fn logout_removes_previous_cookies() {
     }
 }
 
-/// Neither of two ids is accepted, and whoever presents one may end it.
+/// Neither of two ids is accepted. A client that presents an id may end its session.
 #[tokio::test]
 async fn logout_of_two_values_ends_both_sessions() {
     let bench = Bench::new().await;
@@ -293,7 +283,7 @@ async fn logout_of_two_values_fails_if_one_stays() {
     let reply = shape.visit(&bench.sessions, &both, logout).await;
     assert_eq!((reply.status, reply.cookies.len()), (503, 0));
     let seen = shape.visit(&bench.sessions, &[&lines[1]], who).await;
-    assert_eq!(seen.body, "nobody", "the other one was ended all the same");
+    assert_eq!(seen.body, "nobody", "the other session was ended");
 }
 
 #[tokio::test]
@@ -559,7 +549,7 @@ async fn every_cookie_line_counts() {
     }
 }
 
-/// When this fails, `lambda_http` loses no lines any more, and `lambda_sessions::run` may go.
+/// Without `lambda_sessions::run`, only one line counts. A failure means that `lambda_http` was mended.
 #[test]
 fn lambda_http_alone_keeps_one_line() {
     let request: LambdaRequest =

@@ -167,7 +167,7 @@ async fn without_time_nothing_is_asked() {
     }
 }
 
-/// What `cargo lambda watch` sends, contexts made by hand, and those of test harnesses.
+/// `cargo lambda watch`, contexts made by hand and test harnesses send such deadlines.
 #[tokio::test]
 async fn deadline_in_the_past_is_none() {
     let bench = bench().await;
@@ -186,7 +186,7 @@ async fn deadline_in_the_past_is_none() {
     }
 }
 
-/// What the layer does for a handler ends with the handler's request.
+/// A call of the layer's methods in a handler ends at the deadline of the handler's request.
 #[tokio::test]
 async fn revoke_user_ends_with_the_request() {
     let bench = bench().await;

@@ -13,7 +13,7 @@ use lambda_http::{Error, Request};
 use lambda_sessions::{
     DynamoDbStore, ErrorKind, Session, SessionExt as _, SessionLayer, SigningKey,
 };
-use support::{Answer, Bench, Visitor, count, logout, minutes, peek};
+use support::{Answer, Bench, Visitor, count, logout, minutes, peek, plain_login, who};
 use tokio::sync::{Barrier, Notify};
 
 async fn login(_: Request, session: Session) -> Result<String, Error> {
@@ -22,23 +22,11 @@ async fn login(_: Request, session: Session) -> Result<String, Error> {
     Ok(String::new())
 }
 
-/// One that binds the session to nobody.
-async fn plain_login(_: Request, session: Session) -> Result<String, Error> {
-    session.cycle_id()?;
-    session.insert("name", "ada")?;
-    Ok(String::new())
-}
-
-async fn who(_: Request, session: Session) -> Result<String, Error> {
-    let name: Option<String> = session.get("name")?;
-    Ok(name.unwrap_or_else(|| "nobody".to_owned()))
-}
-
 async fn sees(sessions: &SessionLayer<DynamoDbStore>, visitor: &Visitor) -> String {
     visitor.clone().visit(sessions, who).await.body
 }
 
-/// How a request ends after its login was saved.
+/// The end of a request after its login was saved.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Well,
@@ -48,7 +36,7 @@ enum End {
     Dropped,
 }
 
-/// Whoever planted the id reads nothing of the login, and the user's sessions can be revoked.
+/// The client that planted the id reads nothing of the login, and the user's sessions can be revoked.
 #[tokio::test]
 async fn save_in_a_login_leaves_the_old_id_dead() {
     for end in [
@@ -338,7 +326,7 @@ async fn client_of_a_lost_login_can_go_on_at_once() {
     assert_eq!(listed.len(), 3, "none of that ended another login");
 }
 
-/// What a request knew when it loaded counts, and of one that loads nothing, when it began.
+/// A request that read the live session is late. One without a read is late if it began too early.
 #[tokio::test]
 async fn late_write_after_a_login_is_refused() {
     let bench = Bench::with_users().await;
@@ -428,7 +416,7 @@ async fn late_read_after_a_login_allows_a_login_only() {
     }
 }
 
-/// The changes after the logout cannot be stored. The logout is performed all the same.
+/// The changes after the logout cannot be stored. The logout is still performed.
 #[tokio::test]
 async fn logout_succeeds_if_what_follows_fails() {
     type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
@@ -662,7 +650,7 @@ async fn take_once_is_for_one_whatever_follows() {
     }
 }
 
-/// The same request may have changed the value, so that it takes another one than is stored.
+/// The request may change the value before it takes it. The stored value is then the one to guard.
 #[tokio::test]
 async fn take_once_after_a_change_is_for_one() {
     type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
@@ -774,7 +762,7 @@ async fn take_once_before_a_logout_stops_nothing() {
     assert_eq!(next.visit(&bench.sessions, keys).await.body, "later visits");
 }
 
-/// A value may be written again before its removal was acknowledged, and be there by then.
+/// The acknowledgement of the removal is lost, and the removal still counts once.
 #[tokio::test]
 async fn take_once_whose_acknowledgement_is_lost() {
     let bench = Bench::new().await;

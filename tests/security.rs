@@ -11,7 +11,7 @@ use std::time::Duration;
 use lambda_http::{Error, Request};
 use lambda_sessions::{DynamoDbStore, ErrorKind, Session, SessionLayer, SigningKey};
 use support::{
-    Answer, Bench, Reply, SHAPES, Shape, Table, Visitor, count, days, logout, minutes, peek,
+    Answer, Bench, Reply, SHAPES, Shape, Table, Visitor, count, days, logout, minutes, peek, who,
 };
 use tokio::sync::Barrier;
 
@@ -23,11 +23,6 @@ async fn login(_: Request, session: Session) -> Result<String, Error> {
     session.set_label("Firefox on Linux")?;
     session.insert("name", "ada")?;
     Ok(String::new())
-}
-
-async fn who(_: Request, session: Session) -> Result<String, Error> {
-    let name: Option<String> = session.get("name")?;
-    Ok(name.unwrap_or_else(|| "nobody".to_owned()))
 }
 
 async fn renew(_: Request, session: Session) -> Result<String, Error> {

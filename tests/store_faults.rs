@@ -638,7 +638,7 @@ async fn withheld_item_leaves_a_lost_race_a_race() {
     }
 }
 
-/// After an item was returned once, no item means that there is none.
+/// Once the store has returned an item, a missing item means that no record is there.
 #[tokio::test]
 async fn absent_item_is_read_until_one_was_returned() {
     let bench = Bench::new().await;
@@ -680,7 +680,7 @@ async fn absent_item_is_read_until_one_was_returned() {
 
 // ---- late attempts
 
-/// What was found in place is not written again, on top of what others have written since.
+/// A value that was found in place is not written again over a later value of another request.
 #[tokio::test]
 async fn value_in_place_is_not_written_again() {
     let bench = Bench::new().await;

@@ -140,11 +140,11 @@ enum Write {
 /// A set of steps to choose from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kinds {
-    /// Those that change values.
+    /// The steps that change values.
     Values,
     /// Of these, those that take nothing: what they do does not depend on what is stored.
     Blind,
-    /// Those that change values, and those that give the session a new id or end it.
+    /// The steps that change values, cycle the id or end the session.
     AndEnds,
 }
 

@@ -612,7 +612,7 @@ async fn failed_save_of_a_logout_keeps_the_logout() {
     session.destroy().unwrap();
     session.save().await.unwrap_err();
     assert_eq!(contents(&session), json!({ "b": 2 }));
-    // The handler fails: the login is none, and the logout is one.
+    // The handler fails. Its logout is committed, and its login is not.
     let pending = session.take_pending(Scope::OnlyDestroy, NOW, &rules());
     let pending = pending.unwrap();
     assert_eq!(pending.outcome, Outcome::Destroy);
@@ -1040,7 +1040,7 @@ async fn get_and_take_parse_without_the_lock() {
     OPEN.set(None);
 }
 
-/// What another request has written meanwhile is met by the function, but not under the lock.
+/// The function runs again on the value that another request has written, without the lock.
 #[tokio::test]
 async fn update_runs_again_without_the_lock() {
     let fake = Fake::holding(&[("n", "1")])

@@ -18,7 +18,7 @@ fn by_header(name: &str) -> Transport {
     Transport::new(Some(name), &CookieSettings::default(), &[], None).unwrap()
 }
 
-/// What it reads, without previous cookies.
+/// Returns the ids that a transport reads, without the previous cookies.
 fn read(transport: &Transport, headers: &HeaderMap) -> Ids {
     let Presented { ids, former } = transport.read(headers);
     assert_eq!(former, Former::NONE);

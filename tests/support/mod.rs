@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub use bench::{Bench, assert_refused, count, logout, peek, watched};
+pub use bench::{Bench, assert_refused, count, logout, peek, plain_login, watched, who};
 pub use dice::{Dice, seeds};
 pub use dynamodb::{Item, Table, config};
 pub use events::{SHAPES, Shape};
