@@ -6,27 +6,27 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 use cookie::SameSite;
-use http::{Response, Uri};
+use http::Response;
 use sha2::{Digest as _, Sha256};
 
-use crate::cookie::{CookieSettings, PreviousCookie, is_domain, is_name, is_path};
+use crate::clock::{Timestamp, system_clock};
+use crate::env::Variables;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::{Expiry, Timestamp};
-use crate::response::default_on_error;
-use crate::signing::{Signer, SigningKey};
-use crate::transport::{Transport, carrier};
-use crate::user::Pseudonym;
+use crate::expiry::Expiry;
+use crate::store::user::Pseudonym;
+use crate::wire::carrier::{Transport, carrier};
+use crate::wire::cookie::{CookieSettings, PreviousCookie, is_domain, is_name, is_path};
+use crate::wire::response::default_on_error;
+use crate::wire::signing::{Signer, SigningKey};
 
 /// The default of `max_size`: 64 KB. That is a sixth of what an item may have, and 64 write units a
 /// save.
 pub(crate) const DEFAULT_MAX_SIZE: usize = 64 * 1024;
-/// The default of `SESSION_DYNAMODB_TABLE`.
-const DEFAULT_TABLE: &str = "sessions";
 /// The default of `SESSION_DYNAMODB_HEADER_NAME`, as in the predecessor of this crate.
 const DEFAULT_HEADER: &str = "X-SessionId";
 
@@ -178,131 +178,8 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// The table and how to reach it, as the environment variables say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TableSettings {
-    pub(crate) table: String,
-    pub(crate) users_table: Option<String>,
-    pub(crate) endpoint: Option<String>,
-    pub(crate) region: Option<String>,
-    pub(crate) consistent_read: bool,
-}
-
-impl TableSettings {
-    /// # Errors
-    ///
-    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) and names the variable.
-    pub(crate) fn from_variables(variables: &Variables<'_>) -> Result<Self, Error> {
-        let endpoint = |text: &str| {
-            let uri: Uri = text.parse().ok()?;
-            let scheme = uri.scheme_str()?;
-            (matches!(scheme, "http" | "https") && uri.host().is_some()).then(|| text.to_owned())
-        };
-        Ok(Self {
-            table: variables
-                .text("SESSION_DYNAMODB_TABLE", "a table's name or ARN", is_table)?
-                .unwrap_or_else(|| DEFAULT_TABLE.to_owned()),
-            users_table: variables.text(
-                "SESSION_DYNAMODB_USERS_TABLE",
-                "a table's name or ARN",
-                is_table,
-            )?,
-            endpoint: variables.parsed("SESSION_DYNAMODB_ENDPOINT", "an http(s) URL", endpoint)?,
-            region: variables.text("SESSION_DYNAMODB_REGION", "a Region", is_region)?,
-            consistent_read: variables
-                .flag("SESSION_DYNAMODB_CONSISTENT_READ")?
-                .unwrap_or(true),
-        })
-    }
-}
-
-/// Environment variables, from any source.
-pub(crate) struct Variables<'a>(pub(crate) &'a dyn Fn(&str) -> Option<std::ffi::OsString>);
-
-impl Variables<'_> {
-    /// Returns the variables of the process.
-    #[allow(clippy::disallowed_methods)] // the one module that reads the environment
-    pub(crate) fn of_process() -> Self {
-        Self(&|name| std::env::var_os(name))
-    }
-
-    fn text(
-        &self,
-        name: &str,
-        wanted: &str,
-        is_it: impl FnOnce(&str) -> bool,
-    ) -> Result<Option<String>, Error> {
-        self.parsed(name, wanted, |text| is_it(text).then(|| text.to_owned()))
-    }
-
-    fn flag(&self, name: &str) -> Result<Option<bool>, Error> {
-        self.parsed(name, "true or false", |text| {
-            match text.to_ascii_lowercase().as_str() {
-                "true" | "1" => Some(true),
-                "false" | "0" => Some(false),
-                _ => None,
-            }
-        })
-    }
-
-    fn seconds(&self, name: &str) -> Result<Option<Duration>, Error> {
-        self.parsed(name, "a whole number of seconds, 1 or more", |text| {
-            let seconds = text.parse().ok().filter(|seconds| *seconds > 0)?;
-            Some(Duration::from_secs(seconds))
-        })
-    }
-
-    fn parsed<T>(
-        &self,
-        name: &str,
-        wanted: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, Error> {
-        let Some(value) = (self.0)(name) else {
-            return Ok(None);
-        };
-        // The message leaves out the value, which may be a secret in the wrong place.
-        value.to_str().and_then(parse).map(Some).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Misconfigured,
-                format!("{name} does not hold {wanted}"),
-            )
-        })
-    }
-}
-
-/// Reads the system's clock.
-#[allow(clippy::disallowed_methods)] // the one module that reads the clock
-pub(crate) fn system_clock() -> SystemTime {
-    SystemTime::now()
-}
-
-/// Returns whether the text can be a table's name or its ARN.
-pub(crate) fn is_table(table: &str) -> bool {
-    let is_name = |name: &str| {
-        (3..=255).contains(&name.len())
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
-    };
-    match table.strip_prefix("arn:") {
-        Some(arn) => arn
-            .split_once(":table/")
-            .is_some_and(|(account, name)| account.contains(":dynamodb:") && is_name(name)),
-        None => is_name(table),
-    }
-}
-
 fn is_audience(name: &str) -> bool {
     (1..=256).contains(&name.len())
-}
-
-/// Returns whether the text can be a Region, which becomes a label of a host name.
-fn is_region(text: &str) -> bool {
-    (1..=63).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// Decodes a key from base64, of either alphabet, with or without padding.

@@ -76,7 +76,7 @@ where
 ///     let hello = sessions.wrap(|_, session: Session| async move {
 ///         Ok::<_, Error>(format!("visit {}\n", session.increment("visits", 1)?))
 ///     });
-///     lambda_sessions::run_with_streaming_response(hello).await
+///     lambda_sessions::layer::run_with_streaming_response(hello).await
 /// }
 /// ```
 ///
@@ -115,7 +115,8 @@ where
 /// use lambda_http::request::LambdaRequest;
 /// use lambda_http::tower::ServiceExt as _;
 /// use lambda_http::{Adapter, Error, Request};
-/// use lambda_sessions::{Session, SessionLayer, repair_event};
+/// use lambda_sessions::{Session, SessionLayer};
+/// use lambda_sessions::layer::repair_event;
 ///
 /// # async fn hello(_: Request, _: Session) -> Result<String, Error> { Ok(String::new()) }
 /// # async fn f(sessions: SessionLayer) -> Result<(), Error> {

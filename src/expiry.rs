@@ -12,11 +12,9 @@
 //!
 //! [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#session-expiration
 
-use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 
 /// The default idle timeout: 14 days, as in the predecessor of this crate.
@@ -28,68 +26,6 @@ const MOST_TOUCH_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// The lifetime of the tombstone of a cycled id, in seconds. It is longer than any request can be
 /// that was running when the id was cycled.
 pub(crate) const TOMBSTONE_SECONDS: u64 = 120;
-
-/// A time in whole seconds since 1970-01-01 UTC, the unit of DynamoDB's TTL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Timestamp(u64);
-
-impl Timestamp {
-    /// Creates the time that is this many seconds after the epoch.
-    #[must_use]
-    pub const fn from_epoch_seconds(seconds: u64) -> Self {
-        Self(seconds)
-    }
-
-    /// Returns the last time that can be represented.
-    pub(crate) const fn latest() -> Self {
-        Self(u64::MAX)
-    }
-
-    /// Returns the seconds since the epoch.
-    #[must_use]
-    pub const fn epoch_seconds(self) -> u64 {
-        self.0
-    }
-
-    /// Returns the seconds from `earlier` to this time, or zero if `earlier` is not earlier.
-    #[must_use]
-    pub const fn seconds_since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
-    }
-
-    /// Returns the time that is `duration` later, in whole seconds.
-    #[must_use]
-    pub const fn plus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(duration.as_secs()))
-    }
-}
-
-/// Converts a system time. Fractions of a second are cut off, and a clock before 1970 reads 0.
-impl From<SystemTime> for Timestamp {
-    fn from(time: SystemTime) -> Self {
-        Self(
-            time.duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs()),
-        )
-    }
-}
-
-impl From<Timestamp> for SystemTime {
-    fn from(timestamp: Timestamp) -> Self {
-        // If the system cannot represent the time, the result is the end of the year 9999.
-        let latest = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
-        UNIX_EPOCH
-            .checked_add(Duration::from_secs(timestamp.0))
-            .unwrap_or(latest)
-    }
-}
-
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// The grace period, in seconds: how long an id that was cycled automatically still leads to the
 /// session. It serves concurrent requests, and those of the same page that follow at once.
@@ -265,16 +201,5 @@ mod tests {
             !rules.renewal_due(at(5), at(0)),
             "a clock that was set back"
         );
-    }
-
-    #[test]
-    fn seconds_of_a_system_time() {
-        let time = UNIX_EPOCH + Duration::from_millis(1_999);
-        assert_eq!(Timestamp::from(time), at(1));
-        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_secs(5)), at(0));
-        assert_eq!(SystemTime::from(at(7)), UNIX_EPOCH + Duration::from_secs(7));
-        // A time that no system can represent becomes the end of the year 9999.
-        let end = SystemTime::from(at(u64::MAX));
-        assert_eq!(Timestamp::from(end), at(253_402_300_799));
     }
 }

@@ -19,18 +19,22 @@ use http::Response;
 use lambda_http::{Body, IntoResponse, Service, service_fn};
 use tower_layer::Layer;
 
-use crate::config::{Settings, Variables};
-use crate::cookie::PreviousCookie;
-use crate::deadline::{self, CutOff, within};
+use crate::attached::LayerId;
+use crate::config::Settings;
+use crate::env::Variables;
 use crate::error::Error;
-use crate::request::LayerId;
-use crate::service::Pipeline;
+use crate::pipeline::Pipeline;
+use crate::pipeline::deadline::{self, CutOff, within};
 use crate::session::Session;
-use crate::signing::SigningKey;
 use crate::store::dynamodb::DynamoDbStore;
-use crate::store::{RequestTime, SessionStore};
-use crate::tower::SessionService;
-use crate::user::{Revoked, UserSessions};
+use crate::store::session_store::{RequestTime, SessionStore};
+use crate::store::user::{Revoked, UserSessions};
+use crate::wire::signing::SigningKey;
+
+pub use crate::events::{repair_event, run_with_streaming_response};
+pub use crate::service::body::SessionBody;
+pub use crate::service::{SessionFuture, SessionService};
+pub use crate::wire::cookie::PreviousCookie;
 
 /// Gives every request its session.
 ///
@@ -278,7 +282,8 @@ impl<S: SessionStore> SessionLayer<S> {
     /// together with [`id_header`](Self::id_header).
     ///
     /// ```
-    /// use lambda_sessions::{MemoryStore, PreviousCookie, SessionLayer};
+    /// use lambda_sessions::{MemoryStore, SessionLayer};
+    /// use lambda_sessions::layer::PreviousCookie;
     ///
     /// // From `sid` of all hosts under example.com to `__Host-sid`; from `session` even earlier.
     /// let sessions = SessionLayer::new(MemoryStore::new())

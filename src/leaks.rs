@@ -18,10 +18,11 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::{Error as HandlerError, Request};
+use lambda_sessions::store::{
+    Changes, Cycle, Data, Entry, Found, Record, RequestTime, Revoked, Stored, Timestamp, Update,
+};
 use lambda_sessions::{
-    Changes, Cycle, Data, DynamoDbStore, Entry, ErrorKind, Found, Key, MemoryStore, Record,
-    RequestTime, Revoked, Session, SessionExt as _, SessionLayer, SigningKey, Stored, Timestamp,
-    Update,
+    DynamoDbStore, ErrorKind, Key, MemoryStore, Session, SessionExt as _, SessionLayer, SigningKey,
 };
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -127,7 +128,7 @@ impl Stage {
             .user_hash_key(key)
             .on_error(move |error| {
                 seen.lock().unwrap().push(error.clone());
-                crate::response::default_on_error(error)
+                crate::wire::response::default_on_error(error)
             });
         let mut visitor = Visitor::new();
         let reply = visitor.visit(&sessions, fill).await;

@@ -131,7 +131,7 @@
 //!
 //! async fn devices(session: &Session) -> Result<Vec<String>, Error> {
 //!     let sessions = session.user_sessions().await?;
-//!     let line = |info: &lambda_sessions::SessionInfo| {
+//!     let line = |info: &lambda_sessions::session::SessionInfo| {
 //!         let mark = if info.is_current() { " (this one)" } else { "" };
 //!         format!("{}{mark}", info.label().unwrap_or("unknown"))
 //!     };
@@ -288,7 +288,7 @@
 //! | `axum` | [`Session`] and [`WriteOnlySession`] as extractors, [`Error`] as a response | no |
 #![cfg_attr(
     feature = "conformance",
-    doc = "| `conformance` | [the suite](crate::conformance) that every [`SessionStore`] passes | no |"
+    doc = "| `conformance` | [the suite](crate::store::conformance) that every [`SessionStore`] passes | no |"
 )]
 #![cfg_attr(
     not(feature = "conformance"),
@@ -316,11 +316,10 @@
 #[cfg(test)]
 extern crate self as lambda_sessions;
 
-mod body;
-mod changes;
+mod attached;
+mod clock;
 mod config;
-mod cookie;
-mod deadline;
+mod env;
 mod error;
 mod events;
 mod expiry;
@@ -331,46 +330,31 @@ mod extract;
 pub mod fuzzing;
 mod id;
 mod key;
-mod layer;
+pub mod layer;
 #[cfg(test)]
 mod leaks;
-mod presented;
-mod record;
+mod pipeline;
 mod request;
-mod response;
 mod service;
-mod session;
-mod signing;
-mod store;
+pub mod session;
+pub mod store;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
 mod test_support;
-mod tower;
-mod transport;
-mod user;
+mod wire;
 
 pub use ::cookie::SameSite;
 
-pub use crate::body::SessionBody;
-pub use crate::changes::{Apply, Change, Changes};
-pub use crate::cookie::PreviousCookie;
 pub use crate::error::{Error, ErrorKind};
-pub use crate::events::{repair_event, run, run_with_streaming_response};
-pub use crate::expiry::Timestamp;
-pub use crate::id::{SessionId, StorageKey};
-pub use crate::key::{AsKey, Key, Takes};
+pub use crate::events::run;
+pub use crate::key::Key;
 pub use crate::layer::SessionLayer;
-pub use crate::record::{Data, Entry, Found, Opaque, Record, Stored, Tombstone};
 pub use crate::request::SessionExt;
 pub use crate::session::{Session, WriteOnlySession};
-pub use crate::signing::SigningKey;
-#[cfg(feature = "conformance")]
-pub use crate::store::conformance;
 pub use crate::store::dynamodb::DynamoDbStore;
 pub use crate::store::memory::MemoryStore;
-pub use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update};
-pub use crate::tower::{SessionFuture, SessionService};
-pub use crate::user::{Binding, Pseudonym, Revoked, SessionInfo, UserSessions};
+pub use crate::store::session_store::SessionStore;
+pub use crate::wire::signing::SigningKey;
 
 /// Compiles the programs of the README and of the pages under `docs`.
 #[cfg(doctest)]

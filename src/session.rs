@@ -11,6 +11,7 @@
 //! 5. Once the request's outcome is decided, the session is sealed. A change that can no longer be
 //!    stored is an error and is never dropped silently.
 
+pub(crate) mod decision;
 mod detached;
 mod pending;
 mod running;
@@ -33,18 +34,25 @@ use std::time::{Instant, SystemTime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::changes::{Apply, Changes, Origin};
-use crate::config;
+use crate::clock::Timestamp;
+use crate::clock::system_clock;
 use crate::error::{Error, ErrorKind, WeakError};
-use crate::expiry::{Expiry, Timestamp};
-use crate::id::{SessionId, StorageKey};
-use crate::key::{self, AsKey, Takes};
-use crate::presented::{Former, Ids, Presented};
-use crate::record::{Data, Entry, Found, Record};
+use crate::expiry::Expiry;
+use crate::id::StorageKey;
+use crate::key;
+use crate::session::decision::Origin;
 use crate::session::value::{parse, to_entry};
-use crate::user::{Pseudonym, Revoked, UserSessions};
+use crate::store::changes::{Apply, Changes};
+use crate::store::data::{Data, Entry};
+use crate::store::record::{Found, Record};
+use crate::store::user::{Pseudonym, Revoked};
+use crate::wire::token::{Former, Ids, Presented};
 
+pub use crate::id::SessionId;
+pub use crate::key::AsKey;
+pub use crate::key::Takes;
 pub(crate) use crate::session::pending::{Location, Pending};
+pub use crate::store::user::{SessionInfo, UserSessions};
 
 /// The session of one request.
 ///
@@ -224,7 +232,7 @@ impl Session {
     /// Panics if `values` serialize to anything else.
     #[must_use]
     pub fn detached(values: impl Serialize) -> Self {
-        let now = config::system_clock().into();
+        let now = system_clock().into();
         let data = match detached::data(&values) {
             Some(data) => data,
             None => panic!("a detached session needs a JSON object, a list of pairs or `()`"),

@@ -10,9 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body, Error, Request, Response, Service as _};
-use lambda_sessions::{
-    DynamoDbStore, MemoryStore, PreviousCookie, SameSite, Session, SessionLayer, SigningKey,
-};
+use lambda_sessions::layer::PreviousCookie;
+use lambda_sessions::{DynamoDbStore, MemoryStore, SameSite, Session, SessionLayer, SigningKey};
 use serde_json::{Value, json};
 use support::{
     Bench, Function, Outcome, Reply, SHAPES, Shape, Table, Visitor, count, logout, peek,
@@ -31,7 +30,7 @@ async fn function() {
     let ended = match role.as_str() {
         "run" => lambda_sessions::run(sessions.wrap(who)).await,
         "run_with_streaming_response" => {
-            lambda_sessions::run_with_streaming_response(sessions.wrap(who)).await
+            lambda_sessions::layer::run_with_streaming_response(sessions.wrap(who)).await
         }
         other => panic!("there is no role {other}"),
     };
@@ -574,7 +573,7 @@ fn repaired_event_keeps_the_rest() {
         let parse = |event: &Value| serde_json::from_value::<LambdaRequest>(event.clone()).unwrap();
         let plain = Request::from(parse(&event));
         let mut repaired = parse(&event);
-        lambda_sessions::repair_event(&mut repaired);
+        lambda_sessions::layer::repair_event(&mut repaired);
         let repaired = Request::from(repaired);
         assert_eq!(repaired.uri(), plain.uri(), "{shape:?}");
         for name in plain.headers().keys() {

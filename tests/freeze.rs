@@ -8,7 +8,8 @@ mod support;
 use std::time::Duration;
 
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
-use lambda_sessions::{RequestTime, SessionExt as _, SessionLayer, SessionStore as _};
+use lambda_sessions::store::RequestTime;
+use lambda_sessions::{SessionExt as _, SessionLayer, SessionStore as _};
 use support::{Fate, Function, Table, Visitor, Wire};
 use tower::Layer as _;
 

@@ -11,9 +11,8 @@ use axum::body::Body as StreamedBody;
 use lambda_http::{
     Body, Error, IntoResponse, Request, RequestExt as _, Response, Service, service_fn,
 };
-use lambda_sessions::{
-    DynamoDbStore, RequestTime, Session, SessionExt as _, SessionLayer, SessionStore as _,
-};
+use lambda_sessions::store::RequestTime;
+use lambda_sessions::{DynamoDbStore, Session, SessionExt as _, SessionLayer, SessionStore as _};
 use support::{Function, Outcome, Table, Visitor};
 use tower::{Layer as _, ServiceExt as _};
 
@@ -88,7 +87,8 @@ async fn stream(request: Request, store: DynamoDbStore) -> Result<Response<Strea
     let body = async move {
         let key = session.id().expect("it is stored").storage_key().clone();
         let now = RequestTime::at(std::time::SystemTime::now().into());
-        let lambda_sessions::Found::Live(record) = store.load(&key, now).await.unwrap() else {
+        let lambda_sessions::store::Found::Live(record) = store.load(&key, now).await.unwrap()
+        else {
             panic!("it is stored");
         };
         let visits = record

@@ -16,9 +16,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use lambda_http::{Body, Context, Error, Request, RequestExt as _};
+use lambda_sessions::store::{Data, Record, RequestTime, StorageKey, Timestamp};
 use lambda_sessions::{
-    Data, DynamoDbStore, ErrorKind, Record, RequestTime, Session, SessionExt as _, SessionLayer,
-    SessionStore as _, StorageKey, Timestamp,
+    DynamoDbStore, ErrorKind, Session, SessionExt as _, SessionLayer, SessionStore as _,
 };
 use serde_json::{Value, json};
 use support::{

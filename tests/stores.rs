@@ -2,10 +2,12 @@
 
 mod support;
 
-use lambda_sessions::{
-    Cycle, Error, Found, MemoryStore, Pseudonym, Record, Replacement, RequestTime, Revoked,
-    SessionStore, StorageKey, Timestamp, Update, UserSessions, conformance,
+use lambda_sessions::session::UserSessions;
+use lambda_sessions::store::{
+    Cycle, Found, Pseudonym, Record, Replacement, RequestTime, Revoked, StorageKey, Timestamp,
+    Update, conformance,
 };
+use lambda_sessions::{Error, MemoryStore, SessionStore};
 use support::Table;
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use http::HeaderMap;
 
 use super::*;
 use crate::id::SessionId;
-use crate::presented::Former;
+use crate::store::dynamodb::settings::TableSettings;
+use crate::wire::token::Former;
 
 const ALL: [&str; 14] = [
     "SESSION_DYNAMODB_TABLE",

@@ -14,11 +14,11 @@ use std::sync::LazyLock;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
-use crate::cookie::{CookieSettings, PreviousCookie};
 use crate::id::SessionId;
-use crate::presented::{Ids, value_of};
-use crate::signing::{Signer, SigningKey};
-use crate::transport::Transport;
+use crate::wire::carrier::Transport;
+use crate::wire::cookie::{CookieSettings, PreviousCookie};
+use crate::wire::signing::{Signer, SigningKey};
+use crate::wire::token::{Ids, value_of};
 
 const NAME: &str = "__Host-sid";
 const ONE: &str = "lambda-sessions_an-id-that-is-signed_543210";

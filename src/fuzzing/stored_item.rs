@@ -11,11 +11,11 @@
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::clock::Timestamp;
 use crate::error::ErrorKind;
-use crate::expiry::Timestamp;
 use crate::id::{SessionId, StorageKey};
-use crate::record::{Found, Record};
 use crate::store::dynamodb::item::{FORMAT, Item, LAYOUT, encode};
+use crate::store::record::{Found, Record};
 
 const NOW: u64 = 1_700_000_000;
 /// The limit of DynamoDB for nested levels.

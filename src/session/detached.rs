@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use crate::changes::Outcome;
-use crate::config::system_clock;
+use crate::clock::system_clock;
 use crate::expiry::Expiry;
 use crate::id::SessionId;
-use crate::record::{Data, Entry};
+use crate::session::decision::Outcome;
 use crate::session::{Backend, Boxed, Location, Scope, Session, Token};
+use crate::store::data::{Data, Entry};
 
 /// The backend of a session that has no store.
 pub(super) struct Detached;

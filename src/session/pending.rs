@@ -8,13 +8,16 @@
 
 use std::mem;
 
-use crate::changes::{Changes, Origin, Outcome};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::{Expiry, Timestamp};
+use crate::expiry::Expiry;
 use crate::id::{SessionId, StorageKey};
-use crate::record::{Data, Record};
+use crate::session::decision::{Origin, Outcome};
 use crate::session::{Ended, Scope, Session, Token};
-use crate::user::{Login, Pseudonym};
+use crate::store::changes::Changes;
+use crate::store::data::Data;
+use crate::store::record::Record;
+use crate::store::user::{Login, Pseudonym};
 
 impl Session {
     /// Decides what is to be written, and takes it out of the session. After a commit no further

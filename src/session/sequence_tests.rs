@@ -11,12 +11,12 @@ use lambda_http::{Body, Request, Service as _};
 use proptest::prelude::*;
 use tokio::sync::Notify;
 
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::Timestamp;
 use crate::id::StorageKey;
-use crate::record::{Found, Record};
 use crate::session::Session;
-use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update};
+use crate::store::record::{Found, Record};
+use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
 use crate::{MemoryStore, SessionLayer};
 
 /// The number of sequences that each test tries.

@@ -3,14 +3,17 @@
 use std::borrow::Cow;
 use std::mem;
 
-use crate::changes::{Changes, IdChange, Intent, Maintenance, Origin, Outcome, decide};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::{Expiry, Timestamp};
+use crate::expiry::Expiry;
 use crate::id::StorageKey;
 use crate::key;
-use crate::record::{Data, Entry, Found, Record};
+use crate::session::decision::{IdChange, Intent, Maintenance, Origin, Outcome, decide};
 use crate::session::{Ended, Location, MOST_FAILURES, Scope, State, Token};
-use crate::user::{Binding, Login, Pseudonym};
+use crate::store::changes::Changes;
+use crate::store::data::{Data, Entry};
+use crate::store::record::{Found, Record};
+use crate::store::user::{Binding, Login, Pseudonym};
 
 impl State {
     /// Returns the data that was read and the changes to it. The data is empty after a logout, and

@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::changes::{Change, Outcome};
 use crate::key::Key;
-use crate::record::Entry;
-use crate::user::Binding;
+use crate::session::decision::Outcome;
+use crate::store::changes::Change;
+use crate::store::data::Entry;
+use crate::store::user::Binding;
 
 const NOW: Timestamp = Timestamp::from_epoch_seconds(1_000);
 const CREATED: Timestamp = Timestamp::from_epoch_seconds(900);
@@ -1231,7 +1232,7 @@ async fn an_unread_session_that_is_read_after_all_keeps_its_changes() {
 
 #[test]
 fn an_entry_that_is_no_json_is_an_error_for_who_asks_for_it() {
-    use crate::record::Opaque;
+    use crate::store::data::Opaque;
     let mut stored = data(&[("bad", "not json"), ("good", "1")]);
     stored.insert("opaque", Entry::opaque(Opaque::new(7)));
     let session = Session::new(Ids::One(id("A")).into(), Arc::new(Fake::default()));

@@ -5,8 +5,8 @@ use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::session::Session;
 #[cfg(doc)]
-use crate::user::SessionInfo;
-use crate::user::{self, Pseudonym, Revoked, UserSessions};
+use crate::store::user::SessionInfo;
+use crate::store::user::{self, Pseudonym, Revoked, UserSessions};
 
 impl Session {
     /// Binds the session to a user and cycles its id, as [`cycle_id`](Self::cycle_id) does.

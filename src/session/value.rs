@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind};
-use crate::record::Entry;
+use crate::store::data::Entry;
 
 /// The maximum depth. serde_json reads no deeper than this, so nothing deeper is written.
 const MAX_DEPTH: usize = 127;

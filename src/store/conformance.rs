@@ -3,7 +3,8 @@
 //! Run it over a store of your own, in a test of your own:
 //!
 //! ```
-//! use lambda_sessions::{MemoryStore, conformance};
+//! use lambda_sessions::MemoryStore;
+//! use lambda_sessions::store::conformance;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
@@ -28,12 +29,14 @@ use std::future::{Future, poll_fn};
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::changes::{Apply, Changes};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::{GRACE_SECONDS, TOMBSTONE_SECONDS, Timestamp};
+use crate::expiry::{GRACE_SECONDS, TOMBSTONE_SECONDS};
 use crate::id::StorageKey;
-use crate::record::{Data, Entry, Found, Record};
-use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update};
+use crate::store::changes::{Apply, Changes};
+use crate::store::data::{Data, Entry};
+use crate::store::record::{Found, Record};
+use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
 
 /// The time at which the suite runs, in 2033. A time long ago is long expired, so that the suite
 /// detects a store that uses its own clock.

@@ -12,6 +12,7 @@
 //!    past the invocation's deadline.
 
 mod clock;
+
 mod connection;
 pub(crate) mod expression;
 pub(crate) mod fault;
@@ -19,6 +20,7 @@ pub(crate) mod item;
 mod quota;
 mod retry;
 mod sending;
+pub(crate) mod settings;
 mod update;
 mod users;
 
@@ -30,13 +32,14 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
 use uuid::Uuid;
 
-use crate::config::{TableSettings, Variables, is_table};
+use crate::clock::Timestamp;
+use crate::env::Variables;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::Timestamp;
 use crate::id::{StorageKey, random};
-use crate::record::{Found, Record, Tombstone};
-use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update};
-use crate::user::{Binding, Pseudonym, Revoked, UserSessions};
+use crate::store::dynamodb::settings::{TableSettings, is_table};
+use crate::store::record::{Found, Record, Tombstone};
+use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
+use crate::store::user::{Binding, Pseudonym, Revoked, UserSessions};
 
 use connection::Connection;
 use item::{Item, LAYOUT, Layout};

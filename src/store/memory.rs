@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::Timestamp;
 use crate::id::StorageKey;
-use crate::record::{Found, Record, Stored, Tombstone};
-use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update};
-use crate::user::{Pseudonym, Revoked, UserSessions};
+use crate::store::record::{Found, Record, Stored, Tombstone};
+use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
+use crate::store::user::{Pseudonym, Revoked, UserSessions};
 
 /// A store in memory, with the same semantics as [`DynamoDbStore`](crate::DynamoDbStore).
 ///
@@ -245,7 +245,7 @@ fn sweep(slots: &mut HashMap<StorageKey, Stored>, now: Timestamp) {
 mod tests {
     use super::*;
     use crate::id::SessionId;
-    use crate::record::Data;
+    use crate::store::data::Data;
 
     #[tokio::test]
     async fn it_counts_its_sessions_and_lets_go_of_what_has_expired() {

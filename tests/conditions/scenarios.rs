@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::{Error, Request};
-use lambda_sessions::{
-    Changes, Cycle, Data, ErrorKind, Found, Record, Replacement, RequestTime, Session,
-    SessionExt as _, SessionStore as _, StorageKey, Timestamp,
+use lambda_sessions::store::{
+    Changes, Cycle, Data, Found, Record, Replacement, RequestTime, StorageKey, Timestamp,
 };
+use lambda_sessions::{ErrorKind, Session, SessionExt as _, SessionStore as _};
 
 use crate::support::{Answer, Bench, Item, Visitor, days, minutes};
 

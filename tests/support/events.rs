@@ -86,7 +86,7 @@ impl Shape {
         R: IntoResponse,
     {
         let mut request: LambdaRequest = serde_json::from_value(self.event(lines)).unwrap();
-        lambda_sessions::repair_event(&mut request);
+        lambda_sessions::layer::repair_event(&mut request);
         let mut adapter = Adapter::from(sessions.wrap(handler));
         let event = LambdaEvent::new(request, Context::default());
         let response = adapter.call(event).await.unwrap();

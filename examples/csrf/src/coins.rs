@@ -9,7 +9,8 @@ use lambda_http::tower::ServiceBuilder;
 use lambda_http::{
     Body, Error, Request, RequestExt as _, RequestPayloadExt as _, Response, Service,
 };
-use lambda_sessions::{Key, SessionBody, SessionExt as _, SessionLayer, SessionStore};
+use lambda_sessions::layer::SessionBody;
+use lambda_sessions::{Key, SessionExt as _, SessionLayer, SessionStore};
 use serde::Deserialize;
 use tower_http::csrf::CsrfLayer;
 

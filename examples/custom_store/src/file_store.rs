@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lambda_http::tracing;
-use lambda_sessions::{
-    Cycle, Error, ErrorKind, Found, Record, Replacement, RequestTime, SessionStore, StorageKey,
-    Stored, Timestamp, Update,
+use lambda_sessions::store::{
+    Cycle, Found, Record, Replacement, RequestTime, StorageKey, Stored, Timestamp, Update,
 };
+use lambda_sessions::{Error, ErrorKind, SessionStore};
 use tokio::task::spawn_blocking;
 
 #[derive(Clone, Debug)]
@@ -245,7 +245,7 @@ mod tests {
     async fn it_is_a_session_store() {
         let directory = std::env::temp_dir().join(format!("file-store-{}", std::process::id()));
         let store = FileStore::new(&directory).unwrap();
-        lambda_sessions::conformance::run(&store).await;
+        lambda_sessions::store::conformance::run(&store).await;
         fs::remove_dir_all(directory).unwrap();
     }
 

@@ -4,13 +4,13 @@
 use std::time::{Duration, SystemTime};
 
 use super::{AT, NOW, TTL, absent_or_stub, expect_live, key, kind, live, ok, record, set};
-use crate::changes::Changes;
+use crate::clock::Timestamp;
 use crate::error::ErrorKind;
-use crate::expiry::Timestamp;
 use crate::id::StorageKey;
-use crate::record::{Found, Record};
-use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update};
-use crate::user::{Binding, Pseudonym, Revoked};
+use crate::store::changes::Changes;
+use crate::store::record::{Found, Record};
+use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
+use crate::store::user::{Binding, Pseudonym, Revoked};
 
 /// Runs every check, or the checks of a store that does not keep users.
 pub(super) async fn run(store: &impl SessionStore) {

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 
-use crate::config::system_clock;
+use crate::clock::system_clock;
 
 /// The corrected clock of a client. Clones share the correction.
 #[derive(Clone, Debug)]

@@ -21,12 +21,13 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Builder, IdentityCache, Region, SharedIdentityCache};
 use lambda_http::{BoxFuture, SnapStartResource};
 
-use crate::config::{TableSettings, system_clock};
+use crate::clock::Timestamp;
+use crate::clock::system_clock;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::Timestamp;
 use crate::store::dynamodb::clock::Clock;
 use crate::store::dynamodb::quota::Quota;
 use crate::store::dynamodb::retry::RetryBudget;
+use crate::store::dynamodb::settings::TableSettings;
 use crate::store::dynamodb::{CONNECT_TIMEOUT, DynamoDbStore};
 
 /// The time without a response after which a connection is distrusted.

@@ -15,11 +15,12 @@ use std::fmt::Write as _;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::changes::{Change, Changes};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::Timestamp;
-use crate::record::{Data, Entry, Record};
+use crate::store::changes::{Change, Changes};
+use crate::store::data::{Data, Entry};
 use crate::store::dynamodb::item::{self, FORMAT, Item, Layout};
+use crate::store::record::Record;
 
 /// The maximum length of one expression in DynamoDB, in bytes of text.
 const MAX_TEXT: usize = 4 * 1024;

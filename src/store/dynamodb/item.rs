@@ -17,12 +17,13 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::changes::Changes;
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::Timestamp;
 use crate::id::StorageKey;
-use crate::record::{Data, Entry, Found, Opaque, Record, Tombstone};
-use crate::user::{Binding, Pseudonym};
+use crate::store::changes::Changes;
+use crate::store::data::{Data, Entry, Opaque};
+use crate::store::record::{Found, Record, Tombstone};
+use crate::store::user::{Binding, Pseudonym};
 
 /// An item: a map from the names of its attributes to their values.
 pub(crate) type Item = HashMap<String, AttributeValue>;

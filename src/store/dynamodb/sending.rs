@@ -21,13 +21,13 @@ use aws_sdk_dynamodb::types::{
 
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
-use crate::record::Found;
-use crate::store::Update;
 use crate::store::dynamodb::expression::Expression;
 use crate::store::dynamodb::fault::{Fault, of_users_table};
 use crate::store::dynamodb::item::Item;
 use crate::store::dynamodb::retry::{Ambiguity, Attempt, RetryBudget};
 use crate::store::dynamodb::{DynamoDbStore, write_id};
+use crate::store::record::Found;
+use crate::store::session_store::Update;
 
 impl DynamoDbStore {
     /// Reads an item, and retries until there is a response.

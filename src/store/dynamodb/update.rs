@@ -2,14 +2,15 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
-use crate::record::{Data, Found, Record};
-use crate::store::Update;
+use crate::store::data::Data;
 use crate::store::dynamodb::expression::Stamp;
 use crate::store::dynamodb::retry::{Ambiguity, RetryBudget};
 use crate::store::dynamodb::sending::Sent;
 use crate::store::dynamodb::{
     DynamoDbStore, item, refused_for_nothing, write_id, written_in_between,
 };
+use crate::store::record::{Found, Record};
+use crate::store::session_store::Update;
 
 impl DynamoDbStore {
     pub(super) async fn update_live(

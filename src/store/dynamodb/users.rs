@@ -26,17 +26,17 @@ use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem};
 use futures_util::{TryStreamExt as _, stream};
 
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::Timestamp;
 use crate::id::StorageKey;
-use crate::record::Found;
 use crate::store::dynamodb::fault::{Fault, of_users_table};
 use crate::store::dynamodb::item::Item;
 use crate::store::dynamodb::retry::{Ambiguity, Attempt, RetryBudget};
 use crate::store::dynamodb::sending::{incomplete, unforeseen};
 use crate::store::dynamodb::{DynamoDbStore, Removed};
-use crate::store::{Cycle, RequestTime};
-use crate::user::{Binding, Pseudonym, Revoked, UserSessions};
+use crate::store::record::Found;
+use crate::store::session_store::{Cycle, RequestTime};
+use crate::store::user::{Binding, Pseudonym, Revoked, UserSessions};
 
 /// The attributes of a row. `ttl`, `handle` and `created` are named as in the record, and `created`
 /// is when the row was written.

@@ -3,9 +3,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::changes::Apply;
-use crate::record::Found;
+use crate::store::changes::Apply;
 use crate::store::dynamodb::item::LAYOUT;
+use crate::store::record::Found;
 
 const NOW: Timestamp = Timestamp::from_epoch_seconds(1_700_000_000);
 const TTL: Timestamp = Timestamp::from_epoch_seconds(1_700_000_500);

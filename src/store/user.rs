@@ -18,10 +18,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::Timestamp;
 use crate::id::random;
-use crate::signing::SigningKey;
+use crate::wire::signing::SigningKey;
 
 /// The maximum length of a label in bytes. A longer one is truncated.
 const MAX_LABEL_BYTES: usize = 512;
@@ -233,7 +233,7 @@ impl fmt::Debug for Revoked<'_> {
 /// One of a user's sessions, for a list such as "your devices".
 ///
 /// ```
-/// use lambda_sessions::SessionInfo;
+/// use lambda_sessions::session::SessionInfo;
 ///
 /// /// A row of the list, with the handle that its button sends.
 /// fn row(info: &SessionInfo) -> (String, String) {
@@ -328,7 +328,7 @@ impl fmt::Debug for SessionInfo {
 /// It is for a list such as "your devices".
 ///
 /// ```
-/// use lambda_sessions::UserSessions;
+/// use lambda_sessions::session::UserSessions;
 ///
 /// fn devices(sessions: &UserSessions) -> String {
 ///     let mut lines: Vec<_> = sessions

@@ -2,8 +2,8 @@
 
 use cookie::SameSite;
 
-use crate::cookie::{CookieSettings, SessionCookie};
 use crate::error::Error;
+use crate::wire::cookie::{CookieSettings, SessionCookie};
 
 /// A cookie that the session had before its name, domain, path or partition was changed.
 ///
@@ -13,7 +13,8 @@ use crate::error::Error;
 /// unchanged.
 ///
 /// ```
-/// use lambda_sessions::{MemoryStore, PreviousCookie, SessionLayer};
+/// use lambda_sessions::{MemoryStore, SessionLayer};
+/// use lambda_sessions::layer::PreviousCookie;
 ///
 /// // `sid` of all hosts under example.com becomes `__Host-sid`.
 /// let before = PreviousCookie::new("sid").domain("example.com");
@@ -37,7 +38,7 @@ impl PreviousCookie {
     /// the current cookie is.
     ///
     /// ```
-    /// let before = lambda_sessions::PreviousCookie::new("session");
+    /// let before = lambda_sessions::layer::PreviousCookie::new("session");
     /// # let _ = before;
     /// ```
     pub fn new(name: impl Into<String>) -> Self {
@@ -55,7 +56,7 @@ impl PreviousCookie {
     /// By default, it had no domain.
     ///
     /// ```
-    /// let before = lambda_sessions::PreviousCookie::new("sid").domain("example.com");
+    /// let before = lambda_sessions::layer::PreviousCookie::new("sid").domain("example.com");
     /// # let _ = before;
     /// ```
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
@@ -68,7 +69,7 @@ impl PreviousCookie {
     /// The default is `/`.
     ///
     /// ```
-    /// let before = lambda_sessions::PreviousCookie::new("sid").path("/app");
+    /// let before = lambda_sessions::layer::PreviousCookie::new("sid").path("/app");
     /// # let _ = before;
     /// ```
     pub fn path(mut self, path: impl Into<String>) -> Self {
@@ -82,7 +83,7 @@ impl PreviousCookie {
     /// cookie and its unpartitioned predecessor as the same cookie. Its user has to log in again.
     ///
     /// ```
-    /// let before = lambda_sessions::PreviousCookie::new("__Host-sid").partitioned(true);
+    /// let before = lambda_sessions::layer::PreviousCookie::new("__Host-sid").partitioned(true);
     /// # let _ = before;
     /// ```
     pub fn partitioned(mut self, yes: bool) -> Self {
@@ -95,7 +96,7 @@ impl PreviousCookie {
     /// The default is the layer's [`secure`](crate::SessionLayer::secure).
     ///
     /// ```
-    /// let before = lambda_sessions::PreviousCookie::new("sid").secure(false);
+    /// let before = lambda_sessions::layer::PreviousCookie::new("sid").secure(false);
     /// # let _ = before;
     /// ```
     pub fn secure(mut self, yes: bool) -> Self {

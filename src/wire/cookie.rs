@@ -24,8 +24,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind};
 
-pub(crate) use crate::cookie::cookies::Cookies;
-pub use crate::cookie::previous::PreviousCookie;
+pub(crate) use crate::wire::cookie::cookies::Cookies;
+pub use crate::wire::cookie::previous::PreviousCookie;
 
 /// The default name if the attributes allow its prefix.
 const DEFAULT_NAME: &str = "__Host-sid";

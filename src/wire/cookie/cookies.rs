@@ -12,10 +12,10 @@
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 
-use crate::cookie::{CookieSettings, PreviousCookie, SessionCookie};
 use crate::error::{Error, ErrorKind};
-use crate::presented::{Former, Found, Ids, Presented, has_hint};
-use crate::signing::Signer;
+use crate::wire::cookie::{CookieSettings, PreviousCookie, SessionCookie};
+use crate::wire::signing::Signer;
+use crate::wire::token::{Former, Found, Ids, Presented, has_hint};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Cookies {

@@ -4,11 +4,11 @@
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::cookie::{CookieSettings, Cookies, PreviousCookie};
 use crate::error::{Error, ErrorKind};
 use crate::id::SessionId;
-use crate::presented::{Former, Found, Presented, value_of};
-use crate::signing::Signer;
+use crate::wire::cookie::{CookieSettings, Cookies, PreviousCookie};
+use crate::wire::signing::Signer;
+use crate::wire::token::{Former, Found, Presented, value_of};
 
 /// The header of a response to a request with `Authorization`. Its name comes from the predecessor
 /// of this crate.

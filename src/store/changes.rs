@@ -13,8 +13,6 @@
 //!    was read is computed before, and kept as a forecast.
 //! 6. The decision is one [`Outcome`], made in one `match`: [`decide`].
 
-mod outcome;
-
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,9 +21,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind};
-use crate::record::{Data, Entry};
-
-pub(crate) use outcome::{IdChange, Intent, Maintenance, Origin, Outcome, decide, gone};
+use crate::store::data::{Data, Entry};
 
 /// The changes of one request, at most one for each key.
 #[derive(Clone, Default)]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use lambda_http::RequestExt as _;
 
-use crate::config::system_clock;
+use crate::clock::system_clock;
 use crate::error::{Error, ErrorKind};
 
 /// The part of an invocation's time that is kept free of calls to the store.

@@ -242,7 +242,7 @@ fn an_equal_value_is_no_change() {
 
 #[test]
 fn an_opaque_entry_equals_no_other() {
-    use crate::record::Opaque;
+    use crate::store::data::Opaque;
     let there = Entry::opaque(Opaque::new(7_u8));
     let base: Data = [("k", there.clone())].into_iter().collect();
     let mut changes = Changes::default();

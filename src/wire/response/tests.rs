@@ -3,12 +3,13 @@ use std::sync::Arc;
 use http::header::SET_COOKIE;
 
 use super::*;
-use crate::cookie::CookieSettings;
 use crate::expiry::Expiry;
 use crate::id::SessionId;
-use crate::presented::Ids;
-use crate::record::{Data, Entry, Found, Record};
 use crate::session::{Backend, Boxed, Location, Scope};
+use crate::store::data::{Data, Entry};
+use crate::store::record::{Found, Record};
+use crate::wire::cookie::CookieSettings;
+use crate::wire::token::Ids;
 
 const NOW: Timestamp = Timestamp::from_epoch_seconds(1_000);
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::id::SessionId;
-use crate::presented::{Found, Ids};
+use crate::wire::token::{Found, Ids};
 
 const A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const B: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA";

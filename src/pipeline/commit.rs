@@ -7,16 +7,20 @@
 //!    just as a login with a dead id does. The exception is a login that takes a value which only
 //!    one request may have.
 
-use crate::changes::{Changes, Origin, Outcome, gone};
-use crate::deadline::{CutOff, within};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::Timestamp;
 use crate::id::{SessionId, StorageKey};
-use crate::record::{Data, Found, Record};
-use crate::service::{Chain, MAX_REDIRECTS, Pipeline};
+use crate::pipeline::deadline::{CutOff, within};
+use crate::pipeline::{Chain, MAX_REDIRECTS, Pipeline};
+use crate::session::decision::{Origin, Outcome, gone};
 use crate::session::{Location, Pending, Token};
-use crate::store::{Cycle, Replacement, RequestTime, SessionStore, Update, no_users};
-use crate::user::Binding;
+use crate::store::changes::Changes;
+use crate::store::data::Data;
+use crate::store::record::{Found, Record};
+use crate::store::session_store::{
+    Cycle, Replacement, RequestTime, SessionStore, Update, no_users,
+};
+use crate::store::user::Binding;
 
 impl<S: SessionStore> Pipeline<S> {
     pub(super) async fn apply(

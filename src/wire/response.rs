@@ -11,10 +11,10 @@
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::Timestamp;
 use crate::session::{Session, Token};
-use crate::transport::Transport;
+use crate::wire::carrier::Transport;
 
 /// Adds the headers of a settled session to a response.
 pub(crate) fn finish(

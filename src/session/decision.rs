@@ -1,8 +1,8 @@
 //! Decides how a session ends its request: one `match` over its state in the store and the requests
 //! of its handler.
 
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::Timestamp;
 
 /// The write at the end of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

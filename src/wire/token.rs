@@ -11,7 +11,7 @@
 //! 4. A refused value costs no call to the store.
 
 use crate::id::{ID_CHARS, SessionId};
-use crate::signing::{SignedBy, Signer};
+use crate::wire::signing::{SignedBy, Signer};
 
 /// The maximum number of ids that are kept of a request that presents several. Each id costs a call
 /// when it is ended, and a client chooses how many it sends.
@@ -204,7 +204,7 @@ fn is_base64url(byte: &u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signing::SigningKey;
+    use crate::wire::signing::SigningKey;
 
     fn signer(keys: &[u8]) -> Signer {
         let keys: Vec<_> = keys

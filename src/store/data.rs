@@ -110,7 +110,7 @@ impl Entry {
     /// another program has written. An entry that is JSON text is returned unchanged.
     ///
     /// ```
-    /// use lambda_sessions::{Entry, Opaque};
+    /// use lambda_sessions::store::{Entry, Opaque};
     ///
     /// let entry = Entry::opaque(Opaque::new(1.5_f64)).readable_as("1.5");
     /// assert_eq!(entry.json(), Some("1.5"));

@@ -6,8 +6,8 @@ use http::header::COOKIE;
 
 use super::*;
 use crate::id::SessionId;
-use crate::presented::value_of;
-use crate::signing::SigningKey;
+use crate::wire::signing::SigningKey;
+use crate::wire::token::value_of;
 
 const A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const B: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA";

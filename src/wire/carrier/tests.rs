@@ -1,7 +1,7 @@
 use http::header::SET_COOKIE;
 
 use super::*;
-use crate::presented::Ids;
+use crate::wire::token::Ids;
 
 const A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const B: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA";

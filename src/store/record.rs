@@ -6,17 +6,14 @@
 //!    in [`Record::carried`]. Both are copied with the record, so that nothing is lost.
 //! 3. `Debug` shows sizes and times, never keys or values.
 
-mod data;
-
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::expiry::Timestamp;
+use crate::clock::Timestamp;
 use crate::id::StorageKey;
-use crate::user::{Binding, SessionInfo};
-
-pub use crate::record::data::{Data, Entry, Opaque};
+use crate::store::data::{Data, Opaque};
+use crate::store::user::{Binding, SessionInfo};
 
 /// A session as a store keeps it.
 ///
@@ -317,6 +314,7 @@ impl<T> Found<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::data::Entry;
 
     #[test]
     fn what_has_expired_is_absent() {

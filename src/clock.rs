@@ -1,0 +1,94 @@
+//! Time in whole seconds, and the only place that reads the system's clock.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// A time in whole seconds since 1970-01-01 UTC, the unit of DynamoDB's TTL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// Creates the time that is this many seconds after the epoch.
+    #[must_use]
+    pub const fn from_epoch_seconds(seconds: u64) -> Self {
+        Self(seconds)
+    }
+
+    /// Returns the last time that can be represented.
+    pub(crate) const fn latest() -> Self {
+        Self(u64::MAX)
+    }
+
+    /// Returns the seconds since the epoch.
+    #[must_use]
+    pub const fn epoch_seconds(self) -> u64 {
+        self.0
+    }
+
+    /// Returns the seconds from `earlier` to this time, or zero if `earlier` is not earlier.
+    #[must_use]
+    pub const fn seconds_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Returns the time that is `duration` later, in whole seconds.
+    #[must_use]
+    pub const fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration.as_secs()))
+    }
+}
+
+/// Converts a system time. Fractions of a second are cut off, and a clock before 1970 reads 0.
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self(
+            time.duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
+        )
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(timestamp: Timestamp) -> Self {
+        // If the system cannot represent the time, the result is the end of the year 9999.
+        let latest = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+        UNIX_EPOCH
+            .checked_add(Duration::from_secs(timestamp.0))
+            .unwrap_or(latest)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Reads the system's clock.
+#[allow(clippy::disallowed_methods)] // the one place that reads the clock
+pub(crate) fn system_clock() -> SystemTime {
+    SystemTime::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_epoch_seconds(seconds)
+    }
+
+    #[test]
+    fn seconds_of_a_system_time() {
+        let time = UNIX_EPOCH + Duration::from_millis(1_999);
+        assert_eq!(Timestamp::from(time), at(1));
+        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_secs(5)), at(0));
+        assert_eq!(SystemTime::from(at(7)), UNIX_EPOCH + Duration::from_secs(7));
+        // A time that no system can represent becomes the end of the year 9999.
+        let end = SystemTime::from(at(u64::MAX));
+        assert_eq!(Timestamp::from(end), at(253_402_300_799));
+    }
+}
