@@ -383,8 +383,8 @@ async fn no_public_type_shows_a_secret() {
         Entry::from_json(format!("{VALUE:?}")),
     );
     let binding = record.binding().unwrap();
-    let update = Update::new(&changes, at);
-    let renewal = Cycle::new(&record, &changes, record.ttl(), at);
+    let update = Update::new(changes.clone(), at);
+    let renewal = Cycle::new(record.clone(), changes.clone(), record.ttl(), at);
     let stub = renewal.stub(&storage_key);
     let parts: Vec<_> = changes.iter().map(|(_, change)| change).collect();
     let entry: Option<&Entry> = record.data().get(KEY);

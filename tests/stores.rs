@@ -57,9 +57,9 @@ impl SessionStore for Broken {
         self.0.create(key, record, at).await
     }
 
-    async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
-        let found = self.0.update(key, update).await?;
-        match (self.1, found, update.read) {
+    async fn update(&self, key: &StorageKey, update: Update) -> Result<Found, Error> {
+        let found = self.0.update(key, update.clone()).await?;
+        match (self.1, found, update.read.clone()) {
             (Defect::UpdateCreates, Found::Absent, _) => {
                 let now = update.at.now();
                 let record = update.apply(&Record::new(Default::default(), now, now))?;
@@ -67,7 +67,7 @@ impl SessionStore for Broken {
                 Ok(Found::Absent)
             }
             (Defect::UpdateOverwritesOtherKeys, Found::Live(_), Some(read)) => {
-                let record = update.apply(read)?;
+                let record = update.apply(&read)?;
                 self.0.delete(key, update.at).await?;
                 self.0.create(key, &record, update.at).await?;
                 Ok(Found::Live(record))
@@ -92,32 +92,32 @@ impl SessionStore for Broken {
         }
     }
 
-    async fn renew(
+    async fn cycle(
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        renewal: Cycle<'_>,
+        cycle: Cycle,
     ) -> Result<Found, Error> {
-        match (self.1, self.0.load(from, renewal.at).await?) {
+        match (self.1, self.0.load(from, cycle.at).await?) {
             (Defect::RenewalCopiesWhatWasRead, Found::Live(_)) => {
-                self.0.renew(from, to, renewal).await?;
-                let record = renewal.apply(renewal.read)?;
-                self.0.delete(to, renewal.at).await?;
-                self.0.create(to, &record, renewal.at).await?;
+                self.0.cycle(from, to, cycle.clone()).await?;
+                let record = cycle.apply(&cycle.read)?;
+                self.0.delete(to, cycle.at).await?;
+                self.0.create(to, &record, cycle.at).await?;
                 Ok(Found::Live(record))
             }
             (Defect::RenewalLeavesNoStub, Found::Live(record)) => {
-                let record = renewal.apply(&record)?;
-                self.0.delete(from, renewal.at).await?;
-                self.0.create(to, &record, renewal.at).await?;
+                let record = cycle.apply(&record)?;
+                self.0.delete(from, cycle.at).await?;
+                self.0.create(to, &record, cycle.at).await?;
                 Ok(Found::Live(record))
             }
             (Defect::ForgetsTheUser, Found::Live(_)) => {
-                let mut renewal = renewal;
-                renewal.binding = None;
-                self.0.renew(from, to, renewal).await
+                let mut cycle = cycle;
+                cycle.binding = None;
+                self.0.cycle(from, to, cycle).await
             }
-            _ => self.0.renew(from, to, renewal).await,
+            _ => self.0.cycle(from, to, cycle).await,
         }
     }
 
@@ -125,12 +125,12 @@ impl SessionStore for Broken {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        replacement: Replacement<'_>,
+        replacement: Replacement,
     ) -> Result<Found<()>, Error> {
         match self.1 {
             Defect::ReplaceKeepsTheOld => {
                 let at = replacement.at;
-                self.0.create(to, replacement.record, at).await?;
+                self.0.create(to, &replacement.record, at).await?;
                 Ok(self.0.load(from, at).await?.map(drop))
             }
             _ => self.0.replace(from, to, replacement).await,

@@ -7,6 +7,8 @@
 //!    just as a login with a dead id does. The exception is a login that takes a value which only
 //!    one request may have.
 
+use std::sync::Arc;
+
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::id::{SessionId, StorageKey};
@@ -97,13 +99,13 @@ impl<S: SessionStore> Pipeline<S> {
         self.check_size(&pending.changes, pending.record.data(), Growth::Limited)?;
         let update = Update {
             ttl,
-            label: pending.new_label.as_deref(),
-            read: was_read.then_some(&pending.record),
+            label: pending.new_label.clone(),
+            read: was_read.then(|| Arc::clone(&pending.record)),
             require_unchanged: pending.require_unchanged,
-            ..Update::new(&pending.changes, at)
+            ..Update::new(Arc::clone(&pending.changes), at)
         };
         for _ in 0..MAX_REDIRECTS {
-            match self.store.update(location.key(), update).await? {
+            match self.store.update(location.key(), update.clone()).await? {
                 Found::Live(record) => {
                     if !was_read {
                         self.warn_of_size(&record, location.key());
@@ -221,15 +223,20 @@ impl<S: SessionStore> Pipeline<S> {
         let created = pending.record.created();
         let ttl = rules.ttl(created, at.now());
         let binding = self.binding(pending, pending.record.binding(), created)?;
-        let renewal = Cycle {
-            binding: binding.as_ref(),
+        let cycle = Cycle {
+            binding,
             require_unchanged: pending.require_unchanged,
             redirects: on_schedule,
             records_issue: rules.renew.is_some(),
-            ..Cycle::new(&pending.record, &pending.changes, ttl, at)
+            ..Cycle::new(
+                Arc::clone(&pending.record),
+                Arc::clone(&pending.changes),
+                ttl,
+                at,
+            )
         };
-        let renewing = self.store.renew(location.key(), new.storage_key(), renewal);
-        renewing.await
+        let moving = self.store.cycle(location.key(), new.storage_key(), cycle);
+        moving.await
     }
 
     async fn replace(&self, pending: &Pending<'_>, at: RequestTime) -> Result<Done, Error> {
@@ -243,13 +250,13 @@ impl<S: SessionStore> Pipeline<S> {
         self.claim(&location, pending, at).await?;
         let was_read = pending.origin != Origin::Unread;
         let replacement = Replacement {
-            read: was_read.then_some(&pending.record),
-            ..Replacement::new(&record, at)
+            read: was_read.then(|| Arc::clone(&pending.record)),
+            ..Replacement::new(record.clone(), at)
         };
         for _ in 0..MAX_REDIRECTS {
-            let replaced = self
-                .store
-                .replace(location.key(), new.storage_key(), replacement);
+            let replaced =
+                self.store
+                    .replace(location.key(), new.storage_key(), replacement.clone());
             match replaced.await? {
                 Found::Live(()) | Found::Absent => return Ok(Done::begun(new, record)),
                 Found::Redirect(next) => location.moved_to = Some(next),
@@ -276,12 +283,12 @@ impl<S: SessionStore> Pipeline<S> {
             return Ok(());
         };
         let update = Update {
-            read: Some(&pending.record),
-            ..Update::new(&claims, at)
+            read: Some(Arc::clone(&pending.record)),
+            ..Update::new(claims, at)
         };
         let mut location = location.clone();
         for _ in 0..MAX_REDIRECTS {
-            match self.store.update(location.key(), update).await? {
+            match self.store.update(location.key(), update.clone()).await? {
                 Found::Live(_) => return Ok(()),
                 Found::Redirect(next) => location.moved_to = Some(next),
                 Found::Tombstone(_) | Found::Absent => break,

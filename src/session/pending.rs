@@ -7,6 +7,7 @@
 //!    on.
 
 use std::mem;
+use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
@@ -59,8 +60,8 @@ impl Session {
                 outcome,
                 origin: state.origin,
                 location: state.location(),
-                record,
-                changes,
+                record: Arc::new(record),
+                changes: Arc::new(changes),
                 require_unchanged: state.require_unchanged,
                 began: state.began,
                 login,
@@ -112,8 +113,8 @@ pub(crate) struct Pending<'a> {
     /// The place where the session is stored.
     pub(crate) location: Option<Location>,
     /// The record that was read.
-    pub(crate) record: Record,
-    pub(crate) changes: Changes,
+    pub(crate) record: Arc<Record>,
+    pub(crate) changes: Arc<Changes>,
     pub(crate) require_unchanged: bool,
     /// The time when the request began.
     pub(crate) began: Timestamp,
@@ -202,8 +203,8 @@ impl Pending<'_> {
     }
 
     fn undo(&mut self, error: Error) -> Error {
-        let record = self.record.clone();
-        let sent = mem::take(&mut self.changes);
+        let record = Record::clone(&self.record);
+        let sent = Arc::unwrap_or_clone(mem::take(&mut self.changes));
         let (ended, renew) = (self.ended, self.renew);
         let wrote = self.outcome.writes_data();
         let (user, label) = (self.user.take(), self.label.take());

@@ -245,7 +245,7 @@ impl SessionStore for Gate {
         self.store.create(key, record, at).await
     }
 
-    async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
+    async fn update(&self, key: &StorageKey, update: Update) -> Result<Found, Error> {
         self.pass().await?;
         self.store.update(key, update).await
     }
@@ -259,21 +259,21 @@ impl SessionStore for Gate {
         self.store.touch(key, ttl, at).await
     }
 
-    async fn renew(
+    async fn cycle(
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        renewal: Cycle<'_>,
+        cycle: Cycle,
     ) -> Result<Found, Error> {
         self.pass().await?;
-        self.store.renew(from, to, renewal).await
+        self.store.cycle(from, to, cycle).await
     }
 
     async fn replace(
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        replacement: Replacement<'_>,
+        replacement: Replacement,
     ) -> Result<Found<()>, Error> {
         self.pass().await?;
         self.store.replace(from, to, replacement).await

@@ -112,7 +112,7 @@ impl Backend for Fake {
                         data.insert(key, Entry::from_json(text));
                     }
                     let data = pending.changes.apply(&data).unwrap();
-                    let record = pending.record.clone().with_data(data);
+                    let record = Record::clone(&pending.record).with_data(data);
                     let location = pending.location.clone().unwrap();
                     pending.stored(location, record, Token::Keep);
                 }

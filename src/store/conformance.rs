@@ -79,12 +79,16 @@ async fn absent_is_absent(store: &impl SessionStore) {
     let (key, other) = (key(), key());
     let changes = set(&[("k", "1")]);
     assert_absent(store, &key).await;
-    let updated = ok(store.update(&key, Update::new(&changes, AT)).await);
+    let updated = ok(store.update(&key, Update::new(changes.clone(), AT)).await);
     assert_eq!(updated.map(drop), Found::Absent, "an update of nothing");
     assert!(!ok(store.touch(&key, TTL, AT).await), "a touch of nothing");
     let read = record(&[]);
     let renewed = ok(store
-        .renew(&key, &other, Cycle::new(&read, &changes, TTL, AT))
+        .cycle(
+            &key,
+            &other,
+            Cycle::new(read.clone(), changes.clone(), TTL, AT),
+        )
         .await);
     assert_eq!(renewed.map(drop), Found::Absent, "a renewal of nothing");
     assert_eq!(
@@ -172,7 +176,7 @@ async fn every_value_comes_back(store: &impl SessionStore) {
     let key = self::key();
     ok(store.create(&key, &record(&[]), AT).await);
     let pairs: Vec<(&str, &str)> = all.iter().map(|(k, v)| (k.as_str(), *v)).collect();
-    let updated = ok(store.update(&key, Update::new(&set(&pairs), AT)).await);
+    let updated = ok(store.update(&key, Update::new(set(&pairs), AT)).await);
     assert_eq!(
         expect_live(updated).data(),
         &created,
@@ -195,7 +199,7 @@ async fn what_has_expired_is_absent(store: &impl SessionStore) {
     let changes = set(&[("a", "2")]);
     let later = TTL.plus(Duration::from_secs(100));
     let updated = ok(store
-        .update(&key, Update::new(&changes, RequestTime::at(TTL)))
+        .update(&key, Update::new(changes.clone(), RequestTime::at(TTL)))
         .await);
     assert_eq!(updated.map(drop), Found::Absent, "no update of the dead");
     assert!(
@@ -203,10 +207,10 @@ async fn what_has_expired_is_absent(store: &impl SessionStore) {
         "no touch of the dead"
     );
     let renewed = ok(store
-        .renew(
+        .cycle(
             &key,
             &other,
-            Cycle::new(&read, &changes, later, RequestTime::at(TTL)),
+            Cycle::new(read.clone(), changes.clone(), later, RequestTime::at(TTL)),
         )
         .await);
     assert_eq!(renewed.map(drop), Found::Absent, "no renewal of the dead");
@@ -240,8 +244,8 @@ async fn an_update_changes_its_keys_alone(store: &impl SessionStore) {
     changes.remove(None, "go");
     changes.remove(None, "was never there");
     let update = Update {
-        read: Some(&read),
-        ..Update::new(&changes, AT)
+        read: Some(read.clone().into()),
+        ..Update::new(changes.clone(), AT)
     };
     let updated = expect_live(ok(store.update(&key, update).await));
     let expected = record(&[("keep", "1"), ("change", "2"), ("new", "[3]")]);
@@ -253,7 +257,7 @@ async fn an_update_changes_its_keys_alone(store: &impl SessionStore) {
     let ttl = TTL.plus(Duration::from_secs(5));
     let update = Update {
         ttl: Some(ttl),
-        ..Update::new(&changes, AT)
+        ..Update::new(changes.clone(), AT)
     };
     assert_eq!(expect_live(ok(store.update(&key, update).await)).ttl(), ttl);
     assert_eq!(
@@ -268,13 +272,13 @@ async fn an_update_goes_on_top_of_what_others_wrote(store: &impl SessionStore) {
     ok(store.create(&key, &record(&[("n", "1")]), AT).await);
     let stale = live(store, &key).await;
     ok(store
-        .update(&key, Update::new(&set(&[("theirs", "1")]), AT))
+        .update(&key, Update::new(set(&[("theirs", "1")]), AT))
         .await);
     let mut changes = set(&[("ours", "1")]);
     ok(changes.add(Some(stale.data()), "n", 1));
     let update = Update {
-        read: Some(&stale),
-        ..Update::new(&changes, AT)
+        read: Some(stale.clone().into()),
+        ..Update::new(changes.clone(), AT)
     };
     let updated = expect_live(ok(store.update(&key, update).await));
     assert_eq!(
@@ -292,7 +296,7 @@ async fn increments_add_up(store: &impl SessionStore) {
     ]);
     ok(store.create(&key, &put, AT).await);
     let updated = ok(store
-        .update(&key, Update::new(&add(&[("n", 2), ("absent", -3)]), AT))
+        .update(&key, Update::new(add(&[("n", 2), ("absent", -3)]), AT))
         .await);
     let updated = expect_live(updated);
     assert_eq!(updated.data().get("n"), Some(&Entry::from_json("42")));
@@ -304,11 +308,11 @@ async fn increments_add_up(store: &impl SessionStore) {
 
     let before = live(store, &key).await;
     let wrong = store
-        .update(&key, Update::new(&add(&[("n", 1), ("text", 1)]), AT))
+        .update(&key, Update::new(add(&[("n", 1), ("text", 1)]), AT))
         .await;
     assert_eq!(kind(wrong), ErrorKind::Deserialize, "a text is no number");
     let over = store
-        .update(&key, Update::new(&add(&[("n", 1), ("high", 2)]), AT))
+        .update(&key, Update::new(add(&[("n", 1), ("high", 2)]), AT))
         .await;
     assert_eq!(kind(over), ErrorKind::Serialize, "the sum is no i64");
     let after = live(store, &key).await;
@@ -319,7 +323,7 @@ async fn increments_add_up(store: &impl SessionStore) {
     );
 
     ok(store
-        .update(&key, Update::new(&add(&[("high", 1)]), AT))
+        .update(&key, Update::new(add(&[("high", 1)]), AT))
         .await);
     let most = live(store, &key).await;
     assert_eq!(
@@ -335,7 +339,7 @@ async fn a_function_is_applied_to_what_is_there(store: &impl SessionStore) {
         .await);
     let stale = live(store, &key).await;
     let theirs = set(&[("list", "[1,2]"), ("new", "[7]"), ("theirs", "1")]);
-    ok(store.update(&key, Update::new(&theirs, AT)).await);
+    ok(store.update(&key, Update::new(theirs.clone(), AT)).await);
 
     // The update also has a set, a removal and an increment, which must be made with it.
     let mut changes = set(&[("ours", "1")]);
@@ -345,8 +349,8 @@ async fn a_function_is_applied_to_what_is_there(store: &impl SessionStore) {
     ok(changes.add(Some(stale.data()), "n", 1));
     changes.remove(Some(stale.data()), "absent");
     let update = Update {
-        read: Some(&stale),
-        ..Update::new(&changes, AT)
+        read: Some(stale.clone().into()),
+        ..Update::new(changes.clone(), AT)
     };
     let updated = expect_live(ok(store.update(&key, update).await));
     let expected = record(&[
@@ -367,16 +371,16 @@ async fn a_function_is_applied_to_what_is_there(store: &impl SessionStore) {
     ok(changes.update(Some(read.data()), "list", append()));
     let mut theirs = Changes::default();
     theirs.remove(None, "list");
-    ok(store.update(&key, Update::new(&theirs, AT)).await);
+    ok(store.update(&key, Update::new(theirs.clone(), AT)).await);
     let update = Update {
-        read: Some(&read),
-        ..Update::new(&changes, AT)
+        read: Some(read.clone().into()),
+        ..Update::new(changes.clone(), AT)
     };
-    ok(store.update(&key, update).await);
+    ok(store.update(&key, update.clone()).await);
     let list = live(store, &key).await;
     assert_eq!(list.data().get("list"), Some(&Entry::from_json("[0]")));
     let theirs = set(&[("list", "\"no list\"")]);
-    ok(store.update(&key, Update::new(&theirs, AT)).await);
+    ok(store.update(&key, Update::new(theirs.clone(), AT)).await);
     let before = live(store, &key).await;
     assert_eq!(
         kind(store.update(&key, update).await),
@@ -398,21 +402,21 @@ async fn what_must_be_unchanged_is_not_written_over(store: &impl SessionStore) {
         .await);
     let changes = set(&[("ours", "1")]);
     let fresh = Update {
-        read: Some(&stale),
+        read: Some(stale.clone().into()),
         require_unchanged: true,
-        ..Update::new(&changes, AT)
+        ..Update::new(changes.clone(), AT)
     };
-    expect_live(ok(store.update(&key, fresh).await));
+    expect_live(ok(store.update(&key, fresh.clone()).await));
 
     // The first write changed the record, so the same read is stale now.
     let before = live(store, &key).await;
     assert_eq!(kind(store.update(&key, fresh).await), ErrorKind::Conflict);
     let renewal = Cycle {
         require_unchanged: true,
-        ..Cycle::new(&stale, &changes, TTL, AT)
+        ..Cycle::new(stale.clone(), changes.clone(), TTL, AT)
     };
     assert_eq!(
-        kind(store.renew(&key, &new, renewal).await),
+        kind(store.cycle(&key, &new, renewal.clone()).await),
         ErrorKind::Conflict
     );
     assert_absent(store, &new).await;
@@ -422,10 +426,10 @@ async fn what_must_be_unchanged_is_not_written_over(store: &impl SessionStore) {
         (before.data(), before.version())
     );
     let renewal = Cycle {
-        read: &after,
+        read: after.clone().into(),
         ..renewal
     };
-    expect_live(ok(store.renew(&key, &new, renewal).await));
+    expect_live(ok(store.cycle(&key, &new, renewal).await));
 }
 
 /// Updates more keys than fit in one of DynamoDB's expressions, including sums and removals.
@@ -440,7 +444,7 @@ async fn a_change_of_any_number_of_keys_is_one_update(store: &impl SessionStore)
     ok(store.create(&key, &Record::new(put, NOW, TTL), AT).await);
     let stale = live(store, &key).await;
     ok(store
-        .update(&key, Update::new(&set(&[("theirs", "1")]), AT))
+        .update(&key, Update::new(set(&[("theirs", "1")]), AT))
         .await);
 
     let (mut changes, mut expected) = (
@@ -462,14 +466,14 @@ async fn a_change_of_any_number_of_keys_is_one_update(store: &impl SessionStore)
     }
     // The update is made with a stale read, and without one.
     let update = Update {
-        read: Some(&stale),
-        ..Update::new(&changes, AT)
+        read: Some(stale.clone().into()),
+        ..Update::new(changes.clone(), AT)
     };
     let updated = expect_live(ok(store.update(&key, update).await));
     assert_eq!(updated.data(), &expected);
     assert_eq!(live(store, &key).await.version(), 3);
     let again = set(&names.iter().map(|n| (n.as_str(), "0")).collect::<Vec<_>>());
-    ok(store.update(&key, Update::new(&again, AT)).await);
+    ok(store.update(&key, Update::new(again.clone(), AT)).await);
     let read = live(store, &key).await;
     assert_eq!((read.data().len(), read.version()), (701, 4));
 }
@@ -483,8 +487,8 @@ async fn a_clear_leaves_an_empty_record(store: &impl SessionStore) {
     let mut changes = Changes::default();
     changes.clear(read.data());
     let update = Update {
-        read: Some(&read),
-        ..Update::new(&changes, AT)
+        read: Some(read.clone().into()),
+        ..Update::new(changes.clone(), AT)
     };
     assert!(
         expect_live(ok(store.update(&key, update).await))
@@ -497,17 +501,17 @@ async fn a_clear_leaves_an_empty_record(store: &impl SessionStore) {
     );
 
     ok(store
-        .update(&key, Update::new(&set(&[("a", "1")]), AT))
+        .update(&key, Update::new(set(&[("a", "1")]), AT))
         .await);
     let read = live(store, &key).await;
     let mut changes = Changes::default();
     changes.clear(read.data());
     changes.set(Some(read.data()), "c", Entry::from_json("3"));
     let update = Update {
-        read: Some(&read),
-        ..Update::new(&changes, AT)
+        read: Some(read.clone().into()),
+        ..Update::new(changes.clone(), AT)
     };
-    ok(store.update(&key, update).await);
+    ok(store.update(&key, update.clone()).await);
     assert_eq!(live(store, &key).await.data(), record(&[("c", "3")]).data());
 }
 
@@ -542,8 +546,8 @@ async fn a_renewal_moves_the_record_and_leaves_a_stub(store: &impl SessionStore)
         NOW.plus(Duration::from_secs(7)),
         TTL.plus(Duration::from_secs(7)),
     );
-    let renewal = Cycle::new(&read, &changes, ttl, RequestTime::at(now));
-    let renewed = expect_live(ok(store.renew(&old, &new, renewal).await));
+    let renewal = Cycle::new(read.clone(), changes.clone(), ttl, RequestTime::at(now));
+    let renewed = expect_live(ok(store.cycle(&old, &new, renewal).await));
     for seen in [renewed, live(store, &new).await] {
         let expected = record(&[("keep", "1"), ("user", "\"ada\""), ("n", "2")]);
         assert_eq!(seen.data(), expected.data());
@@ -569,11 +573,15 @@ async fn a_renewal_takes_along_what_others_wrote(store: &impl SessionStore) {
     let stale = live(store, &old).await;
     let mut theirs = set(&[("theirs", "1")]);
     ok(theirs.add(None, "n", 1));
-    ok(store.update(&old, Update::new(&theirs, AT)).await);
+    ok(store.update(&old, Update::new(theirs.clone(), AT)).await);
     let mut changes = set(&[("ours", "1")]);
     ok(changes.add(Some(stale.data()), "n", 1));
     ok(store
-        .renew(&old, &new, Cycle::new(&stale, &changes, TTL, AT))
+        .cycle(
+            &old,
+            &new,
+            Cycle::new(stale.clone(), changes.clone(), TTL, AT),
+        )
         .await);
     let read = live(store, &new).await;
     assert_eq!(
@@ -590,20 +598,20 @@ async fn nothing_follows_a_stub(store: &impl SessionStore, redirects: bool) {
     let none = Changes::default();
     let renewal = Cycle {
         redirects,
-        ..Cycle::new(&read, &none, TTL, AT)
+        ..Cycle::new(read.clone(), none.clone(), TTL, AT)
     };
-    ok(store.renew(&old, &new, renewal).await);
+    ok(store.cycle(&old, &new, renewal).await);
     let (stub, seconds) = match redirects {
         true => (Found::Redirect(new.clone()), GRACE_SECONDS),
         false => (Found::Tombstone(NOW), TOMBSTONE_SECONDS),
     };
 
     let changes = set(&[("a", "2")]);
-    let updated = ok(store.update(&old, Update::new(&changes, AT)).await);
+    let updated = ok(store.update(&old, Update::new(changes.clone(), AT)).await);
     assert_eq!(updated.map(drop), stub, "no update");
     let update = Update {
-        read: Some(&read),
-        ..Update::new(&changes, AT)
+        read: Some(read.clone().into()),
+        ..Update::new(changes.clone(), AT)
     };
     assert_eq!(ok(store.update(&old, update).await).map(drop), stub);
     let later = TTL.plus(Duration::from_secs(100));
@@ -611,11 +619,11 @@ async fn nothing_follows_a_stub(store: &impl SessionStore, redirects: bool) {
         !ok(store.touch(&old, later, AT).await),
         "no touch: it would keep the stub alive"
     );
-    let renewal = Cycle::new(&read, &changes, TTL, AT);
-    let renewed = ok(store.renew(&old, &newer, renewal).await);
+    let renewal = Cycle::new(read.clone(), changes.clone(), TTL, AT);
+    let renewed = ok(store.cycle(&old, &newer, renewal).await);
     assert_eq!(renewed.map(drop), stub, "no renewal");
     let replaced = ok(store
-        .replace(&old, &newer, Replacement::new(&record(&[]), AT))
+        .replace(&old, &newer, Replacement::new(record(&[]), AT))
         .await);
     assert_eq!(replaced, stub, "no new beginning");
     assert_eq!(ok(store.delete(&old, AT).await), stub, "no logout");
@@ -644,13 +652,13 @@ async fn a_renewal_says_when_it_was(store: &impl SessionStore) {
     let now = NOW.plus(Duration::from_secs(7));
     let renewal = Cycle {
         records_issue: true,
-        ..Cycle::new(&read, &none, TTL, RequestTime::at(now))
+        ..Cycle::new(read.clone(), none.clone(), TTL, RequestTime::at(now))
     };
-    ok(store.renew(&old, &new, renewal).await);
+    ok(store.cycle(&old, &new, renewal).await);
     let read = live(store, &new).await;
     assert_eq!(read.issued(), Some(now));
     let updated = ok(store
-        .update(&new, Update::new(&set(&[("a", "2")]), AT))
+        .update(&new, Update::new(set(&[("a", "2")]), AT))
         .await);
     assert_eq!(
         expect_live(updated).issued(),
@@ -660,9 +668,9 @@ async fn a_renewal_says_when_it_was(store: &impl SessionStore) {
     let later = NOW.plus(Duration::from_secs(9));
     let renewal = Cycle {
         records_issue: true,
-        ..Cycle::new(&read, &none, TTL, RequestTime::at(later))
+        ..Cycle::new(read.clone(), none.clone(), TTL, RequestTime::at(later))
     };
-    ok(store.renew(&new, &newer, renewal).await);
+    ok(store.cycle(&new, &newer, renewal).await);
     assert_eq!(live(store, &newer).await.issued(), Some(later));
 }
 
@@ -671,7 +679,7 @@ async fn a_replacement_deletes_and_creates(store: &impl SessionStore) {
     ok(store.create(&old, &record(&[("a", "1")]), AT).await);
     let fresh = record(&[("flash", "\"bye\"")]);
     let replaced = ok(store
-        .replace(&old, &new, Replacement::new(&fresh, AT))
+        .replace(&old, &new, Replacement::new(fresh.clone(), AT))
         .await);
     assert_eq!(replaced, Found::Live(()));
     assert_absent(store, &old).await;
@@ -680,7 +688,7 @@ async fn a_replacement_deletes_and_creates(store: &impl SessionStore) {
 
     let (absent, new) = (key(), key());
     let replaced = ok(store
-        .replace(&absent, &new, Replacement::new(&fresh, AT))
+        .replace(&absent, &new, Replacement::new(fresh.clone(), AT))
         .await);
     assert!(matches!(replaced, Found::Live(()) | Found::Absent));
     assert_eq!(
@@ -698,8 +706,8 @@ async fn a_logout_wins(store: &impl SessionStore) {
 
     let changes = set(&[("a", "2")]);
     let update = Update {
-        read: Some(&read),
-        ..Update::new(&changes, AT)
+        read: Some(read.clone().into()),
+        ..Update::new(changes.clone(), AT)
     };
     assert_eq!(
         ok(store.update(&key, update).await).map(drop),
@@ -708,9 +716,9 @@ async fn a_logout_wins(store: &impl SessionStore) {
     assert!(!ok(store
         .touch(&key, TTL.plus(Duration::from_secs(1)), AT)
         .await));
-    let renewal = Cycle::new(&read, &changes, TTL, AT);
+    let renewal = Cycle::new(read.clone(), changes.clone(), TTL, AT);
     assert_eq!(
-        ok(store.renew(&key, &new, renewal).await).map(drop),
+        ok(store.cycle(&key, &new, renewal).await).map(drop),
         Found::Absent
     );
     for key in [key, new] {
@@ -733,8 +741,8 @@ async fn concurrent_updates_all_survive(store: &impl SessionStore) {
         .collect();
     let updates = changes.iter().map(|changes| {
         let update = Update {
-            read: Some(&read),
-            ..Update::new(changes, AT)
+            read: Some(read.clone().into()),
+            ..Update::new(changes.clone(), AT)
         };
         store.update(&key, update)
     });
@@ -758,10 +766,10 @@ async fn concurrent_functions_all_apply(store: &impl SessionStore) {
     let mut changes = Changes::default();
     ok(changes.update(Some(read.data()), "list", append()));
     let update = Update {
-        read: Some(&read),
-        ..Update::new(&changes, AT)
+        read: Some(read.clone().into()),
+        ..Update::new(changes.clone(), AT)
     };
-    let updates = (0..10).map(|_| store.update(&key, update));
+    let updates = (0..10).map(|_| store.update(&key, update.clone()));
     for updated in together(updates).await {
         expect_live(ok(updated));
     }
@@ -779,7 +787,7 @@ async fn one_of_many_renewals_wins(store: &impl SessionStore) {
     let keys: Vec<StorageKey> = (0..5).map(|_| key()).collect();
     let renewals = keys
         .iter()
-        .map(|new| store.renew(&old, new, Cycle::new(&read, &none, TTL, AT)));
+        .map(|new| store.cycle(&old, new, Cycle::new(read.clone(), none.clone(), TTL, AT)));
     let found: Vec<Found<()>> = together(renewals)
         .await
         .into_iter()

@@ -442,7 +442,7 @@ impl SessionStore for DynamoDbStore {
         }
     }
 
-    async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
+    async fn update(&self, key: &StorageKey, update: Update) -> Result<Found, Error> {
         self.update_live(key, update).await
     }
 
@@ -463,38 +463,38 @@ impl SessionStore for DynamoDbStore {
         }
     }
 
-    async fn renew(
+    async fn cycle(
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        renewal: Cycle<'_>,
+        cycle: Cycle,
     ) -> Result<Found, Error> {
-        let mut budget = self.budget(renewal.at);
-        let mut base = renewal.read.clone();
+        let mut budget = self.budget(cycle.at);
+        let mut base = Record::clone(&cycle.read);
         // Only this request knows the new key: an item there with this write id is its own.
         let write = write_id()?;
         loop {
-            let record = renewal.apply(&base)?;
-            let item = self.layout.write(to, &record, renewal.at.now(), &write)?;
-            let stub = self.layout.stub(from, &renewal.stub(to));
-            let unchanged = self.layout.unchanged(base.version(), renewal.at.now());
+            let record = cycle.apply(&base)?;
+            let item = self.layout.write(to, &record, cycle.at.now(), &write)?;
+            let stub = self.layout.stub(from, &cycle.stub(to));
+            let unchanged = self.layout.unchanged(base.version(), cycle.at.now());
             let mut writes = vec![
                 self.put(item, self.layout.absent())?,
                 self.put(stub, unchanged)?,
             ];
-            writes.extend(self.rows_of_a_renewal(from, to, renewal)?);
+            writes.extend(self.rows_of_a_renewal(from, to, &cycle)?);
             let found = match self.transact(&writes, &mut budget).await? {
                 Transacted::Written => return Ok(Found::Live(record)),
                 Transacted::Refused([Some(there), _]) => match there {
                     Some(item) if self.layout.is_written_by(&item, &write) => {
-                        return self.read_back(&item, renewal.at.now());
+                        return self.read_back(&item, cycle.at.now());
                     }
                     _ => return Err(key_is_taken()),
                 },
                 Transacted::Refused([None, found]) => found.flatten(),
             };
             let of_base = base;
-            base = match self.found(found.as_ref(), renewal.at.now())? {
+            base = match self.found(found.as_ref(), cycle.at.now())? {
                 // Another request wrote since: its changes are copied too.
                 Found::Live(newer) => newer,
                 other => return Ok(other),
@@ -502,7 +502,7 @@ impl SessionStore for DynamoDbStore {
             if item::is_unchanged(&of_base, &base) {
                 return Err(refused_for_nothing());
             }
-            if renewal.require_unchanged || !budget.after_a_race().await {
+            if cycle.require_unchanged || !budget.after_a_race().await {
                 return Err(written_in_between());
             }
         }
@@ -512,11 +512,11 @@ impl SessionStore for DynamoDbStore {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        replacement: Replacement<'_>,
+        replacement: Replacement,
     ) -> Result<Found<()>, Error> {
         let at = replacement.at;
         let mut budget = self.budget(at);
-        let record = replacement.record.clone().at_version(1);
+        let record = replacement.record.at_version(1);
         let write = write_id()?;
         let item = self.layout.write(to, &record, at.now(), &write)?;
         let mut end = self.delete_in_transaction(from)?;
@@ -524,7 +524,7 @@ impl SessionStore for DynamoDbStore {
         if let Some(binding) = record.binding() {
             rows.push(self.put_row(to, binding, at.now(), binding.ends())?);
         }
-        if let Some(binding) = replacement.read.and_then(Record::binding) {
+        if let Some(binding) = replacement.read.as_deref().and_then(Record::binding) {
             rows.push(self.delete_row_in_transaction(binding.user(), from)?);
         }
         loop {

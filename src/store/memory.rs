@@ -122,7 +122,7 @@ impl SessionStore for MemoryStore {
         put_new(&mut slots, key, record)
     }
 
-    async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
+    async fn update(&self, key: &StorageKey, update: Update) -> Result<Found, Error> {
         self.change(key, update.at, |record| update.apply(record), |_| None)
     }
 
@@ -144,26 +144,26 @@ impl SessionStore for MemoryStore {
         Ok(true)
     }
 
-    async fn renew(
+    async fn cycle(
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        renewal: Cycle<'_>,
+        cycle: Cycle,
     ) -> Result<Found, Error> {
-        let moved = |record: &Record| Some((to.clone(), record.clone(), renewal.stub(to)));
-        self.change(from, renewal.at, |record| renewal.apply(record), moved)
+        let moved = |record: &Record| Some((to.clone(), record.clone(), cycle.stub(to)));
+        self.change(from, cycle.at, |record| cycle.apply(record), moved)
     }
 
     async fn replace(
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        replacement: Replacement<'_>,
+        replacement: Replacement,
     ) -> Result<Found<()>, Error> {
         let mut slots = self.slots();
         let found = Stored::found(slots.get(from), replacement.at.now()).map(drop);
         if let Found::Live(()) | Found::Absent = found {
-            put_new(&mut slots, to, replacement.record)?;
+            put_new(&mut slots, to, &replacement.record)?;
             slots.remove(from);
         }
         Ok(found)

@@ -9,6 +9,7 @@
 //!    [`Live`](Found::Live), unless the method states otherwise.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
@@ -87,7 +88,7 @@ pub trait SessionStore: Send + Sync + 'static {
     fn update(
         &self,
         key: &StorageKey,
-        update: Update<'_>,
+        update: Update,
     ) -> impl Future<Output = Result<Found, Error>> + Send;
 
     /// Extends the expiry of a live record to `ttl`, if that is later, and changes nothing else.
@@ -109,11 +110,11 @@ pub trait SessionStore: Send + Sync + 'static {
     /// An absent, expired or malformed record gives [`Found::Absent`], and nothing is written. A
     /// stub gives [`Found::Redirect`] or [`Found::Tombstone`], and nothing is written. Fails with the
     /// errors of [`update`](Self::update).
-    fn renew(
+    fn cycle(
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        renewal: Cycle<'_>,
+        cycle: Cycle,
     ) -> impl Future<Output = Result<Found, Error>> + Send;
 
     /// Deletes a record and stores another one under another key, as [`create`](Self::create) does.
@@ -128,7 +129,7 @@ pub trait SessionStore: Send + Sync + 'static {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        replacement: Replacement<'_>,
+        replacement: Replacement,
     ) -> impl Future<Output = Result<Found<()>, Error>> + Send;
 
     /// Deletes a record, whether it is bound to a user or not.
@@ -230,17 +231,17 @@ impl RequestTime {
 }
 
 /// The arguments of [`SessionStore::update`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Update<'a> {
+pub struct Update {
     /// The changes by key.
-    pub changes: &'a Changes,
+    pub changes: Arc<Changes>,
     /// The new expiry. `None` keeps the old one.
     pub ttl: Option<Timestamp>,
     /// The new label. `None` keeps the old one. A record that is not bound to a user has no label.
-    pub label: Option<&'a str>,
+    pub label: Option<String>,
     /// The record as it was read, or `None` if it was not read. The stored record may be newer.
-    pub read: Option<&'a Record>,
+    pub read: Option<Arc<Record>>,
     /// If true, the update fails with [`Conflict`](crate::ErrorKind::Conflict) if another request
     /// has written since the read.
     pub require_unchanged: bool,
@@ -248,12 +249,12 @@ pub struct Update<'a> {
     pub at: RequestTime,
 }
 
-impl<'a> Update<'a> {
+impl Update {
     /// Creates an update of a record that was not read, which keeps the expiry.
     #[must_use]
-    pub const fn new(changes: &'a Changes, at: RequestTime) -> Self {
+    pub fn new(changes: impl Into<Arc<Changes>>, at: RequestTime) -> Self {
         Self {
-            changes,
+            changes: changes.into(),
             ttl: None,
             label: None,
             read: None,
@@ -269,13 +270,13 @@ impl<'a> Update<'a> {
     /// Fails with [`Conflict`](crate::ErrorKind::Conflict) if the record was required to be
     /// unchanged and has changed. Fails with the errors of [`Changes::apply`].
     pub fn apply(&self, record: &Record) -> Result<Record, Error> {
-        let read = self.read.filter(|_| self.require_unchanged);
+        let read = self.read.as_ref().filter(|_| self.require_unchanged);
         if read.is_some_and(|read| read.version() != record.version()) {
             let reason = "another request wrote the session first";
             return Err(Error::new(ErrorKind::Conflict, reason));
         }
         let data = self.changes.apply(record.data())?;
-        let labelled = match self.label {
+        let labelled = match &self.label {
             Some(label) => record.clone().labelled(label),
             None => record.clone(),
         };
@@ -288,22 +289,22 @@ impl<'a> Update<'a> {
 }
 
 /// The arguments of [`SessionStore::replace`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Replacement<'a> {
+pub struct Replacement {
     /// The deleted record as it was read, or `None` if it was not read. The stored record may be
     /// newer.
-    pub read: Option<&'a Record>,
+    pub read: Option<Arc<Record>>,
     /// The record that replaces it.
-    pub record: &'a Record,
+    pub record: Record,
     /// The time and the deadline.
     pub at: RequestTime,
 }
 
-impl<'a> Replacement<'a> {
+impl Replacement {
     /// Creates a replacement of a record that was not read.
     #[must_use]
-    pub const fn new(record: &'a Record, at: RequestTime) -> Self {
+    pub const fn new(record: Record, at: RequestTime) -> Self {
         Self {
             read: None,
             record,
@@ -312,18 +313,18 @@ impl<'a> Replacement<'a> {
     }
 }
 
-/// The arguments of [`SessionStore::renew`].
-#[derive(Clone, Copy, Debug)]
+/// The arguments of [`SessionStore::cycle`].
+#[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Cycle<'a> {
+pub struct Cycle {
     /// The record as it was read. The stored record may be newer.
-    pub read: &'a Record,
+    pub read: Arc<Record>,
     /// The changes to apply on the way.
-    pub changes: &'a Changes,
+    pub changes: Arc<Changes>,
     /// The expiry under the new key.
     pub ttl: Timestamp,
     /// The binding under the new key, whatever the previous one was.
-    pub binding: Option<&'a Binding>,
+    pub binding: Option<Binding>,
     /// If true, the id is cycled automatically, and the stub redirects to the new key during the
     /// grace period.
     pub redirects: bool,
@@ -336,15 +337,21 @@ pub struct Cycle<'a> {
     pub at: RequestTime,
 }
 
-impl<'a> Cycle<'a> {
+impl Cycle {
     /// Creates the arguments for moving this record to a new key.
     #[must_use]
-    pub fn new(read: &'a Record, changes: &'a Changes, ttl: Timestamp, at: RequestTime) -> Self {
+    pub fn new(
+        read: impl Into<Arc<Record>>,
+        changes: impl Into<Arc<Changes>>,
+        ttl: Timestamp,
+        at: RequestTime,
+    ) -> Self {
+        let read = read.into();
         Self {
+            binding: read.binding().cloned(),
             read,
-            changes,
+            changes: changes.into(),
             ttl,
-            binding: read.binding(),
             redirects: false,
             records_issue: false,
             require_unchanged: false,
@@ -360,11 +367,11 @@ impl<'a> Cycle<'a> {
     pub fn apply(&self, record: &Record) -> Result<Record, Error> {
         let update = Update {
             ttl: Some(self.ttl),
-            read: Some(self.read),
+            read: Some(Arc::clone(&self.read)),
             require_unchanged: self.require_unchanged,
-            ..Update::new(self.changes, self.at)
+            ..Update::new(Arc::clone(&self.changes), self.at)
         };
-        let record = update.apply(record)?.bound_to(self.binding.cloned());
+        let record = update.apply(record)?.bound_to(self.binding.clone());
         Ok(match self.records_issue {
             true => record.issued_at(self.at.now()),
             false => record,
@@ -380,7 +387,7 @@ impl<'a> Cycle<'a> {
             true => after(GRACE_SECONDS).redirecting_to(to.clone()),
             false => after(TOMBSTONE_SECONDS),
         };
-        match (self.read.binding(), self.binding) {
+        match (self.read.binding(), &self.binding) {
             (Some(before), Some(after)) if before.user() == after.user() => {
                 stub.succeeded_by(to.clone())
             }

@@ -618,12 +618,16 @@ async fn taken_keys(bench: &Bench) -> Judged {
         return Err("it is there".to_owned());
     };
     let changes = Changes::default();
-    let renewed = store.renew(&from, &to, Cycle::new(&read, &changes, ttl, at));
+    let renewed = store.cycle(
+        &from,
+        &to,
+        Cycle::new(read.clone(), changes.clone(), ttl, at),
+    );
     let renewed = renewed.await.map(drop).map_err(|error| error.kind());
     equal("a renewal", renewed, Err(ErrorKind::Conflict))?;
     let record = Record::new(Data::new(), now, ttl);
     let replaced = store
-        .replace(&from, &to, Replacement::new(&record, at))
+        .replace(&from, &to, Replacement::new(record.clone(), at))
         .await;
     let replaced = replaced.map(drop).map_err(|error| error.kind());
     equal("a replacement", replaced, Err(ErrorKind::Conflict))?;

@@ -120,14 +120,9 @@ impl SessionStore for FileStore {
             .await
     }
 
-    async fn update(&self, key: &StorageKey, update: Update<'_>) -> Result<Found, Error> {
-        let (key, changes, read) = (key.clone(), update.changes.clone(), update.read.cloned());
-        let (ttl, require_unchanged, at) = (update.ttl, update.require_unchanged, update.at);
-        let label = update.label.map(str::to_owned);
+    async fn update(&self, key: &StorageKey, update: Update) -> Result<Found, Error> {
+        let (key, at) = (key.clone(), update.at);
         self.locked(move |files| {
-            let mut update = Update::new(&changes, at);
-            (update.read, update.ttl) = (read.as_ref(), ttl);
-            (update.require_unchanged, update.label) = (require_unchanged, label.as_deref());
             let slot = files.read(&key)?;
             let record = match Stored::found(slot.as_ref(), at.now()) {
                 Found::Live(record) => update.apply(record)?,
@@ -159,29 +154,24 @@ impl SessionStore for FileStore {
         .await
     }
 
-    async fn renew(
+    async fn cycle(
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        renewal: Cycle<'_>,
+        cycle: Cycle,
     ) -> Result<Found, Error> {
         let (from, to) = (from.clone(), to.clone());
-        let (read, changes) = (renewal.read.clone(), renewal.changes.clone());
-        let (ttl, require_unchanged, at) = (renewal.ttl, renewal.require_unchanged, renewal.at);
-        let (redirects, records_issue) = (renewal.redirects, renewal.records_issue);
+        let at = cycle.at;
         self.locked(move |files| {
-            let mut renewal = Cycle::new(&read, &changes, ttl, at);
-            renewal.require_unchanged = require_unchanged;
-            (renewal.redirects, renewal.records_issue) = (redirects, records_issue);
             let slot = files.read(&from)?;
             let record = match Stored::found(slot.as_ref(), at.now()) {
-                Found::Live(record) => renewal.apply(record)?,
+                Found::Live(record) => cycle.apply(record)?,
                 other => return Ok(other.map(Clone::clone)),
             };
             // This order is safe if the process crashes between the two steps: nothing is lost, and
             // nobody knows the new id yet.
             files.write(&to, &Stored::Live(record.clone()))?;
-            files.write(&from, &Stored::Tombstone(renewal.stub(&to)))?;
+            files.write(&from, &Stored::Tombstone(cycle.stub(&to)))?;
             Ok(Found::Live(record))
         })
         .await
@@ -191,7 +181,7 @@ impl SessionStore for FileStore {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        replacement: Replacement<'_>,
+        replacement: Replacement,
     ) -> Result<Found<()>, Error> {
         let (from, to) = (from.clone(), to.clone());
         let (record, at) = (replacement.record.clone(), replacement.at);

@@ -46,7 +46,7 @@ async fn a_users_sessions_are_listed(store: &impl SessionStore) {
 
     let later = NOW.plus(Duration::from_secs(5));
     let changes = set(&[("a", "2")]);
-    let update = Update::new(&changes, RequestTime::at(later));
+    let update = Update::new(changes.clone(), RequestTime::at(later));
     ok(store.update(&laptop, update).await);
     let sessions = ok(store.user_sessions(&ada, AT).await);
     let told = |handle: &str| {
@@ -76,8 +76,8 @@ async fn what_is_dead_is_not_listed(store: &impl SessionStore) {
     assert_eq!(handles(store, &ada).await, "second", "after a logout");
     let (read, fresh) = (live(store, &second).await, record(&[]));
     let replacement = Replacement {
-        read: Some(&read),
-        ..Replacement::new(&fresh, AT)
+        read: Some(read.clone().into()),
+        ..Replacement::new(fresh.clone(), AT)
     };
     ok(store.replace(&second, &key(), replacement).await);
     assert_eq!(handles(store, &ada).await, "", "after it began anew");
@@ -92,14 +92,16 @@ async fn a_binding_survives_what_becomes_of_the_record(store: &impl SessionStore
     let changes = set(&[("a", "2")]);
     let bound = live(store, &old).await.binding().cloned();
     assert_eq!(bound, Some(binding(&ada, "phone")));
-    let updated = expect_live(ok(store.update(&old, Update::new(&changes, AT)).await));
+    let updated = expect_live(ok(store
+        .update(&old, Update::new(changes.clone(), AT))
+        .await));
     assert_eq!(updated.binding(), bound.as_ref(), "an update");
     let later = TTL.plus(Duration::from_secs(1));
     ok(store.touch(&old, later, AT).await);
     let read = live(store, &old).await;
     assert_eq!(read.binding(), bound.as_ref(), "a touch");
-    let renewal = Cycle::new(&read, &changes, TTL, AT);
-    ok(store.renew(&old, &new, renewal).await);
+    let renewal = Cycle::new(read.clone(), changes.clone(), TTL, AT);
+    ok(store.cycle(&old, &new, renewal).await);
     let renewed = live(store, &new).await;
     assert_eq!(renewed.binding(), bound.as_ref(), "a renewal");
     assert_eq!(handles(store, &ada).await, "phone", "one login");
@@ -139,7 +141,7 @@ async fn revoked_sessions_are_dead(store: &impl SessionStore) {
     live(store, &others).await;
     live(store, &anonymous).await;
     let changes = set(&[("a", "2")]);
-    let updated = ok(store.update(&one, Update::new(&changes, AT)).await);
+    let updated = ok(store.update(&one, Update::new(changes.clone(), AT)).await);
     assert!(!matches!(updated, Found::Live(_)), "a late write");
     ok(store.revoke(&ada, Revoked::All, AT).await);
 
@@ -215,11 +217,11 @@ async fn renew(
     let (to, read) = (key(), live(store, from).await);
     let none = Changes::default();
     let renewal = Cycle {
-        binding,
+        binding: binding.cloned(),
         redirects,
-        ..Cycle::new(&read, &none, TTL, AT)
+        ..Cycle::new(read.clone(), none.clone(), TTL, AT)
     };
-    let renewed: Record = expect_live(ok(store.renew(from, &to, renewal).await));
+    let renewed: Record = expect_live(ok(store.cycle(from, &to, renewal).await));
     assert_eq!(renewed.binding(), binding);
     to
 }

@@ -269,13 +269,13 @@ impl DynamoDbStore {
         key: &StorageKey,
         expression: Expression,
         write: &str,
-        update: Update<'_>,
+        update: &Update,
         ambiguity: &mut Ambiguity,
         budget: &mut RetryBudget,
     ) -> Result<Sent, Error> {
         loop {
             let mut request = expression.clone();
-            if let (true, Some(read)) = (ambiguity.is_there(), update.read) {
+            if let (true, Some(read)) = (ambiguity.is_there(), &update.read) {
                 request.repeat(&self.layout, read);
             }
             let sending = self
@@ -330,8 +330,8 @@ impl DynamoDbStore {
     ///   a write made just now, whichever request made it. The update must not be written again,
     ///   since other requests may write before it. This rule excludes updates that require an
     ///   unchanged record, and changes that count.
-    fn resolve(&self, found: Option<Item>, update: Update<'_>) -> Option<Resolved> {
-        let (item, read) = (found?, update.read?);
+    fn resolve(&self, found: Option<Item>, update: &Update) -> Option<Resolved> {
+        let (item, read) = (found?, update.read.as_deref()?);
         let Ok(Found::Live(there)) = self.layout.read(&item, update.at.now()) else {
             return None;
         };

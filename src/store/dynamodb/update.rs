@@ -1,5 +1,7 @@
 //! An update: one expression that sets key by key, made again if another request wrote first.
 
+use std::sync::Arc;
+
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
 use crate::store::data::Data;
@@ -16,16 +18,16 @@ impl DynamoDbStore {
     pub(super) async fn update_live(
         &self,
         key: &StorageKey,
-        update: Update<'_>,
+        update: Update,
     ) -> Result<Found, Error> {
         let mut budget = self.budget(update.at);
         let mut ambiguity = Ambiguity::default();
-        let mut latest: Option<Record> = None;
+        let mut latest: Option<Arc<Record>> = None;
         if update.read.is_none() && self.connection.was_quiet() {
             // The connection may have died, and the write would be the first to find out. Without a
             // read, its outcome could not be determined. So a read goes first.
             match self.look(key, update.at.now(), true, &mut budget).await? {
-                Found::Live(record) => latest = Some(record),
+                Found::Live(record) => latest = Some(record.into()),
                 other => return Ok(other),
             }
         }
@@ -34,17 +36,20 @@ impl DynamoDbStore {
             now: update.at.now(),
             write: &write,
             ttl: update.ttl,
-            label: update.label,
+            label: update.label.as_deref(),
         };
         loop {
             let of_base = Update {
-                read: latest.as_ref().or(update.read),
-                ..update
+                read: latest.clone().or_else(|| update.read.clone()),
+                ..update.clone()
             };
             let nothing = Data::new();
-            let there = of_base.read.map_or(&nothing, Record::data);
-            let expression = item::check_room(update.changes, there)
-                .and_then(|()| self.layout.update(update.changes, of_base.read, stamp))
+            let there = of_base.read.as_deref().map_or(&nothing, Record::data);
+            let expression = item::check_room(&update.changes, there)
+                .and_then(|()| {
+                    self.layout
+                        .update(&update.changes, of_base.read.as_deref(), stamp)
+                })
                 // An earlier attempt may have happened.
                 .map_err(|error| ambiguity.about(error))?;
             let Some(mut expression) = expression else {
@@ -52,7 +57,7 @@ impl DynamoDbStore {
                     .update_whole(key, of_base, stamp, &mut ambiguity, &mut budget)
                     .await;
             };
-            if let (true, Some(read)) = (update.require_unchanged, update.read) {
+            if let (true, Some(read)) = (update.require_unchanged, &update.read) {
                 expression.require_version(&self.layout, read.version());
             }
             let sent = self
@@ -60,7 +65,7 @@ impl DynamoDbStore {
                     key,
                     expression,
                     &write,
-                    of_base,
+                    &of_base,
                     &mut ambiguity,
                     &mut budget,
                 )
@@ -79,16 +84,16 @@ impl DynamoDbStore {
                 }
                 other => return Ok(other),
             };
-            let refusal = self.layout.refusal(update.changes, &item);
+            let refusal = self.layout.refusal(&update.changes, &item);
             let is_race = refusal.kind() == ErrorKind::Conflict;
-            let base = of_base.read;
+            let base = of_base.read.as_deref();
             if is_race && base.is_some_and(|base| item::is_unchanged(base, &there)) {
                 return Err(ambiguity.about(refused_for_nothing()));
             }
             if update.require_unchanged {
                 return Err(refusal);
             }
-            latest = Some(there);
+            latest = Some(there.into());
             // Another request changed a key whose new value depends on the old one, or has repeated
             // its own write. The update is made again from the current record while there is time.
             if !is_race || !budget.after_a_race().await {
@@ -105,15 +110,15 @@ impl DynamoDbStore {
     async fn update_whole(
         &self,
         key: &StorageKey,
-        update: Update<'_>,
+        update: Update,
         stamp: Stamp<'_>,
         ambiguity: &mut Ambiguity,
         budget: &mut RetryBudget,
     ) -> Result<Found, Error> {
-        let mut base = match update.read {
-            Some(record) => record.clone(),
+        let mut base = match &update.read {
+            Some(record) => Arc::clone(record),
             None => match self.look(key, update.at.now(), true, budget).await? {
-                Found::Live(record) => record,
+                Found::Live(record) => record.into(),
                 other => return Ok(other),
             },
         };
@@ -126,11 +131,11 @@ impl DynamoDbStore {
             let data = data.map_err(|error| ambiguity.about(error))?;
             let expression = self.layout.whole(&data, base.version(), stamp);
             let of_base = Update {
-                read: Some(&base),
-                ..update
+                read: Some(Arc::clone(&base)),
+                ..update.clone()
             };
             let sent = self
-                .send_update(key, expression, stamp.write, of_base, ambiguity, budget)
+                .send_update(key, expression, stamp.write, &of_base, ambiguity, budget)
                 .await?;
             let newer = match sent {
                 Sent::Written(item) => return self.read_back(&item, update.at.now()),
@@ -143,7 +148,7 @@ impl DynamoDbStore {
             if item::is_unchanged(&base, &newer) {
                 return Err(ambiguity.about(refused_for_nothing()));
             }
-            base = newer;
+            base = newer.into();
             if update.require_unchanged {
                 return Err(written_in_between());
             }

@@ -109,15 +109,15 @@ impl DynamoDbStore {
         &self,
         from: &StorageKey,
         to: &StorageKey,
-        renewal: Cycle<'_>,
+        cycle: &Cycle,
     ) -> Result<Vec<TransactWriteItem>, Error> {
-        let now = renewal.at.now();
+        let now = cycle.at.now();
         let mut rows = Vec::new();
-        if let Some(binding) = renewal.binding {
+        if let Some(binding) = &cycle.binding {
             rows.push(self.put_row(to, binding, now, binding.ends())?);
         }
-        if let Some(binding) = renewal.read.binding() {
-            let until = renewal.stub(to).ttl();
+        if let Some(binding) = cycle.read.binding() {
+            let until = cycle.stub(to).ttl();
             rows.push(self.put_row(from, binding, now, until)?);
         }
         Ok(rows)
