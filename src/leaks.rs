@@ -4,7 +4,7 @@
 //! 1. The kinds come from an exhaustive `match`: a new kind without a way to provoke it does not
 //!    compile.
 //! 2. The log is that of the whole process at `TRACE`, except for the three targets that
-//!    SECURITY.md names. Those log whole events and responses at that level.
+//!    docs/deploy.md names. Those log whole events and responses at that level.
 //! 3. The output includes `Debug` of every public type, and the message of every panic of this
 //!    crate.
 
@@ -29,7 +29,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::test_support::{Answer, Bench, Item, Visitor};
 
-/// The most detailed log filter that SECURITY.md allows.
+/// The most detailed log filter that docs/deploy.md allows.
 const FILTER: &str = "trace,lambda_runtime=debug,aws_smithy_runtime=debug,aws_sigv4=debug";
 
 /// The emulator's log is off: it runs in this process, and DynamoDB does not.
