@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::{Extensions, Request};
 
 use crate::error::{Error, ErrorKind};
-use crate::session::Session;
+use crate::session::handle::Session;
 
 /// The identity of a layer. A clone of a layer has the same identity, and a layer with another
 /// setting has a different one.

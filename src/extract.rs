@@ -12,7 +12,8 @@ use http::request::Parts;
 
 use crate::error::Error;
 use crate::request::SessionExt as _;
-use crate::session::{Session, WriteOnlySession};
+use crate::session::handle::Session;
+use crate::session::write_only::WriteOnlySession;
 use crate::wire::response::default_on_error;
 
 impl<S: Send + Sync> FromRequestParts<S> for Session {

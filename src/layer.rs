@@ -25,7 +25,7 @@ use crate::env::Variables;
 use crate::error::Error;
 use crate::pipeline::Pipeline;
 use crate::pipeline::deadline::{self, CutOff, within};
-use crate::session::Session;
+use crate::session::handle::Session;
 use crate::store::dynamodb::DynamoDbStore;
 use crate::store::session_store::{RequestTime, SessionStore};
 use crate::store::user::{Revoked, UserSessions};

@@ -29,7 +29,9 @@ use crate::error::{Error, ErrorKind};
 use crate::id::{SessionId, StorageKey};
 use crate::pipeline::commit::Done;
 use crate::pipeline::deadline::{CutOff, in_time, within};
-use crate::session::{Backend, Boxed, Scope, Session, Token};
+use crate::session::decision::Scope;
+use crate::session::handle::{Backend, Boxed, Session};
+use crate::session::state::Token;
 use crate::store::record::Found;
 use crate::store::session_store::{RequestTime, SessionStore};
 use crate::store::user::{Pseudonym, Revoked, UserSessions};
@@ -209,7 +211,7 @@ impl<S: SessionStore> Pipeline<S> {
         }
         let at = self.moment(session);
         let rules = &self.settings.expiry;
-        let (found, moved_to) = match session.presented() {
+        let (found, moved_to) = match session.received() {
             None => (Found::Absent, None),
             Some(id) => {
                 let find = self.find(id.storage_key(), at);

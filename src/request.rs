@@ -9,7 +9,8 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::layer::SessionLayer;
-use crate::session::{Session, WriteOnlySession};
+use crate::session::handle::Session;
+use crate::session::write_only::WriteOnlySession;
 
 /// The session of a request, for handlers that do not get it as an argument.
 ///

@@ -15,8 +15,9 @@ use crate::id::{SessionId, StorageKey};
 use crate::pipeline::deadline::{CutOff, within};
 use crate::pipeline::{Chain, MAX_REDIRECTS, Pipeline};
 use crate::session::decision::{Origin, Outcome, gone};
-use crate::session::{Location, Pending, Token};
-use crate::store::changes::Changes;
+use crate::session::pending::Pending;
+use crate::session::state::{Location, Token};
+use crate::store::changes::change_set::Changes;
 use crate::store::data::Data;
 use crate::store::record::{Found, Record};
 use crate::store::session_store::{

@@ -42,10 +42,22 @@ impl Outcome {
     }
 }
 
+/// The part of the requested changes to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Everything that was requested, without automatic writes such as a touch:
+    /// [`Session::save`](crate::Session::save).
+    Save,
+    /// Everything: the handler succeeded.
+    Commit,
+    /// A logout and nothing else: the handler failed.
+    OnlyDestroy,
+}
+
 /// The state of a session in the store, as far as its request knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// An id was presented, and the session was not read.
+    /// The client sent an id, and the session was not read.
     Unread,
     /// The session is stored.
     Live,
@@ -54,7 +66,7 @@ pub(crate) enum Origin {
     Redirected,
     /// The id was cycled after this request had begun.
     Late,
-    /// There is no session: no id was presented, nothing was found, or the id was dead before the
+    /// There is no session: the client sent no id, nothing was found, or the id was dead before the
     /// request began.
     Absent,
 }
@@ -89,8 +101,8 @@ pub(crate) enum IdChange {
 pub(crate) struct Maintenance {
     /// The new expiry, if the stored one has become stale.
     pub(crate) touch: Option<Timestamp>,
-    /// `true` if the id has become too old.
-    pub(crate) renewal: bool,
+    /// True if the id has become too old.
+    pub(crate) cycle: bool,
 }
 
 /// Decides what is written. No other place does.
@@ -114,7 +126,7 @@ pub(crate) fn decide(origin: Origin, intent: Intent, due: Maintenance) -> Result
         (Late, false, No | Cycle, false) => Outcome::Keep,
         (Late, false, LogIn, _) => Outcome::Create,
         (Redirected, false, Cycle, _) | (Late, true, _, _) | (Late, false, No | Cycle, true) => {
-            return Err(gone("the session's id was renewed by another request"));
+            return Err(gone(CYCLED));
         }
 
         // If the id was not found, a logout removes the stale cookie and still deletes the record,
@@ -123,13 +135,14 @@ pub(crate) fn decide(origin: Origin, intent: Intent, due: Maintenance) -> Result
         (_, true, _, false) => Outcome::Destroy,
 
         (Live, false, Cycle | LogIn, _) | (Redirected, false, LogIn, _) => Outcome::Cycle,
-        (Live, false, No, _) if due.renewal => Outcome::AutoCycle(touch),
+        (Live, false, No, _) if due.cycle => Outcome::AutoCycle(touch),
         (Unread, false, No, true) | (Live | Redirected, false, No, true) => Outcome::Update(touch),
         (Unread, false, No, false) | (Live | Redirected, false, No, false) => {
             touch.map_or(Outcome::Keep, Outcome::Touch)
         }
         (Unread, false, Cycle | LogIn, _) => {
-            let reason = "the id of a session that was not read cannot be renewed";
+            let reason =
+                "the id of a session that was not read cannot be cycled: read the session first";
             return Err(Error::new(ErrorKind::Misconfigured, reason));
         }
 
@@ -139,6 +152,9 @@ pub(crate) fn decide(origin: Origin, intent: Intent, due: Maintenance) -> Result
         (Absent, false, No | Cycle, false) => Outcome::Keep,
     })
 }
+
+/// The message of an error of a request whose session got a new id from another request.
+pub(crate) const CYCLED: &str = "another request cycled the session's id";
 
 /// Returns the error of a write that found no session to write to.
 pub(crate) fn gone(reason: &'static str) -> Error {
@@ -150,15 +166,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_whole_table_of_outcomes() {
+    fn decision_covers_every_state_and_request() {
         use ErrorKind::{Gone, Misconfigured};
-        use IdChange::{Cycle as Anew, LogIn, No};
+        use IdChange::{Cycle as Cycles, LogIn, No};
         use Origin::{Absent, Late, Live, Redirected, Unread};
         use Outcome::{Create, Cycle, Destroy, Keep, Replace, Touch, Update};
 
         const T: Timestamp = Timestamp::from_epoch_seconds(9);
         const ORIGINS: [Origin; 5] = [Live, Redirected, Unread, Late, Absent];
-        const IDS: [IdChange; 3] = [No, Anew, LogIn];
+        const IDS: [IdChange; 3] = [No, Cycles, LogIn];
         // The rows of each origin vary whether the stored session ends, the id, whether anything
         // changes, and what is written when a touch is due.
         let rows = |origin| -> [Result<Outcome, ErrorKind>; 12] {
@@ -173,7 +189,7 @@ mod tests {
                     Ok(Replace),
                 ],
             };
-            let goes_on = match origin {
+            let lives = match origin {
                 Live => [
                     Ok(Touch(T)),
                     Ok(Update(Some(T))),
@@ -219,7 +235,7 @@ mod tests {
                     Ok(Create),
                 ],
             };
-            let [a, b, c, d, e, f] = goes_on;
+            let [a, b, c, d, e, f] = lives;
             let [g, h, i, j, k, l] = ended;
             [a, b, c, d, e, f, g, h, i, j, k, l]
         };
@@ -233,7 +249,7 @@ mod tests {
                 let expected_of = |due: Maintenance| match (expected, due.touch) {
                     // An id that is too old is cycled if the session lives under it. The handler
                     // must neither ask for a new id nor end the session.
-                    _ if due.renewal && origin == Live && !intent.end && intent.id == No => {
+                    _ if due.cycle && origin == Live && !intent.end && intent.id == No => {
                         Ok(Outcome::AutoCycle(due.touch))
                     }
                     (Ok(Touch(_)), None) => Ok(Keep),
@@ -241,8 +257,8 @@ mod tests {
                     (expected, _) => expected,
                 };
                 for touch in [Some(T), None] {
-                    for renewal in [false, true] {
-                        let due = Maintenance { touch, renewal };
+                    for cycle in [false, true] {
+                        let due = Maintenance { touch, cycle };
                         let got = decide(origin, intent, due).map_err(|error| error.kind());
                         assert_eq!(got, expected_of(due), "{origin:?} {intent:?} {due:?}");
                     }

@@ -1,16 +1,60 @@
 //! Sessions without a store, for the tests of applications.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
-use crate::clock::system_clock;
+use crate::clock::{Timestamp, system_clock};
+use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::id::SessionId;
-use crate::session::decision::Outcome;
-use crate::session::{Backend, Boxed, Location, Scope, Session, Token};
+use crate::session::decision::{Outcome, Scope};
+use crate::session::handle::{Backend, Boxed, Session};
+use crate::session::pending::Pending;
+use crate::session::state::{Location, Token};
 use crate::store::data::{Data, Entry};
+use crate::store::record::{Found, Record};
+use crate::store::user::{Pseudonym, Revoked, UserSessions};
+use crate::wire::token::Ids;
+
+impl Session {
+    /// Creates a session without a store, for tests of handlers.
+    ///
+    /// A save keeps the changes in memory. `values` are the session's values: any type that
+    /// serializes to a JSON object, to a list of pairs of a key and a value, or to nothing (`()`).
+    ///
+    /// ```
+    /// use lambda_sessions::Session;
+    /// use serde_json::json;
+    ///
+    /// let session = Session::detached(json!({ "user": "ada", "visits": 3 }));
+    /// assert_eq!(session.increment("visits", 1).unwrap(), 4);
+    /// assert_eq!(session.keys(), ["user", "visits"]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if `values` serialize to anything else.
+    #[must_use]
+    pub fn detached(values: impl Serialize) -> Self {
+        let now = system_clock().into();
+        let data = match data(&values) {
+            Some(data) => data,
+            None => panic!("a detached session needs a JSON object, a list of pairs or `()`"),
+        };
+        let session = Self::new(Ids::Nothing.into(), Arc::new(Detached));
+        let rules = Expiry::default();
+        let found = match data.is_empty() {
+            true => Found::Absent,
+            false => Found::Live(Record::new(data, now, rules.ttl(now, now)).at_version(1)),
+        };
+        session.loaded(found, None, now, &rules);
+        session
+    }
+}
 
 /// The backend of a session that has no store.
-pub(super) struct Detached;
+struct Detached;
 
 impl Backend for Detached {
     fn load<'a>(&'a self, _: &'a Session) -> Boxed<'a> {
@@ -30,21 +74,62 @@ impl Backend for Detached {
                 | Outcome::AutoCycle(_)
                 | Outcome::Cycle
                 | Outcome::Replace => {
-                    let location = match &pending.location {
-                        Some(location) => location.clone(),
-                        None => Location::of(SessionId::generate()?),
-                    };
-                    let record = session.with(|state| state.record.clone());
-                    pending.stored(location, record, Token::Keep);
+                    let shown = session.with(|state| state.record.data().clone());
+                    match written(&pending, shown, now, &rules) {
+                        Ok((location, record)) => pending.stored(location, record, Token::Keep),
+                        Err(error) => return Err(pending.failed(error)),
+                    }
                 }
             }
             Ok(())
         })
     }
+
+    fn pseudonym(&self, user: &str) -> Result<Pseudonym, Error> {
+        Pseudonym::of(user, None)
+    }
+
+    /// Lists nothing, because there is no store that could hold other sessions.
+    fn user_sessions<'a>(&'a self, _: &'a Session, _: &'a Pseudonym) -> Boxed<'a, UserSessions> {
+        Box::pin(async { Ok(UserSessions::default()) })
+    }
+
+    /// Ends nothing, because there is no store that could hold other sessions.
+    fn revoke<'a>(&'a self, _: &'a Session, _: &'a Pseudonym, _: Revoked<'a>) -> Boxed<'a> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Returns the record that a store would hold after a write of this data, and its place.
+fn written(
+    pending: &Pending<'_>,
+    data: Data,
+    now: Timestamp,
+    rules: &Expiry,
+) -> Result<(Location, Record), Error> {
+    let (location, before) = match (pending.outcome, &pending.location) {
+        (Outcome::Create | Outcome::Replace, _) => (None, None),
+        (Outcome::Cycle, _) => (None, Some(&pending.record)),
+        (_, location) => (location.clone(), Some(&pending.record)),
+    };
+    let created = before.map_or(now, |record| record.created());
+    let bound = before.and_then(|record| record.binding());
+    let binding = match (&pending.login, &pending.new_label) {
+        (Some(login), _) => Some(login.binding(bound, created.plus(rules.lifetime))?),
+        (None, Some(label)) => bound.cloned().map(|bound| bound.labelled(label)),
+        (None, None) => bound.cloned(),
+    };
+    let location = match location {
+        Some(location) => location,
+        None => Location::of(SessionId::generate()?),
+    };
+    let record = Record::new(data, created, rules.ttl(created, now)).bound_to(binding);
+    let version = before.map_or(1, |record| record.version().saturating_add(1));
+    Ok((location, record.at_version(version)))
 }
 
 /// Returns the values of an object, of pairs, or of nothing.
-pub(super) fn data(values: &impl Serialize) -> Option<Data> {
+fn data(values: &impl Serialize) -> Option<Data> {
     let entry =
         |(key, value): (String, serde_json::Value)| (key, Entry::from_json(value.to_string()));
     match serde_json::to_value(values).ok()? {

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Expiry;
-use crate::id::{SessionId, StorageKey};
-use crate::session::decision::{Origin, Outcome};
-use crate::session::{Ended, Scope, Session, Token};
-use crate::store::changes::Changes;
+use crate::id::SessionId;
+use crate::session::decision::{Origin, Outcome, Scope};
+use crate::session::handle::Session;
+use crate::session::state::{End, Load, Location, Phase, Requested, State, Token};
+use crate::store::changes::change_set::Changes;
 use crate::store::data::Data;
 use crate::store::record::Record;
-use crate::store::user::{Login, Pseudonym};
+use crate::store::user::Login;
 
 impl Session {
     /// Decides what is to be written, and takes it out of the session. After a commit no further
@@ -29,20 +30,14 @@ impl Session {
         now: Timestamp,
         rules: &Expiry,
     ) -> Result<Pending<'_>, Error> {
-        self.with_foreseen(|state| {
-            // While this save waited, another one may have failed, or the request may have been
-            // settled.
-            if let Some(sealed) = &state.seal
-                && (scope == Scope::Save || sealed.kind() == ErrorKind::OutcomeUnknown)
-            {
-                return Err(sealed.distinct());
-            }
+        self.with(|state| {
+            state.check_writable(scope)?;
             if scope != Scope::Save {
-                state.seal();
+                state.phase.settle();
             }
-            let outcome = state.decide(scope, now, rules, self.0.reissue)?;
+            let outcome = state.decide(scope, now, rules, self.reissues())?;
             // After a failed load, nothing may be saved over the real data. A logout may.
-            if let Some(error) = &state.not_loaded
+            if let Load::Failed(error) = &state.load
                 && outcome.writes_data()
                 && outcome != Outcome::Destroy
             {
@@ -55,7 +50,14 @@ impl Session {
                 (Scope::Commit, true) => state.give_up(),
                 (Scope::Save, true) => state.look_ahead()?,
             };
-            let pending = Pending {
+            let requested = match outcome.writes_data() {
+                true => mem::take(&mut state.requested),
+                false => state.requested.clone(),
+            };
+            if outcome.writes_data() {
+                state.login_under_way.clone_from(&requested.user);
+            }
+            Ok(Pending {
                 session: self,
                 outcome,
                 origin: state.origin,
@@ -66,46 +68,54 @@ impl Session {
                 began: state.began,
                 login,
                 new_label,
-                ended: state.ended,
-                renew: state.renew,
-                user: state.user.clone(),
-                label: state.label.clone(),
-                settled: false,
-            };
-            if outcome.writes_data() {
-                state.ended = Ended::No;
-                state.renew = false;
-                state.user_on_the_way = state.user.take();
-                state.label = None;
-            }
-            Ok(pending)
+                requested,
+                is_settled: false,
+            })
         })
     }
 }
 
-/// The place where a session is stored.
-#[derive(Clone, Debug)]
-pub(crate) struct Location {
-    /// The id that the client has.
-    pub(crate) id: SessionId,
-    /// The key of the record if it is not the id's own key. The id was cycled automatically, and
-    /// this request used the previous one.
-    pub(crate) moved_to: Option<StorageKey>,
-}
-
-impl Location {
-    pub(crate) fn of(id: SessionId) -> Self {
-        Self { id, moved_to: None }
+impl State {
+    /// Fails if this scope must not be written. While a save waited, another one may have become
+    /// ambiguous, or the request may have been settled.
+    fn check_writable(&self, scope: Scope) -> Result<(), Error> {
+        match (&self.phase, scope) {
+            (Phase::Open, _) | (Phase::Settled, Scope::Commit | Scope::OnlyDestroy) => Ok(()),
+            (Phase::Settled, Scope::Save) | (Phase::Ambiguous(_), _) => {
+                self.phase.refusal().map_or(Ok(()), Err)
+            }
+        }
     }
 
-    pub(crate) fn key(&self) -> &StorageKey {
-        self.moved_to.as_ref().unwrap_or(self.id.storage_key())
+    /// Puts back what was not written, before the changes that were made during the write.
+    fn put_back(&mut self, record: Record, sent: Changes, requested: Requested) {
+        self.record = record;
+        self.requested.cycles_id |= requested.cycles_id;
+        let nothing = Data::new();
+        let base = match requested.end {
+            End::No => self.record.data(),
+            // A new session does not build on previous data.
+            End::ByLogin | End::ByLogout => &nothing,
+        };
+        // Changes made during the write apply to the data that was sent, unless they destroyed the
+        // session.
+        if self.requested.end == End::No {
+            self.requested.end = requested.end;
+            self.requested.user = self.requested.user.take().or(requested.user);
+            self.requested.label = self.requested.label.take().or(requested.label);
+            let later = mem::take(&mut self.changes);
+            self.changes = sent.followed_by(later, base);
+        } else {
+            // A failed logout remains a logout, even if a user has logged in since.
+            self.requested.end = self.requested.end.max(requested.end);
+            self.changes.discard(sent, base);
+        }
     }
 }
 
 /// Changes on their way to the store. If this is dropped before it is settled, for example because
-/// the future of a save is cancelled, the write is ambiguous. The session is then sealed.
-#[derive(Debug)]
+/// the future of a save is cancelled, the write is ambiguous. The session then refuses every later
+/// change.
 pub(crate) struct Pending<'a> {
     session: &'a Session,
     pub(crate) outcome: Outcome,
@@ -122,33 +132,29 @@ pub(crate) struct Pending<'a> {
     pub(crate) login: Option<Login>,
     /// The new label of a session that stays bound to its user.
     pub(crate) new_label: Option<String>,
-    ended: Ended,
-    renew: bool,
-    user: Option<Pseudonym>,
-    label: Option<String>,
-    settled: bool,
+    requested: Requested,
+    is_settled: bool,
 }
 
 impl Pending<'_> {
     /// Returns whether a user has logged in or the handler asked for a new id.
     pub(crate) fn asks_for_a_new_id(&self) -> bool {
-        self.login.is_some() || self.renew
+        self.login.is_some() || self.requested.cycles_id
     }
 
     /// Returns whether another user's session ends with this login.
     pub(crate) fn ends_by_login(&self) -> bool {
-        self.ended == Ended::ByLogin
+        self.requested.end == End::ByLogin
     }
 
-    /// Returns the ids of a request that presented several, none of which was accepted.
+    /// Returns the ids of a request that sent several, none of which was accepted.
     pub(crate) fn others(&self) -> &[SessionId] {
-        &self.session.0.others
+        self.session.others()
     }
 
     /// Settles a successful write: `record` is now stored at `location`.
     pub(crate) fn stored(mut self, location: Location, record: Record, token: Token) {
-        self.settled = true;
-        self.session.with(|state| {
+        self.session.rebase(record, |state, record| {
             state.origin = match location.moved_to {
                 Some(_) => Origin::Redirected,
                 None => Origin::Live,
@@ -157,19 +163,16 @@ impl Pending<'_> {
             state.moved_to = location.moved_to;
             // This request created the record, whatever it had found before.
             state.is_new |= record.version() == 1;
-            state.user_on_the_way = None;
-            // A new session does not build on previous data.
-            if state.ended == Ended::No {
-                state.changes.settle_on(record.data());
-            }
+            state.login_under_way = None;
             state.record = record;
             state.tell(token);
         });
+        self.is_settled = true;
     }
 
     /// Settles a commit that wrote only the expiry, or nothing.
     pub(crate) fn kept(mut self, ttl: Option<Timestamp>) {
-        self.settled = true;
+        self.is_settled = true;
         self.session.with(|state| {
             if let Some(ttl) = ttl {
                 state.record = state.record.clone().with_ttl(ttl);
@@ -184,57 +187,37 @@ impl Pending<'_> {
     /// Settles a deletion: nothing is stored any more. Changes made during the write begin a new
     /// session.
     pub(crate) fn destroyed(mut self, now: Timestamp, rules: &Expiry, token: Token) {
-        self.settled = true;
-        self.session.with(|state| {
+        let nothing = Record::new(Data::new(), now, rules.ttl(now, now));
+        self.session.rebase(nothing, |state, nothing| {
             state.origin = Origin::Absent;
             state.id = None;
             state.moved_to = None;
-            state.user_on_the_way = None;
-            state.record = Record::new(Data::new(), now, rules.ttl(now, now));
+            state.login_under_way = None;
+            state.record = nothing;
             state.is_new = true;
             state.tell(token);
         });
+        self.is_settled = true;
     }
 
     /// Settles a write that failed or is ambiguous, and returns the error.
     pub(crate) fn failed(mut self, error: Error) -> Error {
-        self.settled = true;
         self.undo(error)
     }
 
     fn undo(&mut self, error: Error) -> Error {
+        self.is_settled = true;
         let record = Record::clone(&self.record);
         let sent = Arc::unwrap_or_clone(mem::take(&mut self.changes));
-        let (ended, renew) = (self.ended, self.renew);
-        let wrote = self.outcome.writes_data();
-        let (user, label) = (self.user.take(), self.label.take());
+        let requested = mem::take(&mut self.requested);
         self.session.with(|state| {
             state.note(&error);
-            state.user_on_the_way = None;
+            state.login_under_way = None;
             if error.kind() == ErrorKind::OutcomeUnknown {
-                state.seal = Some(error.distinct());
+                state.phase = Phase::Ambiguous(error.distinct());
             }
-            if wrote {
-                state.record = record;
-                state.renew |= renew;
-                let base = match ended {
-                    Ended::No => state.record.data(),
-                    // A new session does not build on previous data.
-                    Ended::ByLogin | Ended::ByLogout => &Data::new(),
-                };
-                // Changes made during the write apply to the data that was sent, unless they
-                // destroyed the session.
-                if state.ended == Ended::No {
-                    state.ended = ended;
-                    state.user = state.user.take().or(user);
-                    state.label = state.label.take().or(label);
-                    let later = mem::take(&mut state.changes);
-                    state.changes = sent.followed_by(later, base);
-                } else {
-                    // A failed logout remains a logout, even if a user has logged in since.
-                    state.ended = state.ended.max(ended);
-                    state.changes.discard(sent, base);
-                }
+            if self.outcome.writes_data() {
+                state.put_back(record, sent, requested);
             }
         });
         error
@@ -243,7 +226,7 @@ impl Pending<'_> {
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        if !self.settled && self.outcome != Outcome::Keep {
+        if !self.is_settled && self.outcome != Outcome::Keep {
             let reason = "the write was cancelled while it was under way";
             self.undo(Error::new(ErrorKind::OutcomeUnknown, reason));
         }

@@ -1,295 +1,28 @@
-//! Random sequences of changes, with saves that succeed, that fail, and during which more is changed:
-//! a session always shows, and at last stores, what the changes made one after the other.
+//! Random sequences of changes, with saves that succeed, that fail, and during which more is changed.
+//! A session always shows the result of the changes in their order, and stores it in the end.
 
-use std::collections::BTreeMap;
+mod gate;
+mod steps;
+
 use std::future::Future;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use http::header::{COOKIE, SET_COOKIE};
 use lambda_http::{Body, Request, Service as _};
 use proptest::prelude::*;
-use tokio::sync::Notify;
 
-use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind};
-use crate::id::StorageKey;
-use crate::session::Session;
-use crate::store::record::{Found, Record};
-use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
-use crate::{MemoryStore, SessionLayer};
+use crate::error::Error;
+use crate::layer::SessionLayer;
+use crate::session::handle::Session;
+use crate::session::sequence_tests::gate::Gate;
+use crate::session::sequence_tests::steps::{
+    Kinds, Model, Part, Step, any_model, any_parts, any_step, any_steps, assert_shows,
+};
 
 /// The number of sequences that each test tries.
 const CASES: u32 = 1_500;
 
-const KEYS: [&str; 2] = ["a", "b"];
-
-/// The values that the session should hold.
-type Model = BTreeMap<&'static str, i64>;
-
-/// One change.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    Insert(&'static str, i64),
-    Remove(&'static str),
-    Increment(&'static str, i64),
-    /// A function that makes something else of each value.
-    Double(&'static str, i64),
-    /// A function that changes some values only.
-    Raise(&'static str, i64),
-    Take(&'static str),
-    TakeOnce(&'static str),
-    Clear,
-    Renew,
-    Destroy,
-}
-
-impl Step {
-    /// Makes the change, and sees that the session shows it.
-    fn run(self, session: &Session, model: &mut Model) -> Result<(), Error> {
-        let sum = match self {
-            Self::Increment(key, by) => Some(model.get(key).copied().unwrap_or(0) + by),
-            _ => None,
-        };
-        let taken = match self {
-            Self::Take(key) | Self::TakeOnce(key) => model.get(key).copied(),
-            _ => None,
-        };
-        let given = self.apply(session, model)?;
-        assert_eq!(given, sum.or(taken), "{self:?}");
-        assert_shows(session, model);
-        Ok(())
-    }
-
-    /// Makes the change, and gives what the session returned.
-    fn apply(self, session: &Session, model: &mut Model) -> Result<Option<i64>, Error> {
-        let mut given = None;
-        match self {
-            Self::Insert(key, n) => {
-                session.insert(key, n)?;
-                model.insert(key, n);
-            }
-            Self::Remove(key) => {
-                session.remove(key)?;
-                model.remove(key);
-            }
-            Self::Increment(key, by) => {
-                given = Some(session.increment(key, by)?);
-                *model.entry(key).or_default() += by;
-            }
-            Self::Double(key, plus) => {
-                session.update(key, move |n: &mut i64| *n = *n * 2 + plus)?;
-                let n = model.entry(key).or_default();
-                *n = *n * 2 + plus;
-            }
-            Self::Raise(key, least) => {
-                session.update(key, move |n: &mut i64| *n = (*n).max(least))?;
-                let n = model.entry(key).or_default();
-                *n = (*n).max(least);
-            }
-            Self::Take(key) => {
-                given = session.take(key)?;
-                model.remove(key);
-            }
-            Self::TakeOnce(key) => {
-                given = session.take_once(key)?;
-                model.remove(key);
-            }
-            Self::Clear => {
-                session.clear()?;
-                model.clear();
-            }
-            Self::Renew => session.cycle_id()?,
-            Self::Destroy => {
-                session.destroy()?;
-                model.clear();
-            }
-        }
-        Ok(given)
-    }
-}
-
-#[track_caller]
-fn assert_shows(session: &Session, model: &Model) {
-    assert!(
-        session.keys().iter().eq(model.keys()),
-        "{:?}",
-        session.keys()
-    );
-    for key in KEYS {
-        assert_eq!(session.get(key).unwrap(), model.get(key).copied(), "{key}");
-        assert_eq!(session.contains(key), model.contains_key(key), "{key}");
-    }
-}
-
-/// Changes, and then a save during which others are made.
-#[derive(Clone, Debug)]
-struct Part {
-    before: Vec<Step>,
-    save: Write,
-    during: Vec<Step>,
-}
-
-/// The result of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Write {
-    Succeeds = 1,
-    Fails,
-}
-
-/// A set of steps to choose from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kinds {
-    /// The steps that change values.
-    Values,
-    /// Of these, those that take nothing: what they do does not depend on what is stored.
-    Blind,
-    /// The steps that change values, cycle the id or end the session.
-    AndEnds,
-}
-
-fn any_step(kinds: Kinds) -> impl Strategy<Value = Step> {
-    let key = || prop::sample::select(&KEYS);
-    let with_n = || (key(), -1_i64..2);
-    let takes = u32::from(kinds != Kinds::Blind);
-    let ends = u32::from(kinds == Kinds::AndEnds);
-    prop_oneof![
-        4 => with_n().prop_map(|(key, n)| Step::Insert(key, n)),
-        2 => key().prop_map(Step::Remove),
-        2 => with_n().prop_map(|(key, n)| Step::Increment(key, n)),
-        2 => with_n().prop_map(|(key, n)| Step::Double(key, n)),
-        2 => with_n().prop_map(|(key, n)| Step::Raise(key, n)),
-        takes => key().prop_map(Step::Take),
-        2 * takes => key().prop_map(Step::TakeOnce),
-        2 => Just(Step::Clear),
-        2 * ends => Just(Step::Renew),
-        2 * ends => Just(Step::Destroy),
-    ]
-}
-
-fn any_steps(kinds: Kinds) -> impl Strategy<Value = Vec<Step>> {
-    prop::collection::vec(any_step(kinds), 0..4)
-}
-
-fn any_part(kinds: Kinds) -> impl Strategy<Value = Part> {
-    let save = prop_oneof![Just(Write::Succeeds), Just(Write::Fails)];
-    (any_steps(kinds), save, any_steps(kinds)).prop_map(|(before, save, during)| Part {
-        before,
-        save,
-        during,
-    })
-}
-
-fn any_parts(kinds: Kinds) -> impl Strategy<Value = Vec<Part>> {
-    prop::collection::vec(any_part(kinds), 0..4)
-}
-
-fn any_model() -> impl Strategy<Value = Model> {
-    prop::collection::btree_map(prop::sample::select(&KEYS), Just(1), 0..=KEYS.len())
-}
-
-/// A store whose next write waits, and may fail then.
-#[derive(Clone, Default)]
-struct Gate {
-    store: MemoryStore,
-    next: Arc<AtomicU8>,
-    entered: Arc<Notify>,
-    open: Arc<Notify>,
-}
-
-impl Gate {
-    async fn pass(&self) -> Result<(), Error> {
-        let next = self.next.swap(0, Ordering::SeqCst);
-        if next == 0 {
-            return Ok(());
-        }
-        self.entered.notify_one();
-        self.open.notified().await;
-        if next == Write::Fails as u8 {
-            return Err(Error::new(ErrorKind::Unavailable, "as it is told"));
-        }
-        Ok(())
-    }
-
-    /// A save, and what is changed while the store is at it. If there was nothing to write, nothing
-    /// is changed.
-    async fn save(&self, session: &Session, write: Write, during: impl FnOnce()) {
-        self.next.store(write as u8, Ordering::SeqCst);
-        let mut save = std::pin::pin!(session.save());
-        tokio::select! {
-            biased;
-            saved = &mut save => {
-                self.next.store(0, Ordering::SeqCst);
-                saved.unwrap();
-                return;
-            }
-            () = self.entered.notified() => during(),
-        }
-        self.open.notify_one();
-        assert_eq!(save.await.is_err(), write == Write::Fails);
-    }
-}
-
-impl SessionStore for Gate {
-    async fn load(&self, key: &StorageKey, at: RequestTime) -> Result<Found, Error> {
-        self.store.load(key, at).await
-    }
-
-    async fn create(
-        &self,
-        key: &StorageKey,
-        record: &Record,
-        at: RequestTime,
-    ) -> Result<(), Error> {
-        self.pass().await?;
-        self.store.create(key, record, at).await
-    }
-
-    async fn update(&self, key: &StorageKey, update: Update) -> Result<Found, Error> {
-        self.pass().await?;
-        self.store.update(key, update).await
-    }
-
-    async fn touch(
-        &self,
-        key: &StorageKey,
-        ttl: Timestamp,
-        at: RequestTime,
-    ) -> Result<bool, Error> {
-        self.store.touch(key, ttl, at).await
-    }
-
-    async fn cycle(
-        &self,
-        from: &StorageKey,
-        to: &StorageKey,
-        cycle: Cycle,
-    ) -> Result<Found, Error> {
-        self.pass().await?;
-        self.store.cycle(from, to, cycle).await
-    }
-
-    async fn replace(
-        &self,
-        from: &StorageKey,
-        to: &StorageKey,
-        replacement: Replacement,
-    ) -> Result<Found<()>, Error> {
-        self.pass().await?;
-        self.store.replace(from, to, replacement).await
-    }
-
-    async fn delete(&self, key: &StorageKey, at: RequestTime) -> Result<Found<()>, Error> {
-        self.pass().await?;
-        self.store.delete(key, at).await
-    }
-
-    fn keeps_users(&self) -> bool {
-        true
-    }
-}
-
-/// Sessions in memory, and a client of theirs.
+/// Sessions in memory, and their client.
 #[derive(Default)]
 struct Visits {
     gate: Gate,
@@ -297,13 +30,13 @@ struct Visits {
 }
 
 impl Visits {
-    /// One whose session holds this.
+    /// Creates a client whose session holds this.
     async fn begin(model: Model) -> Self {
         let mut visits = Self::default();
         let put = |session: Session| {
             let model = model.clone();
             async move {
-                // An empty session is stored only after it held something.
+                // An empty session is stored only if it held something before.
                 session.insert("a", 0)?;
                 session.save().await?;
                 session.clear()?;
@@ -335,7 +68,7 @@ impl Visits {
         }
     }
 
-    /// Another request finds this.
+    /// Asserts that another request finds this.
     async fn assert_finds(&mut self, model: &Model) {
         let see = |session: Session| async move {
             assert_shows(&session, model);
@@ -345,7 +78,7 @@ impl Visits {
     }
 }
 
-/// The parts and then the last steps, in one request.
+/// Makes the parts and then the last steps in one request.
 async fn run(stored: Model, parts: &[Part], last: &[Step]) {
     let mut visits = Visits::begin(stored.clone()).await;
     let gate = visits.gate.clone();
@@ -376,8 +109,8 @@ async fn run(stored: Model, parts: &[Part], last: &[Step]) {
     visits.assert_finds(&model).await;
 }
 
-/// The steps in a login whose session was given a new id by another request meanwhile, so that it
-/// begins a new one: what the steps make of nothing.
+/// Makes the steps in a login whose id another request cycles concurrently. It begins a new session,
+/// so the steps apply to an empty one.
 async fn run_afresh(stored: Model, steps: &[Step]) {
     let mut visits = Visits::begin(stored).await;
     let (gate, cookie) = (visits.gate.clone(), visits.cookie.clone());
@@ -431,7 +164,7 @@ proptest! {
     }
 
     #[test]
-    fn sequence_of_a_login_that_begins_afresh(
+    fn sequence_in_a_login_begins_afresh(
         stored in any_model(),
         steps in prop::collection::vec(any_step(Kinds::Blind), 0..6),
     ) {

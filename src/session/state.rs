@@ -1,43 +1,198 @@
-//! The state of a session, and how requests to change it affect that state.
+//! The state of a session during one request.
 
 use std::borrow::Cow;
 use std::mem;
+use std::time::Instant;
 
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind};
-use crate::expiry::Expiry;
-use crate::id::StorageKey;
+use crate::error::{Error, ErrorKind, WeakError};
+use crate::id::{SessionId, StorageKey};
 use crate::key;
-use crate::session::decision::{IdChange, Intent, Maintenance, Origin, Outcome, decide};
-use crate::session::{Ended, Location, MOST_FAILURES, Scope, State, Token};
-use crate::store::changes::Changes;
+use crate::session::decision::Origin;
+use crate::store::changes::change_set::Changes;
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
-use crate::store::user::{Binding, Login, Pseudonym};
+use crate::store::user::{self, Binding, Pseudonym};
+
+/// The maximum number of errors that one request remembers.
+const MAX_FAILURES: usize = 16;
+
+static EMPTY: Data = Data::new();
+
+pub(super) struct State {
+    pub(super) origin: Origin,
+    /// The id under which the session is stored, if `origin` says that it is stored.
+    pub(super) id: Option<SessionId>,
+    /// The key under which the session is stored, if that is not the id's own.
+    pub(super) moved_to: Option<StorageKey>,
+    /// The stored record, or an empty one that begins now if none is stored or none was read.
+    pub(super) record: Record,
+    pub(super) changes: Changes,
+    pub(super) requested: Requested,
+    pub(super) require_unchanged: bool,
+    /// The user whose login is being written.
+    pub(super) login_under_way: Option<Pseudonym>,
+    pub(super) history: History,
+    /// The time at which the request began.
+    pub(super) began: Timestamp,
+    /// The time after which the store is not called any more.
+    pub(super) deadline: Option<Instant>,
+    /// True if this request began the session.
+    pub(super) is_new: bool,
+    pub(super) token: Token,
+    pub(super) load: Load,
+    pub(super) phase: Phase,
+    /// The errors that were returned to a handler, or the most recent of them.
+    failures: Vec<WeakError>,
+}
+
+/// The requests of the handler, except for its changes of values. A write takes them.
+#[derive(Clone, Default)]
+pub(super) struct Requested {
+    pub(super) end: End,
+    pub(super) cycles_id: bool,
+    /// The user who has logged in.
+    pub(super) user: Option<Pseudonym>,
+    pub(super) label: Option<String>,
+}
+
+/// States if the stored session ends with this request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum End {
+    #[default]
+    No,
+    /// Another user has logged in. If the handler fails, the stored session does not end.
+    ByLogin,
+    /// The session was logged out. It ends even if the handler fails.
+    ByLogout,
+}
+
+/// The calls of the handler, whether they were written or not.
+#[derive(Clone, Copy, Default)]
+pub(super) struct History {
+    pub(super) destroyed: bool,
+    /// True if the id is to be cycled, or was cycled, since the last logout.
+    pub(super) cycled_id: bool,
+}
+
+/// The progress of loading the stored record.
+pub(super) enum Load {
+    NotYet,
+    /// The last load failed. The session is not written until a load succeeds.
+    Failed(Error),
+    Done,
+}
+
+/// The phase of the request, which decides whether a change is accepted.
+pub(super) enum Phase {
+    Open,
+    /// The outcome of the request is decided.
+    Settled,
+    /// A write was sent, and it is not known whether it happened.
+    Ambiguous(Error),
+}
+
+/// The instruction to the client about its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// No instruction: the client's id is correct.
+    Keep,
+    /// The client gets the id under which the session is stored now, with its expiry.
+    Issue,
+    /// The client removes its id.
+    Remove,
+}
+
+/// The place where a session is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Location {
+    /// The id that the client has.
+    pub(crate) id: SessionId,
+    /// The key of the record if it is not the id's own key. The id was cycled automatically, and
+    /// this request used the previous one.
+    pub(crate) moved_to: Option<StorageKey>,
+}
+
+impl Location {
+    pub(crate) fn of(id: SessionId) -> Self {
+        Self { id, moved_to: None }
+    }
+
+    pub(crate) fn key(&self) -> &StorageKey {
+        self.moved_to.as_ref().unwrap_or(self.id.storage_key())
+    }
+}
+
+impl Phase {
+    /// Returns the error of a change, unless changes are accepted. It is a new one each time.
+    pub(super) fn refusal(&self) -> Option<Error> {
+        match self {
+            Self::Open => None,
+            Self::Settled => {
+                let reason = "the session was used after its request's outcome was decided";
+                Some(Error::new(ErrorKind::Misconfigured, reason))
+            }
+            Self::Ambiguous(error) => Some(error.distinct()),
+        }
+    }
+
+    /// Refuses every later change.
+    pub(super) fn settle(&mut self) {
+        if matches!(self, Self::Open) {
+            *self = Self::Settled;
+        }
+    }
+}
 
 impl State {
+    /// Creates the state of a request that sent this id.
+    pub(super) fn new(id: Option<SessionId>) -> Self {
+        let epoch = Timestamp::from_epoch_seconds(0);
+        Self {
+            // Without an id, no record can be found.
+            origin: match id {
+                Some(_) => Origin::Unread,
+                None => Origin::Absent,
+            },
+            id,
+            moved_to: None,
+            record: Record::new(Data::new(), epoch, epoch),
+            changes: Changes::default(),
+            requested: Requested::default(),
+            require_unchanged: false,
+            login_under_way: None,
+            history: History::default(),
+            began: epoch,
+            deadline: None,
+            is_new: true,
+            token: Token::Keep,
+            load: Load::NotYet,
+            phase: Phase::Open,
+            failures: Vec::new(),
+        }
+    }
+
     /// Returns the data that was read and the changes to it. The data is empty after a logout, and
     /// `None` if the session was not read.
     pub(super) fn base_and_changes(&mut self) -> (Option<&Data>, &mut Changes) {
-        static EMPTY: Data = Data::new();
-        let base = match (self.ended, self.origin) {
-            (Ended::ByLogin | Ended::ByLogout, _) => Some(&EMPTY),
-            (Ended::No, Origin::Unread) => None,
-            (Ended::No, _) => Some(self.record.data()),
+        let base = match (self.requested.end, self.origin) {
+            (End::ByLogin | End::ByLogout, _) => Some(&EMPTY),
+            (End::No, Origin::Unread) => None,
+            (End::No, _) => Some(self.record.data()),
         };
         (base, &mut self.changes)
     }
 
-    pub(super) fn base_or_empty(&self) -> &Data {
-        static EMPTY: Data = Data::new();
-        match self.ended {
-            Ended::No => self.record.data(),
-            Ended::ByLogin | Ended::ByLogout => &EMPTY,
+    /// Returns the data that the changes apply to.
+    pub(super) fn base(&self) -> &Data {
+        match self.requested.end {
+            End::No => self.record.data(),
+            End::ByLogin | End::ByLogout => &EMPTY,
         }
     }
 
     pub(super) fn current(&self, key: &str) -> Result<Option<Cow<'_, Entry>>, Error> {
-        self.changes.current(self.base_or_empty(), key)
+        self.changes.current(self.base(), key)
     }
 
     /// Returns the entry of a key, to be parsed while no lock is held.
@@ -46,141 +201,91 @@ impl State {
         Ok(entry.map(Cow::into_owned))
     }
 
+    pub(super) fn set(&mut self, key: &str, entry: Entry) -> Result<(), Error> {
+        let key = key::checked(key)?;
+        let (base, changes) = self.base_and_changes();
+        changes.set(base, key, entry);
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, key: &str) -> Result<(), Error> {
+        let key = key::checked(key)?;
+        let (base, changes) = self.base_and_changes();
+        changes.remove(base, key);
+        Ok(())
+    }
+
+    pub(super) fn clear(&mut self) {
+        let base = match self.requested.end {
+            End::No => self.record.data(),
+            End::ByLogin | End::ByLogout => &EMPTY,
+        };
+        self.changes.clear(base);
+    }
+
     pub(super) fn add(&mut self, key: &str, by: i64) -> Result<Option<i64>, Error> {
         let key = key::checked(key)?;
         let (base, changes) = self.base_and_changes();
         changes.add(base, key, by)
     }
 
-    /// Marks the stored session as ending and discards the changes. They are returned so that they
-    /// are dropped outside the lock.
-    pub(super) fn end(&mut self, how: Ended) -> Changes {
-        self.renew = false;
-        self.user = None;
-        if how == Ended::ByLogout {
-            self.label = None;
-        }
-        self.ended = self.ended.max(how);
+    /// Logs out, and discards the changes. They are returned so that they are dropped outside the
+    /// lock.
+    pub(super) fn destroy(&mut self) -> Changes {
+        self.history.destroyed = true;
+        self.requested.label = None;
+        self.end(End::ByLogout)
+    }
+
+    /// Marks the stored session as ending and discards the changes.
+    fn end(&mut self, how: End) -> Changes {
+        self.history.cycled_id = false;
+        self.requested.cycles_id = false;
+        self.requested.user = None;
+        self.requested.end = self.requested.end.max(how);
         // A value that only one request may take stays taken, whatever follows.
         self.changes.keep_guards()
+    }
+
+    pub(super) fn cycle_id(&mut self) {
+        self.history.cycled_id = true;
+        self.requested.cycles_id = true;
     }
 
     /// Logs in a user, and leaves no data of another user to them. The discarded changes are
     /// returned so that they are dropped outside the lock.
     pub(super) fn log_in(&mut self, user: Pseudonym) -> Changes {
-        let former = self.user.as_ref().or(self.user_on_the_way.as_ref());
-        let former = former.or(self.bound().map(Binding::user));
-        let dropped = match former.is_some_and(|former| *former != user) {
-            true => self.end(Ended::ByLogin),
+        let dropped = match self.user().is_some_and(|previous| *previous != user) {
+            true => self.end(End::ByLogin),
             false => Changes::default(),
         };
-        self.user = Some(user);
+        self.history.cycled_id = true;
+        self.requested.user = Some(user);
         dropped
+    }
+
+    pub(super) fn set_label(&mut self, label: &str) {
+        self.requested.label = Some(user::label(label));
+    }
+
+    /// Returns the user that the session is bound to, or will be when it is written.
+    pub(super) fn user(&self) -> Option<&Pseudonym> {
+        let under_way = self.login_under_way.as_ref();
+        let under_way = under_way.filter(|_| self.requested.end == End::No);
+        let bound = self.bound().map(Binding::user);
+        self.requested.user.as_ref().or(under_way).or(bound)
     }
 
     /// Returns the binding to a user, unless the binding ends with this request.
     pub(super) fn bound(&self) -> Option<&Binding> {
         let bound = self.record.binding();
-        bound.filter(|_| self.ended == Ended::No)
-    }
-
-    /// Remembers an error that was returned to the handler.
-    pub(super) fn note(&mut self, error: &Error) {
-        if self.failures.len() >= MOST_FAILURES {
-            self.failures.retain(|failure| failure.upgrade().is_some());
-        }
-        if self.failures.len() >= MOST_FAILURES {
-            self.failures.remove(0);
-        }
-        self.failures.push(error.downgrade());
-    }
-
-    /// Refuses every later change.
-    pub(super) fn seal(&mut self) {
-        let reason = "the session was used after its request's outcome was decided";
-        self.seal
-            .get_or_insert_with(|| Error::new(ErrorKind::Misconfigured, reason));
-    }
-
-    pub(super) fn decide(
-        &self,
-        scope: Scope,
-        now: Timestamp,
-        rules: &Expiry,
-        reissue: bool,
-    ) -> Result<Outcome, Error> {
-        let due = match scope {
-            Scope::Commit if self.origin.is_live() => self.due(now, rules, reissue),
-            // A touch can wait for the end of the request. An id that a handler may have shown is
-            // not cycled before the handler has returned.
-            Scope::Commit | Scope::Save | Scope::OnlyDestroy => Maintenance::default(),
-        };
-        let intent = match scope {
-            Scope::Save | Scope::Commit => self.intent(),
-            Scope::OnlyDestroy if self.ended == Ended::ByLogout => Intent {
-                end: true,
-                id: IdChange::No,
-                change: false,
-            },
-            Scope::OnlyDestroy => return Ok(Outcome::Keep),
-        };
-        decide(self.origin, intent, due)
-    }
-
-    /// Returns the automatic maintenance that is due.
-    fn due(&self, now: Timestamp, rules: &Expiry, reissue: bool) -> Maintenance {
-        let (created, ttl) = (self.record.created(), self.record.ttl());
-        // The session of a user ends with its binding, so that nobody has to look for it later.
-        let end = self.record.binding().map(Binding::ends);
-        let touch = rules.touch_due(created, ttl, now).or_else(|| {
-            // The client is to get its cookie again, so this request must learn that the id is
-            // alive.
-            let fresh = rules.ttl(created, now);
-            (reissue && self.origin == Origin::Live).then_some(fresh.max(ttl))
-        });
-        let touch = touch.map(|new| end.map_or(new, |end| new.min(end)));
-        Maintenance {
-            touch: touch.filter(|new| reissue || *new > ttl),
-            renewal: rules.renewal_due(self.record.issued().unwrap_or(created), now),
-        }
-    }
-
-    fn intent(&self) -> Intent {
-        let bound = self.bound().map(Binding::user);
-        let binds = self.user.is_some();
-        // If the session is bound to no user, only a login has a reason to ask for a new id.
-        let is_login = binds || (self.renew && bound.is_none());
-        // Whatever happened since the read, another user's data is never handed on.
-        let is_anothers = bound.is_some() && self.user.is_some() && bound != self.user.as_ref();
-        let changes = match self.ended {
-            // A logout without later changes begins no session, whatever was taken before it.
-            Ended::ByLogout => !self.changes.only_guard(),
-            Ended::No | Ended::ByLogin => !self.changes.is_empty(),
-        };
-        // If the id is dead, there is no session of another user left to end.
-        let is_dead = self.origin == Origin::Late && self.ended == Ended::ByLogin;
-        Intent {
-            end: (self.ended != Ended::No && !is_dead) || is_anothers,
-            id: match (is_login, self.renew) {
-                (true, _) => IdChange::LogIn,
-                (false, true) => IdChange::Cycle,
-                (false, false) => IdChange::No,
-            },
-            change: binds || changes || self.new_label().is_some(),
-        }
-    }
-
-    /// Returns the login that the handler asked for.
-    pub(super) fn login(&self) -> Option<Login> {
-        let user = self.user.clone()?;
-        let label = self.label.clone();
-        Some(Login { user, label })
+        bound.filter(|_| self.requested.end == End::No)
     }
 
     /// Returns the label if it differs from the stored one of the user's session.
     pub(super) fn new_label(&self) -> Option<&str> {
         let bound = self.bound()?;
-        let label = self.label.as_deref();
+        let label = self.requested.label.as_deref();
         label.filter(|label| bound.label() != Some(label))
     }
 
@@ -189,6 +294,41 @@ impl State {
         let moved_to = self.moved_to.clone();
         let id = self.id.clone()?;
         Some(Location { id, moved_to })
+    }
+
+    /// Adopts the record that the store found, or an empty one. The changes are already rebased on
+    /// it.
+    pub(super) fn loaded(
+        &mut self,
+        found: Found<()>,
+        record: Record,
+        moved_to: Option<StorageKey>,
+    ) {
+        let origin = match found {
+            Found::Live(()) if moved_to.is_some() => Origin::Redirected,
+            Found::Live(()) => Origin::Live,
+            // The id is known to be dead, so there is nothing to write to and nothing to delete. A
+            // redirect that arrives here belongs to a chain that is longer than any request follows.
+            Found::Tombstone(since) => {
+                self.id = None;
+                let is_late = self.began < since;
+                if is_late {
+                    Origin::Late
+                } else {
+                    Origin::Absent
+                }
+            }
+            Found::Redirect(_) => {
+                self.id = None;
+                Origin::Absent
+            }
+            Found::Absent => Origin::Absent,
+        };
+        self.load = Load::Done;
+        self.origin = origin;
+        self.moved_to = moved_to.filter(|_| origin.is_live());
+        self.is_new = !origin.is_live();
+        self.record = record;
     }
 
     /// Hands over the record and the changes. Nothing can be added to them afterwards.
@@ -203,47 +343,14 @@ impl State {
     /// Hands over the record and the changes, and shows the data that is being written as if it
     /// were stored. Later changes apply to that data.
     pub(super) fn look_ahead(&mut self) -> Result<(Record, Changes), Error> {
-        let after = match self.ended {
-            Ended::No => self.changes.apply(self.record.data())?,
+        let after = match self.requested.end {
+            End::No => self.changes.apply(self.record.data())?,
             // The values were taken from the session that ends.
-            Ended::ByLogin | Ended::ByLogout => self.changes.without_guards().apply(&Data::new())?,
+            End::ByLogin | End::ByLogout => self.changes.without_guards().apply(&EMPTY)?,
         };
         let record = self.record.clone();
         self.record = record.clone().with_data(after);
         Ok((record, mem::take(&mut self.changes)))
-    }
-
-    pub(super) fn take_in(
-        &mut self,
-        found: Found,
-        moved_to: Option<StorageKey>,
-        now: Timestamp,
-        rules: &Expiry,
-    ) {
-        let fresh = Record::new(Data::new(), now, rules.ttl(now, now));
-        let (origin, record) = match found {
-            Found::Live(record) if moved_to.is_some() => (Origin::Redirected, record),
-            Found::Live(record) => (Origin::Live, record),
-            // The id is known to be dead, so there is nothing to write to and nothing to delete. A
-            // redirect that arrives here belongs to a chain that is longer than any request follows.
-            Found::Tombstone(since) => {
-                self.id = None;
-                let late = self.began < since;
-                (if late { Origin::Late } else { Origin::Absent }, fresh)
-            }
-            Found::Redirect(_) => {
-                self.id = None;
-                (Origin::Absent, fresh)
-            }
-            Found::Absent => (Origin::Absent, fresh),
-        };
-        self.origin = origin;
-        self.moved_to = moved_to.filter(|_| origin.is_live());
-        self.is_new = !origin.is_live();
-        if self.ended == Ended::No {
-            self.changes.settle_on(record.data());
-        }
-        self.record = record;
     }
 
     /// Merges what a later write tells the client. It takes precedence over an earlier write.
@@ -251,5 +358,26 @@ impl State {
         if token != Token::Keep {
             self.token = token;
         }
+    }
+
+    /// Remembers an error that was returned to the handler.
+    pub(super) fn note(&mut self, error: &Error) {
+        if self.failures.len() >= MAX_FAILURES {
+            self.failures.retain(|failure| failure.upgrade().is_some());
+        }
+        if self.failures.len() >= MAX_FAILURES {
+            self.failures.remove(0);
+        }
+        self.failures.push(error.downgrade());
+    }
+
+    /// Returns whether an error was returned to the handler.
+    pub(super) fn has_failed(&self) -> bool {
+        !self.failures.is_empty()
+    }
+
+    /// Returns the last error that was returned to the handler and is still held.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.failures.iter().rev().find_map(WeakError::upgrade)
     }
 }

@@ -3,10 +3,10 @@
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
-use crate::session::Session;
+use crate::session::handle::Session;
 #[cfg(doc)]
 use crate::store::user::SessionInfo;
-use crate::store::user::{self, Pseudonym, Revoked, UserSessions};
+use crate::store::user::{Binding, Pseudonym, Revoked, UserSessions};
 
 impl Session {
     /// Binds the session to a user and cycles its id, as [`cycle_id`](Self::cycle_id) does.
@@ -48,7 +48,8 @@ impl Session {
     /// nothing. The end of the request fails with the same kind if the store does not support
     /// users.
     pub fn log_in(&self, user: &str) -> Result<(), Error> {
-        let pseudonym = self.0.backend.pseudonym(user);
+        let pseudonym = self.backend().pseudonym(user);
+        // The discarded changes are dropped while the session is unlocked.
         self.try_change(|state| Ok(state.log_in(pseudonym?)))
             .map(drop)
     }
@@ -75,7 +76,7 @@ impl Session {
     /// Fails only with the [errors of every change](Self#errors).
     pub fn set_label(&self, label: &str) -> Result<(), Error> {
         self.try_change(|state| {
-            state.label = Some(user::label(label));
+            state.set_label(label);
             Ok(())
         })
     }
@@ -112,7 +113,7 @@ impl Session {
         let (Some(user), handle) = self.whose() else {
             return Ok(UserSessions::default());
         };
-        let sessions = self.0.backend.user_sessions(self, &user).await?;
+        let sessions = self.backend().user_sessions(self, &user).await?;
         Ok(sessions.in_order(handle.as_deref()))
     }
 
@@ -145,13 +146,13 @@ impl Session {
     /// Fails with the errors of a write. Some of the sessions may have ended then, and the call can
     /// be repeated.
     pub async fn revoke_others(&self) -> Result<(), Error> {
-        self.try_change(|_| Ok(()))?;
+        self.check_open()?;
         let (Some(user), handle) = self.whose() else {
             return Ok(());
         };
         // A session that is not stored as bound is not in the list, so all may be revoked.
         let which = handle.as_deref().map_or(Revoked::All, Revoked::AllBut);
-        self.0.backend.revoke(self, &user, which).await
+        self.backend().revoke(self, &user, which).await
     }
 
     /// Ends the session with this [handle](SessionInfo::handle) if it belongs to the user that this
@@ -173,12 +174,12 @@ impl Session {
     ///
     /// Fails with the errors of [`revoke_others`](Self::revoke_others).
     pub async fn revoke(&self, handle: &str) -> Result<(), Error> {
-        self.try_change(|_| Ok(()))?;
+        self.check_open()?;
         match self.whose() {
             (_, Some(own)) if own == handle => self.destroy(),
             (Some(user), _) => {
                 let which = Revoked::Only(handle);
-                self.0.backend.revoke(self, &user, which).await
+                self.backend().revoke(self, &user, which).await
             }
             (None, _) => Ok(()),
         }
@@ -188,12 +189,13 @@ impl Session {
     /// login.
     fn whose(&self) -> (Option<Pseudonym>, Option<String>) {
         self.with(|state| {
-            let bound = state.bound();
-            let stored = bound.map(|binding| binding.user().clone());
-            let user = state.user.clone().or(stored);
+            let user = state.user().cloned();
             // A handle of another user's login does not belong to this user.
-            let own = bound.filter(|bound| Some(bound.user()) == user.as_ref());
-            (user, own.map(|bound| bound.handle().to_owned()))
+            let own = state
+                .bound()
+                .filter(|bound| Some(bound.user()) == user.as_ref());
+            let own = own.map(Binding::handle).map(str::to_owned);
+            (user, own)
         })
     }
 }

@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::{GRACE_SECONDS, TOMBSTONE_SECONDS};
 use crate::id::StorageKey;
-use crate::store::changes::Changes;
+use crate::store::changes::change_set::Changes;
 use crate::store::record::{Found, Record, Tombstone};
 use crate::store::user::{Binding, Pseudonym, Revoked, UserSessions};
 

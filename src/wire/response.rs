@@ -13,7 +13,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::session::{Session, Token};
+use crate::session::handle::Session;
+use crate::session::state::Token;
 use crate::wire::carrier::Transport;
 
 /// Adds the headers of a settled session to a response.
@@ -30,7 +31,7 @@ pub(crate) fn finish(
             true
         }
         // A client that presented nothing has nothing to remove.
-        (Token::Remove, _) if session.presented_anything() => {
+        (Token::Remove, _) if session.received_anything() => {
             transport.remove(headers, session.former());
             true
         }

@@ -7,7 +7,7 @@ use super::{AT, NOW, TTL, absent_or_stub, expect_live, key, kind, live, ok, reco
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::id::StorageKey;
-use crate::store::changes::Changes;
+use crate::store::changes::change_set::Changes;
 use crate::store::record::{Found, Record};
 use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
 use crate::store::user::{Binding, Pseudonym, Revoked};

@@ -17,7 +17,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::store::changes::{Change, Changes};
+use crate::store::changes::change::Change;
+use crate::store::changes::change_set::Changes;
 use crate::store::data::{Data, Entry};
 use crate::store::dynamodb::item::{self, FORMAT, Item, Layout};
 use crate::store::record::Record;

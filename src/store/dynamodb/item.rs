@@ -20,7 +20,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
-use crate::store::changes::Changes;
+use crate::store::changes::change_set::Changes;
 use crate::store::data::{Data, Entry, Opaque};
 use crate::store::record::{Found, Record, Tombstone};
 use crate::store::user::{Binding, Pseudonym};

@@ -5,9 +5,12 @@ use http::header::SET_COOKIE;
 use super::*;
 use crate::expiry::Expiry;
 use crate::id::SessionId;
-use crate::session::{Backend, Boxed, Location, Scope};
+use crate::session::decision::Scope;
+use crate::session::handle::{Backend, Boxed};
+use crate::session::state::Location;
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
+use crate::store::user::{Pseudonym, Revoked, UserSessions};
 use crate::wire::cookie::CookieSettings;
 use crate::wire::token::Ids;
 
@@ -22,6 +25,18 @@ impl Backend for NoBackend {
     }
 
     fn save<'a>(&'a self, _: &'a Session) -> Boxed<'a> {
+        unreachable!()
+    }
+
+    fn pseudonym(&self, _: &str) -> Result<Pseudonym, Error> {
+        unreachable!()
+    }
+
+    fn user_sessions<'a>(&'a self, _: &'a Session, _: &'a Pseudonym) -> Boxed<'a, UserSessions> {
+        unreachable!()
+    }
+
+    fn revoke<'a>(&'a self, _: &'a Session, _: &'a Pseudonym, _: Revoked<'a>) -> Boxed<'a> {
         unreachable!()
     }
 }

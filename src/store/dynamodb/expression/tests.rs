@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::changes::Apply;
+use crate::store::changes::apply::Apply;
 use crate::store::dynamodb::item::LAYOUT;
 use crate::store::record::Found;
 
