@@ -25,6 +25,15 @@ const MAX_KEY_BYTES: usize = 65_535;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A value of another type does not compile, with the error "`Key<Vec<u32>>` is not the key of a
+/// `&str`":
+///
+/// ```compile_fail,E0277
+/// # use lambda_sessions::{Key, Session};
+/// const CART: Key<Vec<u32>> = Key::new("cart");
+/// Session::detached(()).insert(CART, "17").unwrap();
+/// ```
 pub struct Key<T> {
     name: &'static str,
     value: PhantomData<fn() -> T>,
@@ -83,35 +92,56 @@ impl<T> AsRef<str> for Key<T> {
     }
 }
 
-/// A key whose value is read as a `T`: any string for any type, or a [`Key<T>`] for its own type.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not the key of a `{T}`",
-    note = "a `Key<T>` reads and writes its own `T` only"
-)]
-pub trait AsKey<T> {
-    /// Returns the name of the key.
-    fn as_key(&self) -> &str;
-}
-
-/// A key under which a `V` is stored: any string for any type, or a [`Key<T>`] for a `T` or a `&T`.
-/// A `Key<String>` also accepts a `&str`.
+/// A key for a value of type `V`: any string for any type, or a [`Key<T>`] for its own type.
+///
+/// `Access` is [`Read`] or [`Insert`]. A [`Key<T>`] is read as a `T`. It accepts a `T` or a `&T` for
+/// an insertion, and a `Key<String>` also accepts a `&str`.
+///
+/// ```
+/// use lambda_sessions::session::{AsKey, Insert};
+/// use lambda_sessions::{Error, Key, Session};
+///
+/// const NAME: Key<String> = Key::new("name");
+///
+/// fn read_name(session: &Session, key: impl AsKey<String>) -> Result<String, Error> {
+///     Ok(session.get(key)?.unwrap_or_default())
+/// }
+///
+/// fn set_name<'a>(
+///     session: &Session,
+///     key: impl AsKey<&'a str, Insert>,
+///     name: &'a str,
+/// ) -> Result<(), Error> {
+///     session.insert(key, name)
+/// }
+///
+/// let session = Session::detached(());
+/// set_name(&session, NAME, "ada")?;
+/// assert_eq!(read_name(&session, "name")?, "ada");
+/// # Ok::<_, Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the key of a `{V}`",
-    note = "a `Key<T>` takes a `T` or a `&T`"
+    note = "a string is the key of any value; a `Key<T>` reads a `T`, and inserts a `T` or a `&T`"
 )]
-pub trait Takes<V> {
+pub trait AsKey<V, Access = Read> {
     /// Returns the name of the key.
     fn as_key(&self) -> &str;
 }
 
-macro_rules! any_string_is_a_key {
+/// The access of a key that is read, in [`AsKey`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Read;
+
+/// The access of a key under which a value is inserted, in [`AsKey`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Insert;
+
+macro_rules! impl_for_strings {
     ($($string:ty),*) => {$(
-        impl<T> AsKey<T> for $string {
-            fn as_key(&self) -> &str {
-                self
-            }
-        }
-        impl<V> Takes<V> for $string {
+        impl<V, Access> AsKey<V, Access> for $string {
             fn as_key(&self) -> &str {
                 self
             }
@@ -119,19 +149,9 @@ macro_rules! any_string_is_a_key {
     )*};
 }
 
-macro_rules! a_key_is_one_of_its_type {
-    ($($key:ty),*) => {$(
-        impl<T> AsKey<T> for $key {
-            fn as_key(&self) -> &str {
-                self.name
-            }
-        }
-        impl<T> Takes<T> for $key {
-            fn as_key(&self) -> &str {
-                self.name
-            }
-        }
-        impl<T> Takes<&T> for $key {
+macro_rules! impl_for_keys {
+    ($($key:ty: $access:ty => $value:ty),* $(,)?) => {$(
+        impl<T> AsKey<$value, $access> for $key {
             fn as_key(&self) -> &str {
                 self.name
             }
@@ -139,16 +159,24 @@ macro_rules! a_key_is_one_of_its_type {
     )*};
 }
 
-any_string_is_a_key!(&str, String, &String);
-a_key_is_one_of_its_type!(Key<T>, &Key<T>);
+impl_for_strings!(&str, String, &String);
+// One implementation for reads, so that `get(KEY)` infers the type of its value.
+impl_for_keys! {
+    Key<T>: Read => T,
+    &Key<T>: Read => T,
+    Key<T>: Insert => T,
+    &Key<T>: Insert => T,
+    Key<T>: Insert => &T,
+    &Key<T>: Insert => &T,
+}
 
-impl Takes<&str> for Key<String> {
+impl AsKey<&str, Insert> for Key<String> {
     fn as_key(&self) -> &str {
         self.name
     }
 }
 
-impl Takes<&str> for &Key<String> {
+impl AsKey<&str, Insert> for &Key<String> {
     fn as_key(&self) -> &str {
         self.name
     }
@@ -179,7 +207,7 @@ pub(crate) fn is_valid(key: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn takes<V>(key: impl Takes<V>, _: V) -> usize {
+    fn inserts<V>(key: impl AsKey<V, Insert>, _: V) -> usize {
         key.as_key().len()
     }
 
@@ -189,22 +217,22 @@ mod tests {
 
     #[test]
     #[allow(clippy::needless_borrows_for_generic_args)] // the borrows are what is tested
-    fn strings_stand_for_any_type_and_keys_for_theirs() {
+    fn key_accepts_its_type_and_strings_any() {
         const NAME: Key<String> = Key::new("name");
         const AGE: Key<u8> = Key::new("age");
         let owned = "name".to_owned();
         assert_eq!(
-            takes("name", 1) + takes(&owned, "x") + takes(owned.clone(), [0]),
+            inserts("name", 1) + inserts(&owned, "x") + inserts(owned.clone(), [0]),
             12
         );
-        assert_eq!(takes(NAME, "borrowed") + takes(&NAME, "borrowed"), 8);
-        assert_eq!(takes(NAME, "owned".to_owned()) + takes(NAME, &owned), 8);
-        assert_eq!(takes(AGE, 7) + takes(AGE, &7) + takes(&AGE, 7), 9);
+        assert_eq!(inserts(NAME, "borrowed") + inserts(&NAME, "borrowed"), 8);
+        assert_eq!(inserts(NAME, "owned".to_owned()) + inserts(NAME, &owned), 8);
+        assert_eq!(inserts(AGE, 7) + inserts(AGE, &7) + inserts(&AGE, 7), 9);
         assert_eq!(reads::<u8>("age") + reads::<u8>(AGE) + reads(&AGE), 9);
     }
 
     #[test]
-    fn the_bounds_of_a_key() {
+    fn key_has_1_to_65535_bytes() {
         for (bytes, valid) in [(0, false), (1, true), (65_535, true), (65_536, false)] {
             let key = "k".repeat(bytes);
             assert_eq!(checked(&key).is_ok(), valid, "{bytes} bytes");
@@ -213,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_does_not_tell_the_name() {
+    fn key_debug_hides_the_name() {
         assert_eq!(format!("{:?}", Key::<u8>::new("secret")), "Key<u8>");
     }
 }

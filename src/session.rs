@@ -31,7 +31,7 @@ mod sequence_tests;
 mod tests;
 
 pub use crate::id::SessionId;
-pub use crate::key::{AsKey, Takes};
+pub use crate::key::{AsKey, Insert, Read};
 pub use crate::session::handle::Session;
 pub use crate::session::write_only::WriteOnlySession;
 pub use crate::store::user::{SessionInfo, UserSessions};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind};
-use crate::key::{AsKey, Takes};
+use crate::key::{AsKey, Insert};
 use crate::session::handle::Session;
 use crate::session::value::to_entry;
 use crate::store::changes::change_set::Changes;
@@ -89,7 +89,7 @@ impl Session {
     ///
     /// Fails with [`Serialize`](ErrorKind::Serialize) if the value has no JSON form or is nested
     /// deeper than 127 levels. Fails with [`InvalidKey`](ErrorKind::InvalidKey).
-    pub fn insert<V: Serialize>(&self, key: impl Takes<V>, value: V) -> Result<(), Error> {
+    pub fn insert<V: Serialize>(&self, key: impl AsKey<V, Insert>, value: V) -> Result<(), Error> {
         // Not under the lock: serializing a value runs the application's code.
         let entry = to_entry(&value);
         self.try_change(|state| state.set(key.as_key(), entry?))

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
-use crate::key::{AsKey, Takes};
+use crate::key::{AsKey, Insert};
 use crate::session::handle::Session;
 
 /// A write-only view of a request's session, which does not read the session.
@@ -51,7 +51,7 @@ impl WriteOnlySession {
     /// # Errors
     ///
     /// Fails with the errors of [`Session::insert`].
-    pub fn insert<V: Serialize>(&self, key: impl Takes<V>, value: V) -> Result<(), Error> {
+    pub fn insert<V: Serialize>(&self, key: impl AsKey<V, Insert>, value: V) -> Result<(), Error> {
         self.0.insert(key, value)
     }
 
