@@ -32,6 +32,38 @@ impl Session {
     /// assert_eq!(session.keys(), ["user", "visits"]);
     /// ```
     ///
+    /// A test can ask the session what a handler did: [`is_logged_in_as`](Self::is_logged_in_as),
+    /// [`was_id_cycled`](Self::was_id_cycled) and [`was_destroyed`](Self::was_destroyed). The
+    /// session knows no other sessions of the user, so
+    /// [`user_sessions`](Self::user_sessions) lists none, and a revocation ends none.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// async fn log_in(session: &Session, account: &str, password: &str) -> Result<bool, Error> {
+    ///     if password != "correct horse" {
+    ///         session.increment("failed logins", 1)?;
+    ///         return Ok(false);
+    ///     }
+    ///     session.log_in(account)?;
+    ///     session.remove("failed logins")?;
+    ///     session.insert("account", account)?;
+    ///     Ok(true)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Error> {
+    /// let session = Session::detached([("cart", 3)]);
+    /// assert!(!log_in(&session, "17", "guess").await?);
+    /// assert!(!session.is_logged_in_as("17") && !session.was_id_cycled());
+    ///
+    /// assert!(log_in(&session, "17", "correct horse").await?);
+    /// assert!(session.is_logged_in_as("17") && session.was_id_cycled());
+    /// assert_eq!(session.keys(), ["account", "cart"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Panics
     ///
     /// Panics if `values` serialize to anything else.

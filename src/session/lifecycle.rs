@@ -68,6 +68,53 @@ impl Session {
         self.try_change(|state| Ok(state.destroy())).map(drop)
     }
 
+    /// Returns whether this request has logged out with [`destroy`](Self::destroy).
+    ///
+    /// It stays `true` after a later change or login has begun a new session, and after a
+    /// [`save`](Self::save). It is for tests of handlers, with [`detached`](Self::detached).
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// fn log_out(session: &Session) -> Result<(), Error> {
+    ///     session.destroy()
+    /// }
+    ///
+    /// let session = Session::detached([("cart", 3)]);
+    /// log_out(&session)?;
+    /// assert!(session.was_destroyed());
+    /// # Ok::<_, Error>(())
+    /// ```
+    #[must_use]
+    pub fn was_destroyed(&self) -> bool {
+        self.with(|state| state.history.destroyed)
+    }
+
+    /// Returns whether this request has given the session a new id, with
+    /// [`cycle_id`](Self::cycle_id) or [`log_in`](Self::log_in).
+    ///
+    /// It is `true` before and after the new id is written. A later [`destroy`](Self::destroy) sets
+    /// it back to `false`, because that session has ended. Automatic cycling does not count. It is
+    /// for tests of handlers, with [`detached`](Self::detached).
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// fn become_admin(session: &Session) -> Result<(), Error> {
+    ///     session.cycle_id()?;
+    ///     session.insert("role", "admin")
+    /// }
+    ///
+    /// let session = Session::detached(());
+    /// become_admin(&session)?;
+    /// assert!(session.was_id_cycled());
+    /// # Ok::<_, Error>(())
+    /// ```
+    #[must_use]
+    pub fn was_id_cycled(&self) -> bool {
+        self.with(|state| state.history.cycled_id)
+    }
+
     /// Writes the changes now and not at the end of the request.
     ///
     /// It is for a side effect that must happen only if the session is stored. After it,

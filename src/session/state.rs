@@ -201,6 +201,16 @@ impl State {
         Ok(entry.map(Cow::into_owned))
     }
 
+    /// Returns all values that the session shows.
+    pub(super) fn shown(&self) -> Result<Data, Error> {
+        let keys = self.changes.keys(self.base()).into_iter();
+        let entries = keys.filter_map(|key| match self.current(&key) {
+            Ok(entry) => entry.map(|entry| Ok((key, entry.into_owned()))),
+            Err(error) => Some(Err(error)),
+        });
+        entries.collect()
+    }
+
     pub(super) fn set(&mut self, key: &str, entry: Entry) -> Result<(), Error> {
         let key = key::checked(key)?;
         let (base, changes) = self.base_and_changes();

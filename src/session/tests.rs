@@ -7,4 +7,5 @@ mod fake;
 mod lifecycle;
 mod login;
 mod saving;
+mod typed;
 mod values;

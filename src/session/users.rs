@@ -54,6 +54,30 @@ impl Session {
             .map(drop)
     }
 
+    /// Returns whether the session is bound to this user, or will be when it is written.
+    ///
+    /// It is `true` from [`log_in`](Self::log_in) until [`destroy`](Self::destroy) or the login of
+    /// another user, and in later requests with the session. It is `false` for an empty `user`.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// fn logged_in(session: &Session, account: &str) -> Result<(), Error> {
+    ///     session.log_in(account)
+    /// }
+    ///
+    /// let session = Session::detached(());
+    /// logged_in(&session, "17")?;
+    /// assert!(session.is_logged_in_as("17"));
+    /// assert!(!session.is_logged_in_as("18"));
+    /// # Ok::<_, Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_logged_in_as(&self, user: &str) -> bool {
+        let user = self.backend().pseudonym(user).ok();
+        self.with(|state| user.is_some() && state.user() == user.as_ref())
+    }
+
     /// Sets the label of this login in [`user_sessions`](Self::user_sessions), such as a device or
     /// an address.
     ///

@@ -20,10 +20,19 @@ pub(super) fn parse<T: DeserializeOwned>(entry: &Entry) -> Result<T, Error> {
 }
 
 pub(super) fn to_entry(value: &impl Serialize) -> Result<Entry, Error> {
-    let text = serde_json::to_string(value).map_err(|cause| {
+    readable(to_text(value)?)
+}
+
+/// Returns the JSON text of a value.
+pub(super) fn to_text(value: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|cause| {
         let reason = "a value has no JSON form";
         Error::json(ErrorKind::Serialize, reason, &cause)
-    })?;
+    })
+}
+
+/// Returns the entry of a JSON text, if the text is not nested too deeply to be read back.
+pub(super) fn readable(text: String) -> Result<Entry, Error> {
     // A text with at most that many opening brackets is no deeper either. Only others are parsed.
     let opened = text
         .bytes()

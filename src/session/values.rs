@@ -70,11 +70,62 @@ impl Session {
         }
     }
 
+    /// Returns the value stored under `key`, or stores the result of `f` and returns it.
+    ///
+    /// `f` runs only if the key is absent, and while the session is unlocked. If a clone of this
+    /// session inserts a value while `f` runs, that value is returned and the result of `f` is
+    /// dropped. Two concurrent requests may each insert their own value: the later write wins.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// fn theme(session: &Session) -> Result<String, Error> {
+    ///     session.get_or_insert_with("theme", || "light".to_owned())
+    /// }
+    ///
+    /// let session = Session::detached(());
+    /// assert_eq!(theme(&session)?, "light");
+    /// session.insert("theme", "dark")?;
+    /// assert_eq!(theme(&session)?, "dark");
+    /// # Ok::<_, Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Deserialize`](ErrorKind::Deserialize) if the stored value has another type, and
+    /// leaves it in place. Fails with [`Serialize`](ErrorKind::Serialize) if the result of `f` has
+    /// no JSON form or is nested deeper than 127 levels. Fails with
+    /// [`InvalidKey`](ErrorKind::InvalidKey).
+    pub fn get_or_insert_with<T: DeserializeOwned + Serialize>(
+        &self,
+        key: impl AsKey<T>,
+        f: impl FnOnce() -> T,
+    ) -> Result<T, Error> {
+        let key = key.as_key();
+        if let Some(value) = self.get(key)? {
+            return Ok(value);
+        }
+        self.check_open()?;
+        let value = f();
+        let entry = self.noted(to_entry(&value))?;
+        let stored = self.try_change(|state| {
+            let stored = state.entry(key)?;
+            if stored.is_none() {
+                state.set(key, entry)?;
+            }
+            Ok(stored)
+        })?;
+        Ok(self.parsed(stored.as_ref())?.unwrap_or(value))
+    }
+
     /// Stores a value under `key`.
     ///
-    /// A value equal to the stored one is not a change and costs no write. Values are stored as
-    /// serde_json writes them. A float that JSON cannot express, a `NaN` or an infinity, becomes
-    /// `null`.
+    /// Values are stored as serde_json writes them. A float that JSON cannot express, a `NaN` or an
+    /// infinity, becomes `null`.
+    ///
+    /// A value whose JSON text is equal to the stored one is not a change and costs no write. A
+    /// `HashMap` or a `HashSet` may be written although it is equal, because its order differs each
+    /// time. Use a `BTreeMap` or a `BTreeSet` instead.
     ///
     /// ```
     /// use lambda_sessions::{Error, Session};

@@ -17,6 +17,7 @@ pub(super) type Model = BTreeMap<&'static str, i64>;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     Insert(&'static str, i64),
+    GetOrInsert(&'static str, i64),
     Remove(&'static str),
     Increment(&'static str, i64),
     /// A function that changes each value.
@@ -39,6 +40,7 @@ impl Step {
         };
         let taken = match self {
             Self::Take(key) | Self::TakeOnce(key) => model.get(key).copied(),
+            Self::GetOrInsert(key, n) => model.get(key).copied().or(Some(n)),
             _ => None,
         };
         let given = self.apply(session, model)?;
@@ -54,6 +56,10 @@ impl Step {
             Self::Insert(key, n) => {
                 session.insert(key, n)?;
                 model.insert(key, n);
+            }
+            Self::GetOrInsert(key, n) => {
+                given = Some(session.get_or_insert_with(key, || n)?);
+                model.entry(key).or_insert(n);
             }
             Self::Remove(key) => {
                 session.remove(key)?;
@@ -138,7 +144,10 @@ pub(super) fn any_step(kinds: Kinds) -> impl Strategy<Value = Step> {
         2 => with_n().prop_map(|(key, n)| Step::Increment(key, n)),
         2 => with_n().prop_map(|(key, n)| Step::Double(key, n)),
         2 => with_n().prop_map(|(key, n)| Step::Raise(key, n)),
-        takes => key().prop_map(Step::Take),
+        2 * takes => prop_oneof![
+            key().prop_map(Step::Take),
+            with_n().prop_map(|(key, n)| Step::GetOrInsert(key, n)),
+        ],
         2 * takes => key().prop_map(Step::TakeOnce),
         2 => Just(Step::Clear),
         2 * ends => Just(Step::CycleId),

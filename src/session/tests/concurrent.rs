@@ -1,5 +1,8 @@
 //! Increments, updates and values that only one request may take.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
 use serde_json::json;
 
 use crate::error::{Error, ErrorKind};
@@ -95,4 +98,71 @@ fn update_that_always_changes_its_key_fails() {
         })
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
+}
+
+/// A function that changes its own key each time it runs has no result.
+#[tokio::test]
+async fn update_that_never_settles_fails_after_a_save() {
+    let fake = Fake::holding(&[("n", "1")])
+        .replying([Reply::After("n", "10")])
+        .meanwhile(|session| {
+            let inside = session.clone();
+            let grow = move |n: &mut i64| {
+                *n += 1;
+                // It runs once for the update itself, and then adds to its own functions.
+                if *n > 10 {
+                    inside.increment("n", 1).unwrap();
+                }
+            };
+            session.update("n", grow).unwrap();
+        });
+    let (session, _) = fake.session().await;
+    session.increment("n", 1).unwrap();
+    session.save().await.unwrap();
+    let error = session.get::<i64>("n").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn update_reruns_only_for_its_own_key() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let fake = Fake::holding(&[("n", "1"), ("m", "1")])
+        .replying([Reply::After("m", "10")])
+        .meanwhile(move |session| {
+            let count = move |n: &mut i64| {
+                counted.fetch_add(1, Ordering::SeqCst);
+                *n += 1;
+            };
+            session.update("n", count).unwrap();
+        });
+    let (session, _) = fake.session().await;
+    session.increment("n", 1).unwrap();
+    session.save().await.unwrap();
+    assert_eq!(contents(&session), json!({ "m": 10, "n": 3 }));
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
+/// The session shows the previous data while a function runs again, and each function once.
+#[tokio::test]
+async fn update_rerun_sees_the_previous_data() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&seen);
+    let fake = Fake::holding(&[("n", "1")])
+        .replying([Reply::After("n", "10")])
+        .meanwhile(move |session| {
+            let inside = session.clone();
+            let look = move |n: &mut i64| {
+                noted.lock().unwrap().push((*n, inside.get("n").unwrap()));
+                *n += 5;
+            };
+            session.update("n", look).unwrap();
+        });
+    let (session, _) = fake.session().await;
+    session.increment("n", 1).unwrap();
+    session.save().await.unwrap();
+    assert_eq!(session.get("n").unwrap(), Some(16));
+    // The first run is that of the update, on the value that is being written.
+    let expected = [(2, Some(2)), (11, Some(7))];
+    assert_eq!(*seen.lock().unwrap(), expected);
 }

@@ -258,3 +258,77 @@ fn get_of_a_value_without_json_fails() {
     assert_eq!(session.keys(), ["bad", "good", "opaque"]);
     assert_eq!(at_the_end(&session), (Outcome::Keep, String::new()));
 }
+
+#[test]
+fn get_or_insert_with_inserts_only_if_absent() {
+    const THEME: Key<String> = Key::new("theme");
+    let session = Session::detached(json!({ "n": 1, "null": null }));
+    let theme = session.get_or_insert_with(THEME, || "light".to_owned());
+    assert_eq!(theme.unwrap(), "light");
+    let theme = session.get_or_insert_with(THEME, || unreachable!());
+    assert_eq!(theme.unwrap(), "light");
+    let null = session.get_or_insert_with("null", || Some(1));
+    assert_eq!(null.unwrap(), None, "a `null` is a value");
+    assert_eq!(session.get_or_insert_with("n", || 2).unwrap(), 1);
+    let expected = json!({ "n": 1, "null": null, "theme": "light" });
+    assert_eq!(contents(&session), expected);
+}
+
+#[test]
+fn get_or_insert_with_keeps_a_racing_value() {
+    let session = Session::detached(());
+    let racing = session.get_or_insert_with("n", || {
+        // The session is unlocked here.
+        session.insert("n", 1).unwrap();
+        2
+    });
+    assert_eq!(racing.unwrap(), 1);
+    assert_eq!(session.get("n").unwrap(), Some(1));
+    let racing = session.get_or_insert_with("other", || {
+        session.insert("other", "text").unwrap();
+        2
+    });
+    assert_eq!(racing.unwrap_err().kind(), ErrorKind::Deserialize);
+    assert_eq!(contents(&session), json!({ "n": 1, "other": "text" }));
+}
+
+#[test]
+fn get_or_insert_with_of_threads_returns_one_value() {
+    let session = Session::detached(());
+    let barrier = std::sync::Barrier::new(8);
+    let got: Vec<usize> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|n| {
+                let (session, barrier) = (&session, &barrier);
+                scope.spawn(move || {
+                    let get = session.get_or_insert_with("n", || {
+                        barrier.wait();
+                        n
+                    });
+                    get.unwrap()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|it| it.join().unwrap()).collect()
+    });
+    let stored: usize = session.get("n").unwrap().unwrap();
+    assert_eq!(got, [stored; 8]);
+}
+
+#[test]
+fn get_or_insert_with_fails_without_a_change() {
+    let session = Session::detached(json!({ "text": "a" }));
+    let failed = session.get_or_insert_with::<u8>("text", || unreachable!());
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::Deserialize);
+    let failed = session.get_or_insert_with::<u8>("", || unreachable!());
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::InvalidKey);
+    let failed = session.get_or_insert_with("deep", || nested(128));
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::Serialize);
+    assert_eq!(session.failure().map(|error| error.kind()), None, "dropped");
+    session.close();
+    let failed = session.get_or_insert_with::<u8>("late", || unreachable!());
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::Misconfigured);
+    let text = session.get_or_insert_with::<String>("text", || unreachable!());
+    assert_eq!(text.unwrap(), "a", "nothing is to be written");
+    assert_eq!(contents(&session), json!({ "text": "a" }));
+}
