@@ -36,7 +36,7 @@ impl State {
     /// Returns the automatic maintenance that is due.
     fn maintenance(&self, now: Timestamp, rules: &Expiry, reissue: bool) -> Maintenance {
         let (created, ttl) = (self.record.created(), self.record.ttl());
-        // The session of a user ends with its binding, so that nobody has to look for it later.
+        // The session of a user ends with its binding, so that a later revocation need not find it.
         let end = self.record.binding().map(Binding::ends);
         let touch = rules.touch_due(created, ttl, now).or_else(|| {
             // The client is to get its cookie again, so this request must learn that the id is

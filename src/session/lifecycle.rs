@@ -155,7 +155,7 @@ impl Session {
     /// - [`Serialize`](ErrorKind::Serialize): the sum of an increment does not fit in an `i64`.
     ///
     /// With [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), the changes may have been written, and
-    /// the session is sealed.
+    /// every later change and save fails with the same error.
     pub async fn save(&self) -> Result<(), Error> {
         self.check_open()?;
         self.backend().save(self).await

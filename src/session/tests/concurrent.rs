@@ -53,7 +53,6 @@ async fn take_once_then_insert_keeps_the_guard() {
     pending.failed(Error::new(ErrorKind::Unavailable, "only asked"));
 }
 
-/// Its functions, and those that parse and serialize its values.
 #[tokio::test]
 async fn update_may_use_the_session() {
     let (session, _) = Fake::holding(&[("n", "1")]).session().await;
@@ -68,12 +67,12 @@ async fn update_may_use_the_session() {
     assert_eq!(contents(&session), json!({ "n": 2, "seen": 2 }));
 }
 
-/// The function runs again on the value that another request has written, without the lock.
+/// The function runs again on the value that another request has written.
 #[tokio::test]
 async fn update_runs_again_without_the_lock() {
     let fake = Fake::holding(&[("n", "1")])
         .replying([Reply::After("n", "10")])
-        .meanwhile(|session| {
+        .during_save(|session| {
             let inside = session.clone();
             let add = move |n: &mut i64| {
                 assert!(inside.contains("n"));
@@ -100,16 +99,16 @@ fn update_that_always_changes_its_key_fails() {
     assert_eq!(error.kind(), ErrorKind::Conflict);
 }
 
-/// A function that changes its own key each time it runs has no result.
+/// The result of a function that changes its own key in each run is an error.
 #[tokio::test]
 async fn update_that_never_settles_fails_after_a_save() {
     let fake = Fake::holding(&[("n", "1")])
         .replying([Reply::After("n", "10")])
-        .meanwhile(|session| {
+        .during_save(|session| {
             let inside = session.clone();
             let grow = move |n: &mut i64| {
                 *n += 1;
-                // It runs once for the update itself, and then adds to its own functions.
+                // The first run is that of the update itself. Each later run adds a function.
                 if *n > 10 {
                     inside.increment("n", 1).unwrap();
                 }
@@ -129,7 +128,7 @@ async fn update_reruns_only_for_its_own_key() {
     let counted = Arc::clone(&runs);
     let fake = Fake::holding(&[("n", "1"), ("m", "1")])
         .replying([Reply::After("m", "10")])
-        .meanwhile(move |session| {
+        .during_save(move |session| {
             let count = move |n: &mut i64| {
                 counted.fetch_add(1, Ordering::SeqCst);
                 *n += 1;
@@ -143,14 +142,14 @@ async fn update_reruns_only_for_its_own_key() {
     assert_eq!(runs.load(Ordering::SeqCst), 1);
 }
 
-/// The session shows the previous data while a function runs again, and each function once.
+/// The session shows the previous data while a function runs again.
 #[tokio::test]
 async fn update_rerun_sees_the_previous_data() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&seen);
     let fake = Fake::holding(&[("n", "1")])
         .replying([Reply::After("n", "10")])
-        .meanwhile(move |session| {
+        .during_save(move |session| {
             let inside = session.clone();
             let look = move |n: &mut i64| {
                 noted.lock().unwrap().push((*n, inside.get("n").unwrap()));
@@ -162,7 +161,7 @@ async fn update_rerun_sees_the_previous_data() {
     session.increment("n", 1).unwrap();
     session.save().await.unwrap();
     assert_eq!(session.get("n").unwrap(), Some(16));
-    // The first run is that of the update, on the value that is being written.
+    // The first run is that of the update itself, on the value that is being written.
     let expected = [(2, Some(2)), (11, Some(7))];
     assert_eq!(*seen.lock().unwrap(), expected);
 }

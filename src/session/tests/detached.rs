@@ -68,8 +68,8 @@ async fn detached_session_saves_in_memory() {
     assert_eq!(session.id(), None);
 }
 
-/// The answers of a session: logged in as ada, as grace, id cycled, destroyed.
-fn answers(session: &Session) -> [bool; 4] {
+/// Returns what a session tells: logged in as ada, as grace, id cycled, destroyed.
+fn told(session: &Session) -> [bool; 4] {
     [
         session.is_logged_in_as("ada"),
         session.is_logged_in_as("grace"),
@@ -104,7 +104,7 @@ async fn detached_session_tells_what_a_handler_did() {
         (&[ada, destroy, grace], [false, true, true, true]),
     ];
     for (n, (steps, expected)) in rows.iter().enumerate() {
-        // The answers are the same whether the session is never saved, saved at the end, or saved
+        // The result is the same whether the session is never saved, saved at the end, or saved
         // after each step.
         for save_after_each in [false, true] {
             for values in [json!({ "a": 1 }), json!({})] {
@@ -115,11 +115,11 @@ async fn detached_session_tells_what_a_handler_did() {
                         session.save().await.unwrap();
                     }
                 }
-                assert_eq!(answers(&session), *expected, "row {n}");
+                assert_eq!(told(&session), *expected, "row {n}");
                 session.save().await.unwrap();
-                assert_eq!(answers(&session), *expected, "row {n}, saved");
+                assert_eq!(told(&session), *expected, "row {n}, saved");
                 let clone = session.clone();
-                assert_eq!(answers(&clone), *expected, "row {n}, a clone");
+                assert_eq!(told(&clone), *expected, "row {n}, a clone");
             }
         }
     }
@@ -167,5 +167,5 @@ fn detached_session_answers_after_its_end() {
     let session = Session::detached(());
     session.log_in("ada").unwrap();
     session.close();
-    assert_eq!(answers(&session), [true, false, true, false]);
+    assert_eq!(told(&session), [true, false, true, false]);
 }

@@ -1,4 +1,4 @@
-//! Saves that fail: nothing of what was requested is lost.
+//! Saves that fail: every change and every request stays pending.
 
 use std::time::Duration;
 
@@ -30,11 +30,11 @@ async fn failed_save_keeps_its_changes_pending() {
     }
 }
 
-/// Two sums that have no sum of their own, but one with what is stored.
+/// The sum of two increments may overflow although the sum with the stored value does not.
 #[tokio::test]
 async fn failed_save_keeps_sums_beyond_an_i64() {
     let fake = Fake::holding(&[("n", "-5")]).replying([FAILS]);
-    let fake = fake.meanwhile(|session| {
+    let fake = fake.during_save(|session| {
         assert_eq!(session.increment("n", 3).unwrap(), i64::MAX - 2);
     });
     let (session, fake) = fake.session().await;
@@ -46,11 +46,11 @@ async fn failed_save_keeps_sums_beyond_an_i64() {
     assert_eq!(fake.sent().len(), 2);
 }
 
-/// A value that was put during a save is put, also if it is the one that the save would have made.
+/// A value inserted during a save stays a set, even if it equals the result of the save.
 #[tokio::test]
 async fn failed_save_keeps_a_value_inserted_during_it() {
     let fake = Fake::holding(&[("n", "0")]).replying([FAILS, Reply::After("n", "10")]);
-    let fake = fake.meanwhile(|session| session.insert("n", 1).unwrap());
+    let fake = fake.during_save(|session| session.insert("n", 1).unwrap());
     let (session, fake) = fake.session().await;
     session.increment("n", 1).unwrap();
     session.save().await.unwrap_err();
@@ -63,7 +63,7 @@ async fn failed_save_keeps_a_value_inserted_during_it() {
 async fn failed_save_of_a_logout_keeps_the_logout() {
     let (session, fake) = session_of("ada", &[("a", "1")]).await;
     fake.replies.lock().unwrap().push_back(FAILS);
-    *fake.meanwhile.lock().unwrap() = Some(Box::new(|session| {
+    *fake.during.lock().unwrap() = Some(Box::new(|session| {
         session.log_in("grace").unwrap();
         session.insert("b", 2).unwrap();
     }));
@@ -77,8 +77,8 @@ async fn failed_save_of_a_logout_keeps_the_logout() {
     pending.failed(Error::new(ErrorKind::Unavailable, "only asked"));
 }
 
-/// A value that was taken once before a save that failed is still to be taken once, whatever was done
-/// during the save. One that this request itself has put can have been taken by no other.
+/// A value that was taken once before a failed save stays guarded, whatever happened during the save.
+/// A value that this request has inserted needs no guard, because no other request can take it.
 #[tokio::test]
 async fn failed_save_keeps_the_guards() {
     type Step = fn(&Session);
@@ -96,7 +96,7 @@ async fn failed_save_keeps_the_guards() {
             &["n=1"],
         ),
         (
-            "a value that was counted up",
+            "a value that was incremented",
             |session| assert_eq!(session.increment("n", 1).unwrap(), 2),
             |session| assert_eq!(session.take_once("n").unwrap(), Some(2)),
             &["n=1"],
@@ -114,7 +114,7 @@ async fn failed_save_keeps_the_guards() {
     for (what, before, during, taken) in steps {
         let (session, fake) = session_of("ada", &[("n", "1")]).await;
         fake.replies.lock().unwrap().push_back(FAILS);
-        *fake.meanwhile.lock().unwrap() = Some(Box::new(during));
+        *fake.during.lock().unwrap() = Some(Box::new(during));
         session.insert("a", 1).unwrap();
         before(&session);
         session.save().await.unwrap_err();
@@ -127,7 +127,7 @@ async fn failed_save_keeps_the_guards() {
     }
 }
 
-/// Uses its session when it is dropped.
+/// A value that uses its session when it is dropped.
 struct UsesSession(Session);
 
 impl Drop for UsesSession {
@@ -136,7 +136,7 @@ impl Drop for UsesSession {
     }
 }
 
-/// A function that adds to a number, and uses its session when it is dropped.
+/// Returns a function that adds to a number, and uses its session when it is dropped.
 fn held(session: &Session, by: i64) -> impl Fn(&mut i64) + Send + Sync + 'static {
     let held = UsesSession(session.clone());
     move |n| {
@@ -145,8 +145,7 @@ fn held(session: &Session, by: i64) -> impl Fn(&mut i64) + Send + Sync + 'static
     }
 }
 
-/// Changes that are put together after a save has failed drop no function of an application while
-/// the session is locked.
+/// Folding the changes after a failed save drops no function of an application under the lock.
 #[test]
 fn failed_save_drops_updates_without_the_lock() {
     type Step = fn(&Session);
@@ -157,12 +156,12 @@ fn failed_save_drops_updates_without_the_lock() {
             |session| session.destroy().unwrap(),
         ),
         (
-            "an update of what the save sets",
+            "an update of a value that the save sets",
             |session| session.insert("n", 5).unwrap(),
             |session| session.update("n", held(session, 1)).unwrap(),
         ),
         (
-            "one that changes nothing of it",
+            "one without an effect on it",
             |session| session.insert("n", 5).unwrap(),
             |session| session.update("n", held(session, 0)).unwrap(),
         ),
@@ -177,7 +176,7 @@ fn failed_save_drops_updates_without_the_lock() {
             |session| session.clear().unwrap(),
         ),
         (
-            "one that changes nothing, and a clear",
+            "one without an effect, and a clear",
             |session| session.update("n", held(session, 0)).unwrap(),
             |session| session.clear().unwrap(),
         ),
@@ -186,7 +185,7 @@ fn failed_save_drops_updates_without_the_lock() {
         let (ended, end) = std::sync::mpsc::channel();
         let run = async move {
             let fake = Fake::holding(&[("n", "1")]).replying([FAILS]);
-            let (session, _) = fake.meanwhile(during).session().await;
+            let (session, _) = fake.during_save(during).session().await;
             session.insert("a", 1).unwrap();
             before(&session);
             session.save().await.unwrap_err();
@@ -197,7 +196,7 @@ fn failed_save_drops_updates_without_the_lock() {
             let runtime = tokio::runtime::Builder::new_current_thread().build();
             runtime.unwrap().block_on(run);
         });
-        // A lock that is taken twice would wait for ever.
+        // Locking twice would block forever.
         let end = end.recv_timeout(Duration::from_secs(5));
         assert!(end.is_ok(), "{what}");
     }

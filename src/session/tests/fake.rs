@@ -64,14 +64,14 @@ pub(super) fn shown(changes: &Changes) -> String {
         .join(" ")
 }
 
-pub(super) type Meanwhile = Box<dyn FnOnce(&Session) + Send>;
+pub(super) type During = Box<dyn FnOnce(&Session) + Send>;
 
 /// A backend with one record and scripted replies.
 #[derive(Default)]
 pub(super) struct Fake {
     pub(super) found: Option<Record>,
     pub(super) replies: Mutex<VecDeque<Reply>>,
-    pub(super) meanwhile: Mutex<Option<Meanwhile>>,
+    pub(super) during: Mutex<Option<During>>,
     /// The outcome and the changes of each write.
     sent: Mutex<Vec<String>>,
 }
@@ -109,12 +109,14 @@ impl Backend for Fake {
             let pending = session.take_pending(Scope::Save, NOW, &rules())?;
             let sent = format!("{:?} {}", pending.outcome, shown(&pending.changes));
             self.sent.lock().unwrap().push(sent);
-            if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
-                meanwhile(session);
+            if let Some(during) = self.during.lock().unwrap().take() {
+                during(session);
             }
             let reply = self.replies.lock().unwrap().pop_front();
             let other = match reply {
-                Some(Reply::Fail(kind)) => return Err(pending.failed(Error::new(kind, "told to"))),
+                Some(Reply::Fail(kind)) => {
+                    return Err(pending.failed(Error::new(kind, "scripted to fail")));
+                }
                 Some(Reply::Never) => std::future::pending().await,
                 Some(Reply::After(key, text)) => Some((key, text)),
                 None => None,
@@ -156,8 +158,8 @@ impl Fake {
         self
     }
 
-    pub(super) fn meanwhile(self, f: impl FnOnce(&Session) + Send + 'static) -> Self {
-        *self.meanwhile.lock().unwrap() = Some(Box::new(f));
+    pub(super) fn during_save(self, f: impl FnOnce(&Session) + Send + 'static) -> Self {
+        *self.during.lock().unwrap() = Some(Box::new(f));
         self
     }
 
@@ -222,5 +224,5 @@ pub(super) fn unread_session(id: SessionId) -> Session {
     Session::new(Ids::One(id).into(), Arc::new(Fake::default()))
 }
 
-/// A write fails, and it is known that nothing was written.
+/// The reply of a write that certainly wrote nothing.
 pub(super) const FAILS: Reply = Reply::Fail(ErrorKind::Unavailable);

@@ -165,7 +165,7 @@ fn write_only_session_is_written_unread() {
     unread.insert("a", 1).unwrap();
     unread.increment("n", 2).unwrap();
     unread.remove("absent").unwrap();
-    assert_eq!(session.id(), None, "nobody knows whether it lives");
+    assert_eq!(session.id(), None, "it is not known to be stored");
     let expected = (Outcome::Update(None), "a=1 absent- n+2".to_owned());
     assert_eq!(at_the_end(&session), expected);
 

@@ -18,7 +18,7 @@ async fn login_of_another_user_empties_the_session() {
         (Outcome::Replace, "after=2".to_owned())
     );
 
-    // Also where the first of them has logged in with this very request.
+    // The same if the first user has logged in with this request.
     let (session, _) = Fake::holding(&[("a", "1")]).session().await;
     session.log_in("ada").unwrap();
     session.insert("before", 1).unwrap();
@@ -76,6 +76,6 @@ async fn label_is_a_change_without_a_new_id() {
     assert_eq!(
         at_the_end(&session),
         (Outcome::Keep, String::new()),
-        "nobody's"
+        "bound to no user"
     );
 }

@@ -19,7 +19,7 @@ async fn save_shows_the_committed_values() {
     session.remove("a").unwrap();
     assert_eq!(session.get("n").unwrap(), Some(7));
     session.save().await.unwrap();
-    assert!(!session.is_new(), "it was there before");
+    assert!(!session.is_new(), "it was stored before");
     assert_eq!(contents(&session), json!({ "n": 102, "b": 2 }));
     assert_eq!(fake.sent(), ["Update(None) a- b=2 n+2"]);
     assert_eq!(at_the_end(&session), (Outcome::Keep, String::new()));
@@ -37,7 +37,7 @@ async fn save_without_changes_writes_nothing() {
 #[tokio::test]
 async fn save_keeps_changes_made_during_it() {
     let during = |session: &Session| {
-        // What is being written shows as if it were.
+        // The session shows the data that is being written as if it were stored.
         assert_eq!(contents(session), json!({ "n": 6, "a": 1 }));
         assert_eq!(session.increment("n", 10).unwrap(), 16);
         session.remove("a").unwrap();
@@ -45,7 +45,7 @@ async fn save_keeps_changes_made_during_it() {
     };
     let all = json!({ "n": 16, "b": 2 });
 
-    let fake = Fake::holding(&[("n", "5")]).meanwhile(during);
+    let fake = Fake::holding(&[("n", "5")]).during_save(during);
     let (session, _) = fake.session().await;
     session.increment("n", 1).unwrap();
     session.insert("a", 1).unwrap();
@@ -54,7 +54,7 @@ async fn save_keeps_changes_made_during_it() {
     let expected = (Outcome::Update(None), "a- b=2 n+10".to_owned());
     assert_eq!(at_the_end(&session), expected);
 
-    let fake = Fake::holding(&[("n", "5")]).meanwhile(during);
+    let fake = Fake::holding(&[("n", "5")]).during_save(during);
     let fake = fake.replying([Reply::Fail(ErrorKind::Unavailable)]);
     let (session, _) = fake.session().await;
     session.increment("n", 1).unwrap();
@@ -68,7 +68,7 @@ async fn save_keeps_changes_made_during_it() {
 #[tokio::test]
 async fn logout_during_a_save_outlives_its_failure() {
     let fake = Fake::holding(&[("n", "5")])
-        .meanwhile(|session| session.destroy().unwrap())
+        .during_save(|session| session.destroy().unwrap())
         .replying([Reply::Fail(ErrorKind::Unavailable)]);
     let (session, _) = fake.session().await;
     session.insert("a", 1).unwrap();
@@ -84,7 +84,7 @@ async fn login_during_the_save_of_another_starts_empty() {
     for reply in [None, Some(FAILS)] {
         let fails = reply.is_some();
         let fake = Fake::holding(&[("a", "1")]).replying(reply);
-        let fake = fake.meanwhile(|session| {
+        let fake = fake.during_save(|session| {
             session.log_in("grace").unwrap();
             assert!(session.is_empty());
             assert_eq!(session.get::<String>("secret").unwrap(), None);
@@ -107,10 +107,10 @@ async fn login_during_the_save_of_another_starts_empty() {
     }
 }
 
-/// A value that is put after a logout is put, also if the session that goes has it.
+/// A value inserted after a logout is a change, even if the session that ends has the same value.
 #[tokio::test]
 async fn logout_during_a_save_keeps_later_values() {
-    let fake = Fake::holding(&[("theme", "1")]).meanwhile(|session| {
+    let fake = Fake::holding(&[("theme", "1")]).during_save(|session| {
         session.destroy().unwrap();
         session.insert("theme", 1).unwrap();
     });
@@ -132,7 +132,11 @@ async fn save_with_unknown_outcome_refuses_changes() {
         let error = session.save().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
     }
-    assert_eq!(fake.sent().len(), 1, "a sealed session sends nothing");
+    assert_eq!(
+        fake.sent().len(),
+        1,
+        "nothing is sent after an ambiguous write"
+    );
     let error = session.insert("a", 1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
     assert!(session.unknown_outcome().is_some());

@@ -166,7 +166,7 @@ fn insert_accepts_127_levels() {
         assert_eq!(error.kind(), ErrorKind::Serialize, "{depth}");
     }
     assert_eq!(session.get("deep").unwrap(), Some(nested(127)));
-    // Many brackets are not many levels.
+    // A wide value is not a deep one.
     let wide = vec![nested(2); 200];
     session.insert("wide", &wide).unwrap();
     assert_eq!(session.get("wide").unwrap(), Some(wide));
@@ -177,13 +177,13 @@ fn insert_accepts_127_levels() {
 fn debug_shows_no_secret() {
     let session = Session::detached(json!({ "secret-key": "secret-value" }));
     session.insert("secret-new", "secret-too").unwrap();
-    let presented = unread_session(id("A"));
-    let unread = WriteOnlySession(presented.clone());
-    let told = format!("{session:?} {session:#?} {presented:?} {unread:?}");
-    assert!(!told.contains("secret"), "{told}");
-    assert!(!told.contains(id("A").expose()), "{told}");
-    assert!(!told.contains(id("A").storage_key().as_str()), "{told}");
-    assert!(told.contains(id("A").fingerprint()), "{told}");
+    let other = unread_session(id("A"));
+    let unread = WriteOnlySession(other.clone());
+    let shown = format!("{session:?} {session:#?} {other:?} {unread:?}");
+    assert!(!shown.contains("secret"), "{shown}");
+    assert!(!shown.contains(id("A").expose()), "{shown}");
+    assert!(!shown.contains(id("A").storage_key().as_str()), "{shown}");
+    assert!(shown.contains(id("A").fingerprint()), "{shown}");
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn get_or_insert_with_keeps_a_racing_value() {
 }
 
 #[test]
-fn get_or_insert_with_of_threads_returns_one_value() {
+fn get_or_insert_with_in_threads_gives_one_value() {
     let session = Session::detached(());
     let barrier = std::sync::Barrier::new(8);
     let got: Vec<usize> = std::thread::scope(|scope| {

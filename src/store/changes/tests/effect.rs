@@ -64,7 +64,7 @@ fn update_runs_once_for_the_read_value() {
     };
     assert_eq!((of(&base), of(&base)), ("[1]".to_owned(), "[1]".to_owned()));
     assert_eq!(runs.load(std::sync::atomic::Ordering::SeqCst), 1);
-    // Another request was faster.
+    // Another request has stored another value.
     assert_eq!(of(&data(&[("k", "2")])), "[2]");
     assert!(runs.load(std::sync::atomic::Ordering::SeqCst) > 1);
     assert_eq!(of(&data(&[])), "[]");
@@ -90,7 +90,7 @@ fn changes_are_in_data_only_if_certain() {
         unread(&[set_a, Step::Remove("b")]),
         unread(&[Step::Add("a", 1)]),
         unread(&[Step::Wrap("a")]),
-        // Something else is there too, that is not of this clear.
+        // A clear leaves no other key.
         clear(&[set_a]),
         clear(&[]),
         clear(&[set_a, Step::Set("b", "3")]),

@@ -32,7 +32,7 @@ fn equal_text_is_no_change() {
         (r#"{"a":1,"b":2}"#, r#"{"a":1,"c":2}"#, false),
         (r#"{"a":1}"#, r#"{"a":1,"b":2}"#, false),
         ("\"1\"", "1", false),
-        // Integers of 128 bits, which are one f64.
+        // Integers that are one `f64`.
         ("18446744073709551616", "18446744073709551617", false),
         ("-9223372036854775809", "-9223372036854775810", false),
         (
@@ -44,7 +44,7 @@ fn equal_text_is_no_change() {
         ("1e308", "1e308", true),
         ("\"a\"", "\"b\"", false),
         ("true", "null", false),
-        // What does not parse equals itself only.
+        // A text that is not JSON.
         ("not json", "not json", true),
         ("not json", "nor this", false),
     ];

@@ -11,7 +11,7 @@ fn fold_of_one_key_gives_one_change() {
     use Step::{Add, Remove, Set};
     let with = data(&[("n", "5"), ("other", "1")]);
     let without = data(&[("other", "1")]);
-    // The steps, and what they come to on a session with the key, without it, and unread.
+    // The steps, and their changes in a session with the key, without it, and unread.
     let rows: &[(&[Step<'_>], [&str; 3])] = &[
         (&[], ["", "", ""]),
         (&[Set("n", "6")], ["n=6", "n=6", "n=6"]),
@@ -64,20 +64,20 @@ fn fold_of_an_update_with_other_changes() {
         (&[Wrap("n"), Set("n", "1")], "n=1", "1"),
         (&[Wrap("n"), Remove("n"), Add("n", 1)], "n=1", "1"),
     ];
-    for (steps, come_to, value) in rows {
+    for (steps, expected, value) in rows {
         let changes = folded(Some(&with), steps);
-        assert_eq!(shown(&changes), *come_to, "{steps:?}");
+        assert_eq!(shown(&changes), *expected, "{steps:?}");
         let after = changes.apply(&with).unwrap();
         assert_eq!(after.get("n"), Some(&Entry::from_json(*value)), "{steps:?}");
     }
-    // A list cannot be counted up, and is not.
+    // A list cannot be incremented.
     let mut changes = folded(Some(&with), &[Wrap("n")]);
     let error = changes.add(Some(&with), "n", 1).unwrap_err();
     assert_eq!(
         (error.kind(), shown(&changes).as_str()),
         (ErrorKind::Deserialize, "n*1")
     );
-    // On what another request has put there since, it is made of that.
+    // The function is applied to the value that another request has stored.
     let after = changes.apply(&data(&[("n", "6")])).unwrap();
     assert_eq!(after.get("n"), Some(&Entry::from_json("[6]")));
 }
@@ -91,7 +91,7 @@ fn fold_after_a_clear_gives_sets() {
         (&[Clear, Clear], "clear"),
         (&[Clear, Remove("n")], "clear"),
         (&[Clear, Set("n", "6")], "clear n=6"),
-        // What was there is gone, so an equal value is not there either.
+        // The clear has removed the stored value, so an equal one is a change.
         (&[Clear, Set("n", "5")], "clear n=5"),
         (&[Clear, Add("n", 2)], "clear n=2"),
         (&[Clear, Add("n", 0)], "clear n=0"),

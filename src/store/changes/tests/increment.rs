@@ -27,13 +27,13 @@ fn increment_of_other_values_fails() {
         }
         assert!(changes.is_empty(), "{text}");
 
-        // The same on a value that was set by this request, where nothing was read.
+        // The same for a value that this request has set without a read.
         changes.set(None, "k", Entry::from_json(text));
         let error = changes.add(None, "k", 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Deserialize, "{text}");
         assert_eq!(shown(&changes), format!("k={text}"));
 
-        // Unread, only the store can tell.
+        // Without a read, only the store finds the value.
         let mut unread = Changes::default();
         assert_eq!(unread.add(None, "k", 1).unwrap(), None);
         let error = unread.apply(&base).unwrap_err();
@@ -57,7 +57,7 @@ fn increment_beyond_an_i64_fails() {
         assert_eq!(error.kind(), ErrorKind::Serialize, "{there} + {by}");
         assert!(changes.is_empty());
 
-        // On a value that this request set.
+        // The same for a value that this request has set.
         changes.set(None, "k", Entry::from_json(there));
         let error = changes.add(None, "k", by).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Serialize, "{there} + {by}");

@@ -86,6 +86,12 @@ fn holds_only_sets_after_a_clear(changes: &Changes) -> bool {
     !changes.is_cleared() || changes.iter().all(set)
 }
 
+/// Returns whether every value after the changes is known without running a function.
+fn has_all_forecasts(changes: &Changes, base: &Data) -> bool {
+    let next = changes.next_without_forecast(base, &BTreeMap::new());
+    next.is_none() && KEYS.iter().all(|key| changes.current(base, key).is_ok())
+}
+
 proptest! {
     #[test]
     fn fold_has_the_effect_of_the_steps(base in any_base(), steps in any_steps(true)) {
@@ -93,6 +99,7 @@ proptest! {
         let after = changes.apply(&base).unwrap();
         prop_assert_eq!(after, done_at_once(&base, &steps));
         prop_assert!(holds_only_sets_after_a_clear(&changes));
+        prop_assert!(has_all_forecasts(&changes, &base));
     }
 
     #[test]
@@ -165,8 +172,8 @@ proptest! {
                 };
                 changes.iter().filter(is_sum).count()
             };
-            // One that is new counts with 20 bytes; one that was there as it was, and here it can
-            // grow by a sign and a digit.
+            // A sum of an absent key counts 20 bytes. Another sum counts its previous size, and can
+            // grow by a sign and a digit here.
             let size = changes.size_after(&base);
             prop_assert!(size + 2 * sums(false) >= after.size());
             prop_assert!(size <= after.size() + 20 * sums(true) + 2 * sums(false));
@@ -185,6 +192,7 @@ proptest! {
         let after = later.apply(&between).unwrap();
         let both = earlier.followed_by(later, &base);
         prop_assert!(holds_only_sets_after_a_clear(&both), "{}", shown(&both));
+        prop_assert!(has_all_forecasts(&both, &base), "{}", shown(&both));
         prop_assert_eq!(both.apply(&base).unwrap(), after);
     }
 
