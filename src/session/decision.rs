@@ -154,7 +154,8 @@ pub(crate) fn decide(origin: Origin, intent: Intent, due: Maintenance) -> Result
 }
 
 /// The message of an error of a request whose session got a new id from another request.
-pub(crate) const CYCLED: &str = "another request cycled the session's id";
+pub(crate) const CYCLED: &str =
+    "another request cycled the session's id: send the request again with the new id";
 
 /// Returns the error of a write that found no session to write to.
 pub(crate) fn gone(reason: &'static str) -> Error {
