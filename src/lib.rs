@@ -333,6 +333,7 @@ mod key;
 pub mod layer;
 #[cfg(test)]
 mod leaks;
+mod on_error;
 mod pipeline;
 mod request;
 mod service;
@@ -348,7 +349,7 @@ pub use ::cookie::SameSite;
 pub use crate::error::{Error, ErrorKind};
 pub use crate::events::run;
 pub use crate::key::Key;
-pub use crate::layer::SessionLayer;
+pub use crate::layer::session_layer::SessionLayer;
 pub use crate::request::SessionExt;
 pub use crate::session::{Session, WriteOnlySession};
 pub use crate::store::dynamodb::DynamoDbStore;

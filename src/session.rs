@@ -46,7 +46,7 @@ use crate::store::changes::{Apply, Changes};
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
 use crate::store::user::{Pseudonym, Revoked};
-use crate::wire::token::{Former, Ids, Presented};
+use crate::wire::received::{Ids, PreviousCookies, Received};
 
 pub use crate::id::SessionId;
 pub use crate::key::AsKey;
@@ -98,7 +98,7 @@ struct Shared {
     /// The ids of a request that presented several, of which none was accepted.
     others: Vec<SessionId>,
     /// The previous cookies to remove when the current one is set or removed.
-    former: Former,
+    former: PreviousCookies,
     /// The lock that is held while the record is loaded, so that it is loaded once.
     loading: tokio::sync::Mutex<()>,
     /// The lock that is held while something is written. A save waits for the one before it,
@@ -939,8 +939,11 @@ impl WriteOnlySession {
 
 /// The part of a session that the service uses and a handler does not.
 impl Session {
-    pub(crate) fn new(presented: Presented, backend: Arc<dyn Backend>) -> Self {
-        let Presented { ids, former } = presented;
+    pub(crate) fn new(received: Received, backend: Arc<dyn Backend>) -> Self {
+        let Received {
+            ids,
+            previous_cookies: former,
+        } = received;
         let presented_anything = ids != Ids::Nothing;
         let reissue = matches!(ids, Ids::Reissue(_));
         let (presented, others) = match ids {
@@ -994,7 +997,7 @@ impl Session {
         self.0.presented_anything
     }
 
-    pub(crate) fn former(&self) -> Former {
+    pub(crate) fn former(&self) -> PreviousCookies {
         self.0.former
     }
 

@@ -141,7 +141,7 @@ impl State {
         let touch = touch.map(|new| end.map_or(new, |end| new.min(end)));
         Maintenance {
             touch: touch.filter(|new| reissue || *new > ttl),
-            renewal: rules.renewal_due(self.record.issued().unwrap_or(created), now),
+            renewal: rules.cycle_due(self.record.issued().unwrap_or(created), now),
         }
     }
 

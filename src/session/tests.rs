@@ -20,7 +20,7 @@ fn rules() -> Expiry {
         idle: Duration::from_secs(500),
         lifetime: Duration::from_secs(10_000),
         touch: Some(Duration::from_secs(1_000)),
-        renew: None,
+        cycle_id_after: None,
     }
 }
 
