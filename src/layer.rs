@@ -1,4 +1,4 @@
-//! The types that a [`SessionLayer`](crate::SessionLayer) takes and makes, and the alternatives to
+//! The types that a [`SessionLayer`] takes and makes, and the alternatives to
 //! [`run`](crate::run).
 //!
 //! | Name | Description |
