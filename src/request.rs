@@ -13,7 +13,7 @@ use crate::session::{Session, WriteOnlySession};
 
 /// The session of a request, for handlers that do not get it as an argument.
 ///
-/// It requires a [`SessionLayer`](crate::SessionLayer) that is applied as a `tower` layer or with
+/// It requires a [`SessionLayer`] that is applied as a `tower` layer or with
 /// [`wrap`](crate::SessionLayer::wrap).
 ///
 /// ```

@@ -142,8 +142,8 @@ impl<S: SessionStore> SessionLayer<S> {
     /// A session that arrives in a previous cookie moves to the current one. The previous cookie is
     /// removed with the attributes that it had. The current cookie has precedence. Among previous
     /// cookies, the first configured one that holds exactly one id is used. If the request
-    /// presented more than one id, the response to a login or a logout removes all previous
-    /// cookies.
+    /// carried more than one id and none was accepted, the response to a login or a logout removes
+    /// all previous cookies.
     ///
     /// If a previous cookie has the current cookie's name, their values are distinguished by a
     /// hint, as in `id~a1B2c3`. Earlier versions of the function ignore the hint.
@@ -204,7 +204,7 @@ impl<S: SessionStore> SessionLayer<S> {
     /// everywhere before the next one:
     ///
     /// 1. Append the new key last: `[old, new]`. All versions still sign with the old key.
-    /// 2. Move it first: `[new, old]`. A client that presents a signature of the old key gets a new
+    /// 2. Move it first: `[new, old]`. A client that sends a signature of the old key gets a new
     ///    signature. While both versions run, a client may get a new one several times.
     /// 3. Remove the old key: `[new]`. Sessions whose clients sent no request since step 2 are
     ///    lost, so wait for the [idle timeout](Self::idle_timeout) first.
