@@ -208,7 +208,7 @@ async fn on_error_later_call_replaces_the_earlier() {
     assert!(seen.lock().unwrap().is_empty());
 }
 
-/// The same layer inside itself has one session and one response; another layer has its own.
+/// A layer that is applied twice has one session and makes one response.
 #[tokio::test]
 async fn on_error_of_nested_layers_is_called_once() {
     let (_table, _proxy, failing) = outage(true).await;
