@@ -1,6 +1,7 @@
 //! The sessions that layers attach to a request.
 //!
-//! Nested layers each attach a session. The innermost one is found first.
+//! 1. Nested layers each attach a session. The innermost one is found first.
+//! 2. A layer that is applied twice attaches one session, in its outermost application.
 
 use std::fmt;
 use std::future::Future;
@@ -30,22 +31,22 @@ impl fmt::Debug for LayerId {
 
 /// The innermost layer that a request has reached, with its session and the layers around it.
 #[derive(Clone)]
-struct Handle {
+struct Attached {
     layer: LayerId,
     session: Session,
-    outer: Option<Arc<Handle>>,
+    outer: Option<Arc<Attached>>,
 }
 
-/// Returns the session that this layer, applied further out, has given to the request.
-pub(crate) fn handle<B>(request: &Request<B>, layer: &LayerId) -> Option<Session> {
-    of(request.extensions(), Some(layer)).ok()
+/// Returns the session that the same layer, applied further out, has attached to the request.
+pub(crate) fn attached_by<B>(request: &Request<B>, layer: &LayerId) -> Option<Session> {
+    session_of(request.extensions(), Some(layer)).ok()
 }
 
-/// Adds a session to a request.
-pub(crate) fn adopt<B>(request: &mut Request<B>, layer: &LayerId, session: &Session) {
+/// Attaches a session to a request.
+pub(crate) fn attach<B>(request: &mut Request<B>, layer: &LayerId, session: &Session) {
     let extensions = request.extensions_mut();
-    let outer = extensions.remove::<Handle>().map(Arc::new);
-    extensions.insert(Handle {
+    let outer = extensions.remove::<Attached>().map(Arc::new);
+    extensions.insert(Attached {
         layer: layer.clone(),
         session: session.clone(),
         outer,
@@ -53,24 +54,31 @@ pub(crate) fn adopt<B>(request: &mut Request<B>, layer: &LayerId, session: &Sess
 }
 
 /// Returns the session of the given layer, or of the innermost one.
-pub(crate) fn of(extensions: &Extensions, layer: Option<&LayerId>) -> Result<Session, Error> {
-    let mut handle = extensions.get::<Handle>();
-    while let Some(this) = handle {
+///
+/// # Errors
+///
+/// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if that layer was not applied.
+pub(crate) fn session_of(
+    extensions: &Extensions,
+    layer: Option<&LayerId>,
+) -> Result<Session, Error> {
+    let mut attached = extensions.get::<Attached>();
+    while let Some(this) = attached {
         if layer.is_none_or(|layer| *layer == this.layer) {
             return Ok(this.session.clone());
         }
-        handle = this.outer.as_deref();
+        attached = this.outer.as_deref();
     }
-    let reason = "no SessionLayer was applied to this request: wrap the handler or add the layer";
+    let reason = "no SessionLayer was applied to this request: wrap the handler, or add the layer";
     Err(Error::new(ErrorKind::Misconfigured, reason))
 }
 
 /// Loads the session of the given layer, or of the innermost one.
-pub(crate) fn load(
+pub(crate) fn load_session(
     extensions: &Extensions,
     layer: Option<&LayerId>,
 ) -> impl Future<Output = Result<Session, Error>> + Send + 'static + use<> {
-    let session = of(extensions, layer);
+    let session = session_of(extensions, layer);
     async move {
         let session = session?;
         session.load().await?;

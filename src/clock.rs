@@ -1,4 +1,7 @@
-//! Time in whole seconds, and the only place that reads the system's clock.
+//! Time in whole seconds.
+//!
+//! No other file reads the system's clock. (The monotonic clock, `Instant`, measures timeouts in other
+//! files.)
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -68,7 +71,7 @@ impl fmt::Display for Timestamp {
 }
 
 /// Reads the system's clock.
-#[allow(clippy::disallowed_methods)] // the one place that reads the clock
+#[allow(clippy::disallowed_methods)] // this is the function that others must call
 pub(crate) fn system_clock() -> SystemTime {
     SystemTime::now()
 }
@@ -82,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_of_a_system_time() {
+    fn timestamp_cuts_off_fractions() {
         let time = UNIX_EPOCH + Duration::from_millis(1_999);
         assert_eq!(Timestamp::from(time), at(1));
         assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_secs(5)), at(0));

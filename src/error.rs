@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 
 use lambda_http::lambda_runtime::Diagnostic;
 
-/// A failure of a session. It is cheap to clone.
+/// An error of a session. It is cheap to clone.
 ///
 /// ```
 /// use lambda_sessions::{Error, ErrorKind};
@@ -177,6 +177,7 @@ impl fmt::Display for ErrorKind {
 pub(crate) struct WeakError(Weak<Repr>);
 
 impl WeakError {
+    /// Returns the error if a handler or its result still holds it.
     pub(crate) fn upgrade(&self) -> Option<Error> {
         self.0.upgrade().map(Error)
     }
@@ -234,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_tells_the_place_and_not_the_value() {
+    fn error_shows_the_position_not_the_value() {
         let cause = serde_json::from_str::<u32>("\"hunter2\"").unwrap_err();
         assert!(cause.to_string().contains("hunter2"), "serde_json quotes");
         let error = Error::json(ErrorKind::Deserialize, "a value did not fit", &cause);
@@ -244,9 +245,9 @@ mod tests {
     }
 
     #[test]
-    fn the_source_is_the_cause_itself() {
+    fn error_source_is_the_cause_itself() {
         let cause = std::io::Error::other("reset");
-        let error = Error::with_source(ErrorKind::Unavailable, "no answer", cause);
+        let error = Error::with_source(ErrorKind::Unavailable, "no response", cause);
         let source = error.source().expect("it was given one");
         assert!(source.downcast_ref::<std::io::Error>().is_some());
     }

@@ -8,8 +8,8 @@
 //! 2. An HTTP API delivers a list of cookies. `lambda_http` 1.3 joins them, and drops them all if
 //!    one contains a control character. It should drop only that one. (See
 //!    `into_api_gateway_v2_request`.)
-//! 3. An `http::Request` no longer has the lost lines: its extensions hold only the context and the
-//!    parameters of the request. The event itself is therefore repaired.
+//! 3. An `http::Request` no longer has the dropped lines: its extensions hold only the context and
+//!    the parameters of the request. The event itself is therefore repaired.
 
 use std::fmt::Debug;
 
@@ -132,17 +132,19 @@ where
 pub fn repair_event(event: &mut LambdaRequest) {
     match event {
         LambdaRequest::ApiGatewayV1(event) => {
-            drop_what_is_listed(&mut event.headers, &event.multi_value_headers);
+            drop_headers_with_several_lines(&mut event.headers, &event.multi_value_headers);
         }
         LambdaRequest::Alb(event) => {
-            drop_what_is_listed(&mut event.headers, &event.multi_value_headers);
+            drop_headers_with_several_lines(&mut event.headers, &event.multi_value_headers);
         }
         LambdaRequest::ApiGatewayV2(event) => {
             if let Some(cookies) = &mut event.cookies {
                 let before = cookies.len();
-                cookies.retain(|cookie| cookie.bytes().all(fits_a_header));
+                cookies.retain(|cookie| cookie.bytes().all(fits_header_value));
                 if cookies.len() < before {
-                    tracing::warn!("a cookie with a control character was dropped");
+                    tracing::warn!(
+                        "dropped a cookie with a control character: no header can hold it"
+                    );
                 }
             }
         }
@@ -150,6 +152,7 @@ pub fn repair_event(event: &mut LambdaRequest) {
     }
 }
 
+/// Repairs the event of an invocation.
 fn repaired(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
     repair_event(&mut event.payload);
     event
@@ -157,7 +160,7 @@ fn repaired(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest>
 
 /// Drops the headers that have several lines in `all`. For a header with one line, both maps hold
 /// that line, and `lambda_http` reads the host and the scheme from the first map.
-fn drop_what_is_listed(headers: &mut HeaderMap, all: &HeaderMap) {
+fn drop_headers_with_several_lines(headers: &mut HeaderMap, all: &HeaderMap) {
     if all.len() == all.keys_len() {
         return;
     }
@@ -168,7 +171,7 @@ fn drop_what_is_listed(headers: &mut HeaderMap, all: &HeaderMap) {
 }
 
 /// Applies the rule of `http::HeaderValue`, without the copy that it makes.
-fn fits_a_header(byte: u8) -> bool {
+fn fits_header_value(byte: u8) -> bool {
     byte == b'\t' || !byte.is_ascii_control()
 }
 
@@ -177,10 +180,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cookie_fits_where_http_takes_it() {
+    fn cookie_byte_fits_if_http_accepts_it() {
         for byte in 0..=u8::MAX {
             let taken = http::HeaderValue::from_bytes(&[byte]).is_ok();
-            assert_eq!(fits_a_header(byte), taken, "{byte:#x}");
+            assert_eq!(fits_header_value(byte), taken, "{byte:#x}");
         }
     }
 }

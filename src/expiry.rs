@@ -1,14 +1,14 @@
-//! Decides when a session dies and when its expiry is extended, by pure functions of `now`.
+//! The expiry of sessions and of their ids, as pure functions of `now`.
 //!
-//! 1. A session dies when it has been idle for the idle timeout, or has lived for its lifetime,
-//!    whichever comes first ([OWASP session expiration][owasp]). Both are judged on the server.
-//! 2. The record keeps that time in one number, `ttl`. The session is dead from that second on,
+//! 1. A session expires when it has been idle for the idle timeout, or has lived for its lifetime,
+//!    whichever comes first ([OWASP session expiration][owasp]). Both are checked on the server.
+//! 2. The record stores that time in one number, `ttl`. The session is dead from that second on,
 //!    however late DynamoDB deletes the record.
-//! 3. A read extends `ttl` only once it is staler than the touch interval, so that most reads write
-//!    nothing. A session may therefore die earlier than its idle timeout says, by the touch
-//!    interval at most, and never later.
-//! 4. A write extends `ttl` only when a touch was due. The cookie is sent again only then, and
-//!    would otherwise expire in a client that writes in every request.
+//! 3. A read extends `ttl` only if the new `ttl` is later by at least the touch interval, so that
+//!    most reads write nothing. A session may therefore expire before its idle timeout, by the touch
+//!    interval at most, and never after it.
+//! 4. A write extends `ttl` only when a touch is due. The cookie is sent again only then. Otherwise
+//!    it would expire in a client that writes in every request.
 //!
 //! [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#session-expiration
 
@@ -22,7 +22,7 @@ pub(crate) const DEFAULT_IDLE: Duration = Duration::from_secs(14 * 24 * 60 * 60)
 /// The default lifetime: 90 days.
 pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// The maximum of the default touch interval: an hour. The default is a tenth of the idle timeout.
-const MOST_TOUCH_INTERVAL: Duration = Duration::from_secs(60 * 60);
+const MAX_DEFAULT_TOUCH_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// The lifetime of the tombstone of a cycled id, in seconds. It is longer than any request can be
 /// that was running when the id was cycled.
 pub(crate) const TOMBSTONE_SECONDS: u64 = 120;
@@ -39,7 +39,7 @@ pub(crate) struct Expiry {
     /// The touch interval. `None` is the default of [`Expiry::touch_interval`].
     pub(crate) touch: Option<Duration>,
     /// The maximum age of an id. If it is `None`, an id may get as old as the session.
-    pub(crate) renew: Option<Duration>,
+    pub(crate) cycle_id_after: Option<Duration>,
 }
 
 impl Default for Expiry {
@@ -48,31 +48,32 @@ impl Default for Expiry {
             idle: DEFAULT_IDLE,
             lifetime: DEFAULT_LIFETIME,
             touch: None,
-            renew: None,
+            cycle_id_after: None,
         }
     }
 }
 
 impl Expiry {
+    /// Checks the rules.
+    ///
     /// # Errors
     ///
-    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) for a timeout under a second, because
-    /// every session would be dead at its start. The same limit holds for the maximum age of an id.
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) for a timeout under one second,
+    /// because every session would be dead at its start. The same limit holds for the maximum age
+    /// of an id.
     pub(crate) fn validate(&self) -> Result<(), Error> {
-        let too_short = |what: &str| {
-            let reason = format!("{what} of under a second would end every session at once");
-            Err(Error::new(ErrorKind::Misconfigured, reason))
-        };
-        let renew = self.renew.map(|interval| interval.as_secs());
-        match (self.idle.as_secs(), self.lifetime.as_secs(), renew) {
-            (0, _, _) => too_short("an idle timeout"),
-            (_, 0, _) => too_short("a lifetime"),
-            (_, _, Some(0)) => {
-                let reason = "a renew interval of under a second would renew every id at once";
-                Err(Error::new(ErrorKind::Misconfigured, reason))
+        let settings = [
+            ("idle_timeout", Some(self.idle)),
+            ("lifetime", Some(self.lifetime)),
+            ("cycle_id_after", self.cycle_id_after),
+        ];
+        for (name, value) in settings {
+            if value.is_some_and(|value| value.as_secs() == 0) {
+                let reason = format!("invalid {name}: it must be at least one second");
+                return Err(Error::new(ErrorKind::Misconfigured, reason));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// Returns the `ttl` of a session that is used now.
@@ -86,7 +87,7 @@ impl Expiry {
         ttl <= now || created.plus(self.lifetime) <= now
     }
 
-    /// Returns the new `ttl` if the stored one has become too stale.
+    /// Returns the new `ttl` if the stored one is older by at least the touch interval.
     pub(crate) fn touch_due(
         &self,
         created: Timestamp,
@@ -98,15 +99,16 @@ impl Expiry {
         (stale > 0 && stale >= self.touch_interval().as_secs()).then_some(fresh)
     }
 
-    /// Returns whether an id has become too old.
-    pub(crate) fn renewal_due(&self, issued: Timestamp, now: Timestamp) -> bool {
-        self.renew
+    /// Returns whether an id is old enough to be cycled automatically.
+    pub(crate) fn cycle_due(&self, issued: Timestamp, now: Timestamp) -> bool {
+        self.cycle_id_after
             .is_some_and(|interval| now.seconds_since(issued) >= interval.as_secs())
     }
 
+    /// Returns the touch interval, or its default: a tenth of the idle timeout, at most one hour.
     fn touch_interval(&self) -> Duration {
         self.touch
-            .unwrap_or_else(|| (self.idle / 10).min(MOST_TOUCH_INTERVAL))
+            .unwrap_or_else(|| (self.idle / 10).min(MAX_DEFAULT_TOUCH_INTERVAL))
     }
 }
 
@@ -123,7 +125,7 @@ mod tests {
             idle: Duration::from_secs(idle),
             lifetime: Duration::from_secs(lifetime),
             touch: touch.map(Duration::from_secs),
-            renew: None,
+            cycle_id_after: None,
         }
     }
 
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn dead_to_the_second() {
+    fn expired_to_the_second() {
         let rules = rules(100, 250, None);
         assert!(!rules.is_dead(at(1_000), at(1_100), at(1_099)));
         assert!(rules.is_dead(at(1_000), at(1_100), at(1_100)));
@@ -146,21 +148,21 @@ mod tests {
     }
 
     #[test]
-    fn a_touch_is_due_when_ttl_is_as_stale_as_the_interval() {
+    fn touch_is_due_after_the_interval() {
         let rules = rules(100, 10_000, Some(10));
         assert_eq!(rules.touch_due(at(0), at(100), at(9)), None);
         assert_eq!(rules.touch_due(at(0), at(100), at(10)), Some(at(110)));
     }
 
     #[test]
-    fn an_interval_of_zero_touches_once_a_second() {
+    fn touch_interval_zero_is_due_every_second() {
         let rules = rules(100, 10_000, Some(0));
         assert_eq!(rules.touch_due(at(0), at(100), at(0)), None);
         assert_eq!(rules.touch_due(at(0), at(100), at(1)), Some(at(101)));
     }
 
     #[test]
-    fn no_touch_moves_ttl_past_the_lifetime_or_back() {
+    fn touch_never_exceeds_lifetime_or_shortens() {
         let short = rules(100, 150, Some(0));
         assert_eq!(short.touch_due(at(0), at(150), at(120)), None);
         // The idle timeout was longer when this one was stored.
@@ -168,38 +170,35 @@ mod tests {
     }
 
     #[test]
-    fn the_default_interval_is_a_tenth_and_an_hour_at_most() {
+    fn touch_interval_default_is_a_tenth() {
         assert_eq!(rules(100, 1_000, None).touch_interval().as_secs(), 10);
         assert_eq!(Expiry::default().touch_interval().as_secs(), 3_600);
     }
 
     #[test]
-    fn timeouts_of_under_a_second_are_refused() {
+    fn timeout_under_a_second_is_misconfigured() {
         assert!(rules(1, 1, Some(0)).validate().is_ok());
-        let renewing = |seconds| Expiry {
-            renew: Some(Duration::from_secs(seconds)),
+        let cycling = |seconds| Expiry {
+            cycle_id_after: Some(Duration::from_secs(seconds)),
             ..rules(1, 1, None)
         };
-        assert!(renewing(1).validate().is_ok());
-        for wrong in [rules(0, 1, None), rules(1, 0, None), renewing(0)] {
+        assert!(cycling(1).validate().is_ok());
+        for wrong in [rules(0, 1, None), rules(1, 0, None), cycling(0)] {
             let error = wrong.validate().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Misconfigured);
         }
     }
 
     #[test]
-    fn an_id_is_too_old_to_the_second_where_ids_are_renewed_at_all() {
+    fn cycle_is_due_to_the_second() {
         let never = rules(100, 1_000, None);
-        assert!(!never.renewal_due(at(0), at(u64::MAX)));
+        assert!(!never.cycle_due(at(0), at(u64::MAX)));
         let rules = Expiry {
-            renew: Some(Duration::from_secs(10)),
+            cycle_id_after: Some(Duration::from_secs(10)),
             ..never
         };
-        assert!(!rules.renewal_due(at(5), at(14)));
-        assert!(rules.renewal_due(at(5), at(15)));
-        assert!(
-            !rules.renewal_due(at(5), at(0)),
-            "a clock that was set back"
-        );
+        assert!(!rules.cycle_due(at(5), at(14)));
+        assert!(rules.cycle_due(at(5), at(15)));
+        assert!(!rules.cycle_due(at(5), at(0)), "a clock that was set back");
     }
 }

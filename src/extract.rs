@@ -1,4 +1,4 @@
-//! The session as an axum extractor (feature `axum`).
+//! The session as an axum extractor, and its error as a response (feature `axum`).
 //!
 //! 1. The extractor calls [`request.session().await`](crate::SessionExt::session). A handler
 //!    without the extractor costs no call to the store.
@@ -11,10 +11,10 @@ use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
 use crate::error::Error;
+use crate::on_error::default_response;
 use crate::request::SessionExt as _;
 use crate::session::handle::Session;
 use crate::session::write_only::WriteOnlySession;
-use crate::wire::response::default_on_error;
 
 impl<S: Send + Sync> FromRequestParts<S> for Session {
     type Rejection = Error;
@@ -32,9 +32,11 @@ impl<S: Send + Sync> FromRequestParts<S> for WriteOnlySession {
     }
 }
 
+/// Converts the error to the default response. The layer replaces it with the response of
+/// [`on_error`](crate::SessionLayer::on_error).
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let mut response = default_on_error(&self).into_response();
+        let mut response = default_response(&self).into_response();
         response.extensions_mut().insert(self);
         response
     }

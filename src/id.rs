@@ -22,7 +22,7 @@ pub(crate) const ID_CHARS: usize = 43;
 const ID_BYTES: usize = 32;
 const FINGERPRINT_CHARS: usize = 10;
 
-/// The secret that a client presents to get its session.
+/// A session id: the secret that gives a client its session.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SessionId {
     text: String,
@@ -69,6 +69,7 @@ impl SessionId {
         }
     }
 
+    /// Returns the id with these bytes.
     fn from_bytes(bytes: &[u8; ID_BYTES]) -> Self {
         Self {
             text: URL_SAFE_NO_PAD.encode(bytes),
@@ -168,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_reads_back_and_nothing_else_does() {
+    fn id_reads_back_and_nothing_else_does() {
         let id = SessionId::generate().unwrap();
         assert_eq!(SessionId::parse(id.expose().as_bytes()), Some(id.clone()));
         assert_ne!(id, SessionId::generate().unwrap());
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn one_id_has_one_spelling() {
+    fn id_has_one_spelling() {
         // 43 characters carry 258 bits: the last two must be zero.
         let zero = "A".repeat(43);
         assert!(SessionId::parse(zero.as_bytes()).is_some());
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_storage_key_is_the_hash_of_the_bytes() {
+    fn storage_key_is_the_hash_of_the_id_bytes() {
         let id = SessionId::parse("A".repeat(43).as_bytes()).unwrap();
         // printf '\0%.0s' {1..32} | openssl dgst -sha256 -binary | basenc --base64url
         assert_eq!(
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn audience_changes_the_storage_key_alone() {
+    fn audience_changes_only_the_storage_key() {
         let id = SessionId::parse("A".repeat(43).as_bytes()).unwrap();
         let none = id.clone().in_audience(None);
         assert_eq!(none, id);
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_does_not_tell_the_id() {
+    fn id_debug_shows_only_the_fingerprint() {
         let id = SessionId::generate().unwrap();
         let shown = format!("{id:?} {:?}", id.storage_key());
         assert!(!shown.contains(id.expose()), "{shown}");

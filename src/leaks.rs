@@ -128,7 +128,7 @@ impl Stage {
             .user_hash_key(key)
             .on_error(move |error| {
                 seen.lock().unwrap().push(error.clone());
-                crate::wire::response::default_on_error(error)
+                crate::on_error::default_response(error)
             });
         let mut visitor = Visitor::new();
         let reply = visitor.visit(&sessions, fill).await;
@@ -310,7 +310,9 @@ impl Stage {
 /// Checks that the log still says what failed, at the level for those who must look into it.
 fn said_why(kind: ErrorKind, log: &str) {
     let (level, text) = match kind {
-        ErrorKind::Gone | ErrorKind::Conflict => ("WARN", "a session changed in the meantime"),
+        ErrorKind::Gone | ErrorKind::Conflict => {
+            ("WARN", "another request changed the session concurrently")
+        }
         _ => ("ERROR", "a session failed"),
     };
     let mut lines = log.lines().filter(|line| line.contains(text));

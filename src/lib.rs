@@ -21,6 +21,9 @@
 //! }
 //! ```
 //!
+//! [The guide][guide] has recipes for handlers, and [Configuration][configuration] lists the settings
+//! and their environment variables.
+//!
 //! # Reading and changing
 //!
 //! Only the load has to be awaited. After it, every method of [`Session`] that reads or changes a
@@ -31,7 +34,6 @@
 //! use lambda_sessions::{Error, Key, Session};
 //!
 //! const CART: Key<Vec<u32>> = Key::new("cart");
-//!
 //! const ADDED: Key<i64> = Key::new("added"); // counters are `i64`
 //!
 //! fn add(session: &Session, article: u32) -> Result<usize, Error> {
@@ -53,105 +55,58 @@
 //! [`require_unchanged`](Session::require_unchanged). A value equal to the stored one is not a
 //! change and costs no write.
 //!
-//! # Login and logout
+//! # Login, logout and users
 //!
-//! [`log_in`](Session::log_in) gives the session a new id and invalidates the old one. Anyone who
-//! knew the old id is therefore not logged in together with the user. If sessions have no users,
-//! [`cycle_id`](Session::cycle_id) does the same. [`destroy`](Session::destroy) is the logout.
+//! [`log_in`](Session::log_in) binds the session to a user and gives it a new id. The old id is
+//! invalid from then on, so anyone who knew it is not logged in together with the user. If sessions
+//! have no users, [`cycle_id`](Session::cycle_id) gives a new id. [`destroy`](Session::destroy) is
+//! the logout.
 //!
 //! ```
-//! use lambda_http::http::{Method, StatusCode};
-//! use lambda_http::{Body, Error, IntoResponse, Request, Response};
-//! use lambda_sessions::{Key, Session};
+//! use lambda_sessions::{Error, Key, Session};
 //!
 //! const USER: Key<String> = Key::new("user");
 //!
-//! async fn app(request: Request, session: Session) -> Result<Response<Body>, Error> {
-//!     let answer = match (request.method(), request.uri().path()) {
-//!         (&Method::POST, "/login") => match check_password(request.body()) {
-//!             Some(user) => {
-//!                 session.log_in(&user)?; // comes first: a new id, against session fixation
-//!                 session.insert(USER, &user)?;
-//!                 (StatusCode::OK, format!("welcome, {user}\n"))
-//!             }
-//!             None => (StatusCode::UNAUTHORIZED, "wrong name or password\n".to_owned()),
-//!         },
-//!         (&Method::POST, "/logout") => {
-//!             session.destroy()?; // deletes the record and the cookie
-//!             (StatusCode::OK, "bye\n".to_owned())
-//!         }
-//!         (&Method::GET, "/") => match session.get(USER)? {
-//!             Some(user) => (StatusCode::OK, format!("you are {user}\n")),
-//!             None => (StatusCode::UNAUTHORIZED, "nobody is logged in\n".to_owned()),
-//!         },
-//!         _ => (StatusCode::NOT_FOUND, "there is no such page\n".to_owned()),
-//!     };
-//!     Ok(answer.into_response().await)
+//! fn log_in(session: &Session, user: &str) -> Result<(), Error> {
+//!     session.log_in(user)?; // comes first: a new id, against session fixation
+//!     session.insert(USER, user)
 //! }
 //!
-//! /// Yours: a hash such as Argon2 in a table of users.
-//! fn check_password(_body: &Body) -> Option<String> {
-//!     # /*
-//!     ..
-//!     # */
-//!     # Some("ada".to_owned())
+//! fn log_out(session: &Session) -> Result<(), Error> {
+//!     session.destroy() // deletes the record and the cookie
 //! }
-//!
-//! # use lambda_sessions::{MemoryStore, SessionLayer};
-//! # use lambda_http::Service;
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() {
-//! # let mut service = SessionLayer::new(MemoryStore::new()).wrap(app);
-//! # let login = lambda_http::http::Request::post("/login").body(Body::Empty).unwrap();
-//! # let response = service.call(login).await.unwrap();
-//! # let cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap();
-//! # let home = lambda_http::http::Request::get("/").header("cookie", cookie);
-//! # let response = service.call(home.body(Body::Empty).unwrap()).await.unwrap();
-//! # assert_eq!(response.status(), StatusCode::OK);
-//! # }
+//! # let session = Session::detached(());
+//! # log_in(&session, "ada").unwrap();
+//! # assert_eq!(session.get(USER).unwrap().as_deref(), Some("ada"));
+//! # log_out(&session).unwrap();
+//! # assert!(session.is_empty());
 //! ```
 //!
-//! `main` is the one above, with `app` in place of `hello`.
+//! A user's sessions can be listed and revoked:
 //!
-//! # Users
-//!
-//! [`log_in`](Session::log_in) also binds the session to the user, so that the user's sessions can
-//! be listed and revoked:
-//!
-//! - [`user_sessions`](Session::user_sessions) lists them ("your devices").
-//! - [`revoke_others`](Session::revoke_others) ends all others ("log out everywhere else").
-//! - [`revoke`](Session::revoke) ends one of them.
-//! - [`SessionLayer::revoke_user`] ends all of them, from outside a request.
+//! | Method | Effect |
+//! |---|---|
+//! | [`Session::user_sessions`] | lists them ("your devices") |
+//! | [`Session::revoke`] | ends one of them |
+//! | [`Session::revoke_others`] | ends all others ("log out everywhere else") |
+//! | [`SessionLayer::revoke_user`] | ends all of them, from outside a request |
 //!
 //! A revocation ends every session that was logged in when the revocation began, whatever other
-//! requests do concurrently.
-//!
-//! ```
-//! use lambda_sessions::{Error, Session};
-//!
-//! async fn devices(session: &Session) -> Result<Vec<String>, Error> {
-//!     let sessions = session.user_sessions().await?;
-//!     let line = |info: &lambda_sessions::session::SessionInfo| {
-//!         let mark = if info.is_current() { " (this one)" } else { "" };
-//!         format!("{}{mark}", info.label().unwrap_or("unknown"))
-//!     };
-//!     Ok(sessions.iter().map(line).collect())
-//! }
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() { assert!(devices(&Session::detached(())).await.unwrap().is_empty()); }
-//! ```
-//!
-//! In DynamoDB, users require a [second table](DynamoDbStore::users_table), which is not used until
-//! the first session is bound. The tables hold a [pseudonym](SessionLayer::user_hash_key) of the
-//! user.
+//! requests do concurrently. In DynamoDB, users require a
+//! [second table](DynamoDbStore::users_table), which is not used until the first session is bound.
+//! The tables hold a [pseudonym](SessionLayer::user_hash_key) of the user.
 //!
 //! # When changes are written
 //!
-//! Changes are written after the handler has returned `Ok` with a status below 500. The response is
-//! sent only after DynamoDB has acknowledged the write. If a handler returns `Err` or a 5xx
-//! response, nothing is written except a logout. If it panics, nothing is written at all. A session
-//! that is empty and was never stored is not stored, and sets no cookie. [`save`](Session::save)
-//! writes earlier, before a side effect that must happen only if the session is stored.
+//! | The handler | Written at the end of the request |
+//! |---|---|
+//! | returns `Ok` with a status below 500 | all changes |
+//! | returns `Err` or a 5xx status | a logout, and nothing else |
+//! | panics, or is dropped | nothing |
+//!
+//! The response is sent only after DynamoDB has acknowledged the write. A session that is empty and
+//! was never stored is not stored, and sets no cookie. [`save`](Session::save) writes earlier,
+//! before a side effect that must happen only if the session is stored.
 //!
 //! # Failures
 //!
@@ -165,38 +120,23 @@
 //! a new session.
 //!
 //! A failed call is retried with a jittered delay, for 3 seconds by default. It is never retried
-//! past the deadline, which is 200 ms before the invocation ends. A connection that died while the
-//! environment was frozen costs one attempt (at most 1 second, if it gives no response). A write
-//! that is sent several times counts once. If the outcome of a write is ambiguous, the error is
+//! past the deadline, which is 200 ms before the invocation ends. A write that is sent several
+//! times counts once. If the outcome of a write is ambiguous, the error is
 //! [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), and the response says so. [The list of
 //! faults][faults] states what a client gets for each fault.
-//!
-//! [faults]: https://docs.rs/crate/lambda-sessions/latest/source/docs/faults.md
 //!
 //! # Costs
 //!
 //! | A request that … | DynamoDB calls |
 //! |---|---|
-//! | never asks for its session (with the layer) | none |
+//! | never asks for its session (with the tower layer) | none |
 //! | reads, and has no cookie or an unusable one | none |
 //! | reads | `GetItem` |
-//! | reads when a [touch](SessionLayer::touch_interval) is due | `GetItem`, `UpdateItem` |
 //! | reads and changes any number of keys | `GetItem`, `UpdateItem` |
-//! | only writes (with the layer: [`write_only_session`](SessionExt::write_only_session)) | `UpdateItem`; a `GetItem` before it if DynamoDB has not responded for 10 seconds |
 //! | starts a session | `PutItem` |
-//! | cycles the id | `GetItem`, `TransactWriteItems` |
-//! | destroys the session and starts a new one | `GetItem`, `TransactWriteItems` |
-//! | logs out | `GetItem`, `DeleteItem` |
-//! | has its id [cycled automatically](SessionLayer::cycle_id_after) | `GetItem`, `TransactWriteItems` |
-//! | begins a session of a [user](Session::log_in), or cycles its id | `TransactWriteItems` for the write |
-//! | logs out of a session of a user | `GetItem`, `DeleteItem`, `DeleteItem` |
-//! | lists a user's sessions | `Query`, and one `BatchGetItem` per 100 sessions |
-//! | revokes a user's sessions | `Query`, two `DeleteItem` per session, `Query` |
+//! | logs in, or cycles the id of a stored session | `GetItem`, `TransactWriteItems` |
 //!
-//! A read costs one read unit per 4 KB, because it is strongly consistent. A write costs one write
-//! unit per KB. A transaction costs twice that for each of its items
-//! ([pricing](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html)).
-//! It has two items. For a session of a user it has one more row, or two more if the id is cycled.
+//! [The list of costs][costs] has all cases, with their read and write units.
 //!
 //! # Other services
 //!
@@ -230,7 +170,7 @@
 //! # Testing
 //!
 //! [`Session::detached`] creates a session for the test of a handler. [`MemoryStore`] is a store
-//! for the test of a whole application, and [`SessionLayer::clock`] sets the time:
+//! for the test of a whole application, and [`SessionLayer::clock`] sets the time.
 //!
 //! ```
 //! use lambda_sessions::Session;
@@ -244,42 +184,10 @@
 //! assert_eq!(greet(&Session::detached(())), "hello stranger");
 //! ```
 //!
-//! The test of a whole application, up to the expiry of a session:
-//!
-//! ```
-//! use std::sync::Arc;
-//! use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-//! use std::time::{Duration, UNIX_EPOCH};
-//!
-//! use lambda_http::{Body, Error, Request, Service as _};
-//! use lambda_sessions::{MemoryStore, Session, SessionLayer};
-//!
-//! async fn count(_: Request, session: Session) -> Result<String, Error> {
-//!     Ok(session.increment("visits", 1)?.to_string())
-//! }
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Error> {
-//! let now = Arc::new(AtomicU64::new(2_000_000_000));
-//! let clock = Arc::clone(&now);
-//! let mut service = SessionLayer::new(MemoryStore::new())
-//!     .idle_timeout(Duration::from_secs(30 * 60))
-//!     .clock(move || UNIX_EPOCH + Duration::from_secs(clock.load(SeqCst)))
-//!     .wrap(count);
-//!
-//! let first = service.call(Request::new(Body::Empty)).await?;
-//! let set_cookie = first.headers()["set-cookie"].to_str()?;
-//! let cookie = set_cookie.split(';').next().unwrap(); // what the client sends back
-//! let again = || lambda_http::http::Request::builder().header("cookie", cookie).body(Body::Empty);
-//!
-//! let second = service.call(again()?).await?;
-//! assert_eq!(second.body(), &Body::from("2"));
-//! now.fetch_add(30 * 60, SeqCst);
-//! let afresh = service.call(again()?).await?;
-//! assert_eq!(afresh.body(), &Body::from("1"));
-//! # Ok(())
-//! # }
-//! ```
+//! [guide]: https://docs.rs/crate/lambda-sessions/latest/source/docs/guide.md
+//! [configuration]: https://docs.rs/crate/lambda-sessions/latest/source/docs/configuration.md
+//! [costs]: https://docs.rs/crate/lambda-sessions/latest/source/docs/costs.md
+//! [faults]: https://docs.rs/crate/lambda-sessions/latest/source/docs/faults.md
 //!
 //! # Features
 //!
@@ -297,19 +205,21 @@
 //!
 //! # Layout
 //!
-//! | Module | Contents |
+//! From the bottom to the top: a file imports only from files of its own row and of the rows above.
+//!
+//! | Files | Contents |
 //! |---|---|
-//! | `error`, `id`, `key`, `expiry` | values that cannot be invalid once they exist |
-//! | `user` | the binding of a session to a user, and the list of a user's sessions |
-//! | `record` | what a store holds for one session |
-//! | `changes` | the changes of a request, and the decision how they are persisted |
-//! | `session` | the handle that handlers use |
-//! | `store` | the trait; `memory`; `dynamodb` with `connection`, `item`, `expression`, `sending`, `update`, `users`, `retry`, `fault`; the suite |
-//! | `presented`, `signing`, `cookie`, `transport`, `response` | how the id is carried, and what a response says about it |
-//! | `events` | repairs of an event that `lambda_http` would otherwise lose parts of |
-//! | `config` | settings, their defaults, the environment |
-//! | `service`, `budget` | the pipeline: read the id, load, run the handler, decide, apply (`service::apply`), write the cookie; its deadline |
-//! | `layer`, `tower`, `request`, `extract` | the interface to an application |
+//! | `error`, `clock`, `id`, `key`, `env`, `expiry` | values that cannot be invalid once they exist, and the only readers of the clock and the environment |
+//! | `on_error` | the response to a failure |
+//! | `wire` | how the id travels: `token` (its spelling), `signing`, `cookie`, `header_name`, `carrier` (a cookie or a header), `received` (the ids of a request), `response` (the headers of a response) |
+//! | `store` | what a store holds and how it changes, the trait, the stores and the conformance suite |
+//! | `session` | the handle that handlers use, and the decision what is written |
+//! | `config` | the settings of a layer, their defaults and their environment variables |
+//! | `attached` | the sessions that layers attach to a request |
+//! | `pipeline` | one request: `serve`, `load`, `commit`, one file for each kind of write, `respond`, and the `deadline` |
+//! | `service` | the `tower` service, its future and its body |
+//! | `events` | repairs of events that `lambda_http` would otherwise lose parts of |
+//! | `layer`, `request`, `extract` | the interface to an application |
 //! | `fuzzing`, `leaks` | checks for hostile input and for leaks in output, used only by the fuzzer and the tests |
 
 // The support code that the tests in `tests` share uses this name for the library.
@@ -333,6 +243,7 @@ mod key;
 pub mod layer;
 #[cfg(test)]
 mod leaks;
+mod on_error;
 mod pipeline;
 mod request;
 mod service;
@@ -348,7 +259,7 @@ pub use ::cookie::SameSite;
 pub use crate::error::{Error, ErrorKind};
 pub use crate::events::run;
 pub use crate::key::Key;
-pub use crate::layer::SessionLayer;
+pub use crate::layer::session_layer::SessionLayer;
 pub use crate::request::SessionExt;
 pub use crate::session::{Session, WriteOnlySession};
 pub use crate::store::dynamodb::DynamoDbStore;

@@ -4,17 +4,17 @@ use std::future::Future;
 
 use http::{Request, request::Parts};
 
-use crate::attached::{load, of};
+use crate::attached::{load_session, session_of};
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
-use crate::layer::SessionLayer;
+use crate::layer::session_layer::SessionLayer;
 use crate::session::handle::Session;
 use crate::session::write_only::WriteOnlySession;
 
 /// The session of a request, for handlers that do not get it as an argument.
 ///
-/// It requires a [`SessionLayer`](crate::SessionLayer) that is applied as a `tower` layer or with
+/// It requires a [`SessionLayer`] that is applied as a `tower` layer or with
 /// [`wrap`](crate::SessionLayer::wrap).
 ///
 /// ```
@@ -103,34 +103,34 @@ pub trait SessionExt {
 
 impl<B> SessionExt for Request<B> {
     fn session(&self) -> impl Future<Output = Result<Session, Error>> + Send + 'static + use<B> {
-        load(self.extensions(), None)
+        load_session(self.extensions(), None)
     }
 
     fn session_from<S>(
         &self,
         layer: &SessionLayer<S>,
     ) -> impl Future<Output = Result<Session, Error>> + Send + 'static + use<B, S> {
-        load(self.extensions(), Some(layer.id()))
+        load_session(self.extensions(), Some(layer.id()))
     }
 
     fn write_only_session(&self) -> Result<WriteOnlySession, Error> {
-        of(self.extensions(), None).map(WriteOnlySession)
+        session_of(self.extensions(), None).map(WriteOnlySession)
     }
 }
 
 impl SessionExt for Parts {
     fn session(&self) -> impl Future<Output = Result<Session, Error>> + Send + 'static + use<> {
-        load(&self.extensions, None)
+        load_session(&self.extensions, None)
     }
 
     fn session_from<S>(
         &self,
         layer: &SessionLayer<S>,
     ) -> impl Future<Output = Result<Session, Error>> + Send + 'static + use<S> {
-        load(&self.extensions, Some(layer.id()))
+        load_session(&self.extensions, Some(layer.id()))
     }
 
     fn write_only_session(&self) -> Result<WriteOnlySession, Error> {
-        of(&self.extensions, None).map(WriteOnlySession)
+        session_of(&self.extensions, None).map(WriteOnlySession)
     }
 }

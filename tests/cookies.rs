@@ -341,11 +341,11 @@ async fn header_reads_no_previous_cookie() {
 fn impossible_carrier_panics_when_built() {
     let sessions = || SessionLayer::new(MemoryStore::new());
     let cases = [
-        (sessions().previous_cookie(COOKIE), "previous cookie"),
+        (sessions().previous_cookie(COOKIE), "previous_cookie"),
         (sessions().previous_cookie("a b"), "token"),
         (
             sessions().previous_cookie("old").previous_cookie("old"),
-            "misconfigured: the previous cookie `old` is named twice",
+            "misconfigured: invalid previous_cookie `old`: it is configured twice",
         ),
         (
             sessions().previous_cookie(PreviousCookie::new("__Host-x").path("/x")),

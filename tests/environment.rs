@@ -128,7 +128,7 @@ async fn no_region_and_every_wrong_value_fail_the_start_by_name() {
         ("SESSION_COOKIE_NAME", "__Host-sid"),
     ])
     .await;
-    assert!(said.contains("`__Host-` wants `Secure`"), "{said}");
+    assert!(said.contains("`__Host-` requires `Secure`"), "{said}");
 }
 
 /// A copy of a SnapStart snapshot has connections of its own, and they are warm.

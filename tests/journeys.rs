@@ -758,8 +758,9 @@ fn impossible_settings_panic_with_the_reason_when_the_service_is_built() {
         (sessions().cookie_path("app"), "path"),
         (sessions().cookie_domain("a;b"), "domain"),
         (sessions().id_header("a header"), "a header"),
-        (sessions().idle_timeout(Duration::ZERO), "idle timeout"),
+        (sessions().idle_timeout(Duration::ZERO), "idle_timeout"),
         (sessions().lifetime(Duration::from_millis(999)), "lifetime"),
+        (sessions().cycle_id_after(Duration::ZERO), "cycle_id_after"),
     ];
     for (sessions, reason) in cases {
         let built = catch_unwind(AssertUnwindSafe(|| drop(sessions.wrap(count))));

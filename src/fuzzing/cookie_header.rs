@@ -15,10 +15,12 @@ use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
 use crate::id::SessionId;
-use crate::wire::carrier::Transport;
-use crate::wire::cookie::{CookieSettings, PreviousCookie};
+use crate::wire::carrier::Carrier;
+use crate::wire::cookie::previous::PreviousCookie;
+use crate::wire::cookie::settings::CookieSettings;
+use crate::wire::received::Ids;
 use crate::wire::signing::{Signer, SigningKey};
-use crate::wire::token::{Ids, value_of};
+use crate::wire::token::value_of;
 
 const NAME: &str = "__Host-sid";
 const ONE: &str = "lambda-sessions_an-id-that-is-signed_543210";
@@ -33,10 +35,10 @@ const TAG: &str = "ieqfTx";
 
 /// The texts that a fuzzer cannot invent.
 struct Planted {
-    unsigned: Transport,
-    signed: Transport,
+    unsigned: Carrier,
+    signed: Carrier,
     /// The unsigned transport, with a previous cookie of the same name.
-    moving: Transport,
+    moving: Carrier,
     /// The placeholders in the input, with their texts.
     texts: [(u8, String); 8],
     /// The values that are accepted if ids are signed, with the ids that are read from them.
@@ -51,7 +53,7 @@ static PLANTED: LazyLock<Planted> = LazyLock::new(|| {
     };
     let transport = |previous: &[PreviousCookie], signer| {
         let cookie = CookieSettings::default();
-        Transport::new(None, &cookie, previous, signer).expect("browsers keep the default cookie")
+        Carrier::new(None, &cookie, previous, signer).expect("browsers keep the default cookie")
     };
     let before = PreviousCookie::new(NAME).partitioned(true);
     let id = |text: &str| SessionId::parse(text.as_bytes()).expect("it is an id");

@@ -1,8 +1,10 @@
 //! The time that an invocation has for the store.
 //!
-//! 1. The store is called only while it can still respond before the invocation's deadline: a later
-//!    response is useless.
+//! 1. The store is called only before the deadline, which is 200 ms before the invocation ends. A
+//!    later response could not reach the client.
 //! 2. A read that is cut off has timed out. A write that is cut off is ambiguous.
+//! 3. The deadline is a time of the monotonic clock, because it must not move with the system's
+//!    clock or with [`SessionLayer::clock`](crate::SessionLayer::clock).
 
 use std::cell::Cell;
 use std::future::Future;
@@ -14,11 +16,11 @@ use lambda_http::RequestExt as _;
 use crate::clock::system_clock;
 use crate::error::{Error, ErrorKind};
 
-/// The part of an invocation's time that is kept free of calls to the store.
+/// The part of an invocation's time in which the store is not called.
 const MARGIN: Duration = Duration::from_millis(200);
 
 /// Returns when an invocation has no time left for the store. That is before its own deadline, so
-/// that the response still gets out. A request that does not come from Lambda has no deadline.
+/// that the response can still be sent. A request that does not come from Lambda has no deadline.
 pub(crate) fn deadline<B>(request: &http::Request<B>) -> Option<Instant> {
     let milliseconds = request.lambda_context_ref()?.deadline;
     let deadline = UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))?;
@@ -42,45 +44,47 @@ pub(crate) fn current() -> Option<Instant> {
 
 /// Sets the deadline of the code that runs on this thread until the result is dropped. It applies
 /// for one `poll`.
-pub(crate) fn enter(deadline: Option<Instant>) -> Entered {
-    Entered {
+pub(crate) fn enter(deadline: Option<Instant>) -> DeadlineGuard {
+    DeadlineGuard {
         outer: CURRENT.replace(deadline),
         _stays_on_its_thread: PhantomData,
     }
 }
 
-pub(crate) struct Entered {
+/// Restores the previous deadline of the thread when it is dropped.
+pub(crate) struct DeadlineGuard {
     outer: Option<Instant>,
     _stays_on_its_thread: PhantomData<*const ()>,
 }
 
-impl Drop for Entered {
+impl Drop for DeadlineGuard {
     fn drop(&mut self) {
         CURRENT.set(self.outer);
     }
 }
 
-/// Waits for the store, at most until the deadline.
+/// Waits for a call to the store, at most until the deadline.
 pub(crate) async fn within<T>(
     deadline: Option<Instant>,
-    lost: CutOff,
-    asking: impl Future<Output = Result<T, Error>>,
+    kind: Call,
+    call: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let Some(deadline) = deadline else {
-        return asking.await;
+        return call.await;
     };
     if deadline <= Instant::now() {
         return Err(no_time_left());
     }
-    let answered = tokio::time::timeout_at(deadline.into(), asking).await;
-    answered.unwrap_or_else(|_| {
-        let reason = "the invocation's time ran out before the store answered";
-        Err(Error::new(lost.kind(), reason))
+    let result = tokio::time::timeout_at(deadline.into(), call).await;
+    result.unwrap_or_else(|_| {
+        let reason = "the invocation ran out of time before the store responded: \
+                      raise the function's timeout, or do less before the session is used";
+        Err(Error::new(kind.error_when_cut_off(), reason))
     })
 }
 
 /// Waits for another operation of this request before the store is called.
-pub(crate) async fn in_time<T>(
+pub(crate) async fn wait_until<T>(
     deadline: Option<Instant>,
     waiting: impl Future<Output = T>,
 ) -> Result<T, Error> {
@@ -91,20 +95,23 @@ pub(crate) async fn in_time<T>(
     waited.map_err(|_| no_time_left())
 }
 
+/// Returns the error of a call that was not made.
 fn no_time_left() -> Error {
-    let reason = "the invocation has no time left to ask the store";
+    let reason = "the invocation has no time left to call the store: \
+                  raise the function's timeout, or do less before the session is used";
     Error::new(ErrorKind::Timeout, reason)
 }
 
-/// The meaning of a response that did not arrive.
+/// The kind of a call to the store.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum CutOff {
+pub(crate) enum Call {
     Read,
     Write,
 }
 
-impl CutOff {
-    fn kind(self) -> ErrorKind {
+impl Call {
+    /// Returns the kind of error if the response has not arrived in time.
+    fn error_when_cut_off(self) -> ErrorKind {
         match self {
             Self::Read => ErrorKind::Timeout,
             Self::Write => ErrorKind::OutcomeUnknown,
@@ -125,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn deadline_that_is_over_is_none() {
+    fn deadline_in_the_past_is_ignored() {
         let now = system_clock().duration_since(UNIX_EPOCH).unwrap();
         let now = u64::try_from(now.as_millis()).unwrap();
         for (milliseconds, what) in [
@@ -138,7 +145,7 @@ mod tests {
         ] {
             assert_eq!(of_context(milliseconds), None, "{what}");
         }
-        let minute = of_context(now + 60_000).expect("that is one");
+        let minute = of_context(now + 60_000).expect("it is in the future");
         let left = minute - Instant::now();
         assert!(left <= Duration::from_millis(59_800), "{left:?}");
         assert!(left > Duration::from_millis(30_000), "{left:?}");

@@ -1,4 +1,4 @@
-//! The body of a response behind the tower layer: that of the inner service, or that of the
+//! The body of a response behind the tower layer: the body of the inner service, or the text of the
 //! response to a session's failure.
 
 use std::pin::Pin;
@@ -22,7 +22,7 @@ pin_project! {
 }
 
 pin_project! {
-    #[project = KindOfBody]
+    #[project = KindProjection]
     #[derive(Debug)]
     enum Kind<B> {
         Inner { #[pin] body: B },
@@ -31,12 +31,14 @@ pin_project! {
 }
 
 impl<B> SessionBody<B> {
+    /// Wraps the body of the inner service.
     pub(crate) fn inner(body: B) -> Self {
         Self {
             kind: Kind::Inner { body },
         }
     }
 
+    /// Wraps the text of a response to a session's failure.
     pub(crate) fn failure(text: String) -> Self {
         let text = Some(Bytes::from(text)).filter(|text| !text.is_empty());
         Self {
@@ -65,10 +67,12 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
-            KindOfBody::Inner { body } => body
+            KindProjection::Inner { body } => body
                 .poll_frame(cx)
                 .map_ok(|frame| frame.map_data(Into::into)),
-            KindOfBody::Failure { text } => Poll::Ready(text.take().map(|t| Ok(Frame::data(t)))),
+            KindProjection::Failure { text } => {
+                Poll::Ready(text.take().map(|t| Ok(Frame::data(t))))
+            }
         }
     }
 

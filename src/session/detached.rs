@@ -15,7 +15,7 @@ use crate::session::state::{Location, Token};
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
 use crate::store::user::{Pseudonym, Revoked, UserSessions};
-use crate::wire::token::Ids;
+use crate::wire::received::Ids;
 
 impl Session {
     /// Creates a session without a store, for tests of handlers.

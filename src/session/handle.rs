@@ -23,7 +23,7 @@ use crate::session::value::parse;
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
 use crate::store::user::{Pseudonym, Revoked, UserSessions};
-use crate::wire::token::{Former, Ids, Presented};
+use crate::wire::received::{Ids, PreviousCookies, Received};
 
 /// The session of one request.
 ///
@@ -69,7 +69,7 @@ struct Shared {
     /// The ids of a request that sent several, of which none was accepted.
     others: Vec<SessionId>,
     /// The previous cookies to remove when the current one is set or removed.
-    former: Former,
+    previous_cookies: PreviousCookies,
     /// The lock that is held while the record is loaded, so that it is loaded once.
     loading: tokio::sync::Mutex<()>,
     /// The lock that is held while something is written. A save waits for the one before it,
@@ -105,8 +105,11 @@ pub(crate) type Boxed<'a, T = ()> = Pin<Box<dyn Future<Output = Result<T, Error>
 
 /// The interface to the service.
 impl Session {
-    pub(crate) fn new(received: Presented, backend: Arc<dyn Backend>) -> Self {
-        let Presented { ids, former } = received;
+    pub(crate) fn new(received: Received, backend: Arc<dyn Backend>) -> Self {
+        let Received {
+            ids,
+            previous_cookies,
+        } = received;
         let received_anything = ids != Ids::Nothing;
         let reissue = matches!(ids, Ids::Reissue(_));
         let (received, others) = match ids {
@@ -118,7 +121,7 @@ impl Session {
             received_anything,
             reissue,
             others,
-            former,
+            previous_cookies,
             loading: tokio::sync::Mutex::default(),
             writing: tokio::sync::Mutex::default(),
             state: Mutex::new(State::new(received.clone())),
@@ -148,8 +151,8 @@ impl Session {
     }
 
     /// Returns the previous cookies to remove when the current one is set or removed.
-    pub(crate) fn former(&self) -> Former {
-        self.0.former
+    pub(crate) fn former(&self) -> PreviousCookies {
+        self.0.previous_cookies
     }
 
     pub(super) fn backend(&self) -> &dyn Backend {

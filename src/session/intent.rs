@@ -47,7 +47,7 @@ impl State {
         let touch = touch.map(|new| end.map_or(new, |end| new.min(end)));
         Maintenance {
             touch: touch.filter(|new| reissue || *new > ttl),
-            cycle: rules.renewal_due(self.record.issued().unwrap_or(created), now),
+            cycle: rules.cycle_due(self.record.issued().unwrap_or(created), now),
         }
     }
 

@@ -4,95 +4,70 @@
 //!    give one client's session to the next, and a browser's cache would keep the id on the disk. A
 //!    handler's own line stays if it has the same effect. Headers that overrule `Cache-Control` for
 //!    some caches get the same value.
-//! 2. If the session was read, the response is `Vary: Cookie` (or the transport's header). It is
-//!    also `Cache-Control: private`, unless the handler said otherwise.
-//! 3. The default response to a session's failure carries no cookie and is never cached.
+//! 2. If the session was read, the response is `Vary: Cookie` (or the header that carries the id).
+//!    It is also `Cache-Control: private`, unless the handler set that header.
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::header::{CACHE_CONTROL, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind};
-use crate::session::handle::Session;
-use crate::session::state::Token;
-use crate::wire::carrier::Transport;
+use crate::id::SessionId;
+use crate::wire::carrier::Carrier;
+use crate::wire::received::PreviousCookies;
 
-/// Adds the headers of a settled session to a response.
-pub(crate) fn finish(
-    headers: &mut HeaderMap,
-    session: &Session,
-    transport: &Transport,
-    now: Timestamp,
-) {
-    let (token, id, ttl) = session.token();
-    let moved = match (token, id) {
-        (Token::Issue, Some(id)) => {
-            transport.issue(headers, &id, ttl.seconds_since(now), session.former());
-            true
-        }
-        // A client that presented nothing has nothing to remove.
-        (Token::Remove, _) if session.received_anything() => {
-            transport.remove(headers, session.former());
-            true
-        }
-        (Token::Keep | Token::Issue | Token::Remove, _) => false,
-    };
-    if session.was_read() {
-        vary(headers, transport);
-    }
-    if moved {
-        forbid_storing(headers);
-    } else if session.was_read() && !headers.contains_key(CACHE_CONTROL) {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
-    }
+/// The part of a response that depends on its session.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionHeaders {
+    pub(crate) id: IdHeader,
+    /// The previous cookies to remove if the id is set or removed.
+    pub(crate) previous_cookies: PreviousCookies,
+    /// True if the handler read the session, so that the response may depend on it.
+    pub(crate) was_read: bool,
 }
 
-/// Returns the response to a failure if [`on_error`](crate::SessionLayer::on_error) was not set.
-pub(crate) fn default_on_error(error: &Error) -> Response<String> {
-    let (status, retry) = match error.kind() {
-        ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Timeout => {
-            (StatusCode::SERVICE_UNAVAILABLE, true)
+/// The instruction to the client about its id.
+#[derive(Clone, Debug)]
+pub(crate) enum IdHeader {
+    /// The response carries no id.
+    Unchanged,
+    /// The client gets this id for `seconds` seconds.
+    Set { id: SessionId, seconds: u64 },
+    /// The client removes its id.
+    Remove,
+}
+
+impl SessionHeaders {
+    /// Adds the session's headers to a response.
+    pub(crate) fn add_to(&self, headers: &mut HeaderMap, carrier: &Carrier) {
+        let changes_id = match &self.id {
+            IdHeader::Unchanged => false,
+            IdHeader::Set { id, seconds } => {
+                carrier.issue(headers, id, *seconds, self.previous_cookies);
+                true
+            }
+            IdHeader::Remove => {
+                carrier.remove(headers, self.previous_cookies);
+                true
+            }
+        };
+        if self.was_read {
+            vary(headers, carrier);
         }
-        ErrorKind::OutcomeUnknown | ErrorKind::Misconfigured | ErrorKind::Corrupt => {
-            (StatusCode::SERVICE_UNAVAILABLE, false)
+        if changes_id {
+            forbid_storing(headers);
+        } else if self.was_read && !headers.contains_key(CACHE_CONTROL) {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
         }
-        ErrorKind::Gone | ErrorKind::Conflict => (StatusCode::CONFLICT, false),
-        ErrorKind::TooLarge
-        | ErrorKind::InvalidKey
-        | ErrorKind::Serialize
-        | ErrorKind::Deserialize => (StatusCode::INTERNAL_SERVER_ERROR, false),
-    };
-    // The kind is for the log. The client only learns what it can do.
-    let text = match status {
-        // A client that tries again may repeat the change.
-        _ if error.kind() == ErrorKind::OutcomeUnknown => {
-            "It could not be determined whether the request took effect.\n"
-        }
-        StatusCode::CONFLICT => "The session changed in the meantime. Please try again.\n",
-        StatusCode::INTERNAL_SERVER_ERROR => "The session failed.\n",
-        _ => "The session is not available at the moment. Please try again.\n",
-    };
-    let mut response = Response::new(text.to_owned());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, NO_STORE);
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    if retry {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    response
 }
 
 /// Adds the session's header to one `Vary` line with all values. Of several lines, API Gateway's
 /// HTTP API and an ALB keep only the first.
-fn vary(headers: &mut HeaderMap, transport: &Transport) {
-    let name = transport.varies_on();
-    let is_it = |said: &[u8]| said == b"*" || said.eq_ignore_ascii_case(name.as_str().as_bytes());
+fn vary(headers: &mut HeaderMap, carrier: &Carrier) {
+    let name = carrier.varies_on();
+    let covers =
+        |field: &[u8]| field == b"*" || field.eq_ignore_ascii_case(name.as_str().as_bytes());
     // `Cookie` has its usual spelling. Any other name is spelled as in `http`.
-    let ours = match name {
+    let spelling = match name {
         http::header::COOKIE => "Cookie",
         ref name => name.as_str(),
     };
@@ -100,14 +75,14 @@ fn vary(headers: &mut HeaderMap, transport: &Transport) {
     if !line
         .split(|byte| *byte == b',')
         .map(<[u8]>::trim_ascii)
-        .any(is_it)
+        .any(covers)
     {
         if !line.is_empty() {
             line.extend_from_slice(b", ");
         }
-        line.extend_from_slice(ours.as_bytes());
+        line.extend_from_slice(spelling.as_bytes());
     }
-    put(headers, VARY, &line);
+    replace(headers, VARY, &line);
 }
 
 /// Joins the values of all lines of a header.
@@ -120,18 +95,19 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Vec<u8> {
     lines.join(&b", "[..])
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, line: &[u8]) {
+/// Replaces all lines of a header by this one.
+fn replace(headers: &mut HeaderMap, name: HeaderName, line: &[u8]) {
     // The line consists of values and names of headers, so it is a valid value itself.
     if let Ok(value) = HeaderValue::from_bytes(line) {
         headers.insert(name, value);
     }
 }
 
-/// Prevents every cache from storing the response, whatever the handler said.
+/// Prevents every cache from storing the response, whatever the handler allows.
 fn forbid_storing(headers: &mut HeaderMap) {
-    let said = joined(headers, &CACHE_CONTROL);
-    if forbids_storing(&said) {
-        put(headers, CACHE_CONTROL, &said);
+    let line = joined(headers, &CACHE_CONTROL);
+    if forbids_storing(&line) {
+        replace(headers, CACHE_CONTROL, &line);
     } else {
         headers.insert(CACHE_CONTROL, NO_STORE);
     }
@@ -147,6 +123,7 @@ fn forbid_storing(headers: &mut HeaderMap) {
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
+/// Returns whether every cache that reads this `Cache-Control` line does not store the response.
 fn forbids_storing(line: &[u8]) -> bool {
     let mut no_store = false;
     for directive in line.split(|byte| *byte == b',') {

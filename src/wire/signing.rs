@@ -1,7 +1,7 @@
-//! Signed ids, so that a forged id costs no call to the store.
+//! Signs ids, so that a forged id costs no call to the store.
 //!
-//! 1. The signature is HMAC-SHA256 over the 43 characters of the id, and is written as 43 more
-//!    characters of base64url. The newest key signs, and every key verifies.
+//! 1. The signature is the HMAC-SHA256 of the id's 43 characters, written as 43 more characters of
+//!    base64url. The newest key signs, and every key verifies.
 //! 2. Signatures are compared in constant time, and every key is tried.
 //! 3. A key has at least 32 bytes, the output length of SHA-256 (RFC 2104, section 3). Keys are
 //!    never shown.
@@ -47,27 +47,33 @@ impl SigningKey {
     /// # Errors
     ///
     /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if there are fewer than 32 bytes.
-    #[allow(clippy::missing_panics_doc)] // it does not: HMAC takes keys of any length
+    #[allow(clippy::missing_panics_doc)] // it does not panic: HMAC accepts keys of any length
     pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
         let bytes = bytes.as_ref();
         if bytes.len() < MIN_KEY_BYTES {
-            let reason = format!("a key must have at least {MIN_KEY_BYTES} bytes");
+            let length = bytes.len();
+            let reason = format!(
+                "a signing key has {length} bytes: it must have at least {MIN_KEY_BYTES}, such as \
+                 the output of `openssl rand -base64 32`"
+            );
             return Err(Error::new(ErrorKind::Misconfigured, reason));
         }
-        let keyed = Hmac::new_from_slice(bytes).expect("HMAC takes a key of any length");
+        let keyed = Hmac::new_from_slice(bytes).expect("HMAC accepts a key of any length");
         Ok(Self(Arc::new(keyed)))
     }
 
     /// Returns the HMAC-SHA256 of a message.
     pub(crate) fn mac(&self, message: &[u8]) -> [u8; 32] {
-        self.begun_with(message).finalize().into_bytes().into()
+        self.message_mac(message).finalize().into_bytes().into()
     }
 
+    /// Returns whether this is the HMAC of the message, in constant time.
     fn verifies(&self, message: &[u8], mac: &[u8]) -> bool {
-        self.begun_with(message).verify_slice(mac).is_ok()
+        self.message_mac(message).verify_slice(mac).is_ok()
     }
 
-    fn begun_with(&self, message: &[u8]) -> Hmac<Sha256> {
+    /// Returns the computation of the HMAC, with the whole message.
+    fn message_mac(&self, message: &[u8]) -> Hmac<Sha256> {
         let mut mac = Hmac::clone(&self.0);
         mac.update(message);
         mac
@@ -102,7 +108,7 @@ impl Signer {
     /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if there is no key.
     pub(crate) fn new(keys: &[SigningKey]) -> Result<Self, Error> {
         let Some((newest, older)) = keys.split_first() else {
-            let reason = "no key to sign ids with: configure at least one signing key";
+            let reason = "signing_keys has no key: give it at least one, or do not call it";
             return Err(Error::new(ErrorKind::Misconfigured, reason));
         };
         Ok(Self {
@@ -143,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_32_bytes_or_more_and_is_not_shown() {
+    fn key_has_at_least_32_bytes_and_is_not_shown() {
         for (bytes, valid) in [(0, false), (31, false), (32, true), (1_000, true)] {
             assert_eq!(SigningKey::new(vec![1; bytes]).is_ok(), valid, "{bytes}");
         }
@@ -156,7 +162,7 @@ mod tests {
 
     /// printf AAA.. | openssl dgst -sha256 -mac HMAC -macopt hexkey:0101.. -binary | basenc --base64url
     #[test]
-    fn a_signature_is_the_hmac_of_the_ids_characters() {
+    fn signature_is_hmac_of_the_id_text() {
         let id = SessionId::parse("A".repeat(43).as_bytes()).unwrap();
         let signer = Signer::new(&[key(1)]).unwrap();
         assert_eq!(
@@ -166,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_signs_and_all_verify() {
+    fn signature_by_newest_key_and_all_verify() {
         let id = SessionId::generate().unwrap();
         let old = Signer::new(&[key(1)]).unwrap().sign(&id);
         let new = Signer::new(&[key(2), key(1)]).unwrap();

@@ -2,112 +2,29 @@
 //! `id[.signature][~hint]`.
 //!
 //! 1. If ids are signed, a value counts only with the signature of one of the keys, and every other
-//!    value is ignored. An id that an older key signed is signed anew. If ids are not signed, a
-//!    signature is ignored: a function that signs may serve the same clients.
+//!    value is ignored. A client whose id was signed by an older key gets a new signature. If ids
+//!    are not signed, a signature is ignored: a function that signs may serve the same clients.
 //! 2. An unknown hint is ignored, so that old and new versions of a function can serve the same
 //!    clients.
-//! 3. Two different ids are both refused. An attacker may have set one of them, and it cannot be
+//! 3. Two different ids are both rejected. An attacker may have set one of them, and it cannot be
 //!    determined which.
-//! 4. A refused value costs no call to the store.
+//! 4. A rejected value costs no call to the store.
 
 use crate::id::{ID_CHARS, SessionId};
+use crate::wire::received::{Ids, MAX_IDS};
 use crate::wire::signing::{SignedBy, Signer};
 
-/// The maximum number of ids that are kept of a request that presents several. Each id costs a call
-/// when it is ended, and a client chooses how many it sends.
-const MOST_IDS: usize = 8;
-
-/// The ids and previous cookies that a request presented.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Presented {
-    pub(crate) ids: Ids,
-    pub(crate) former: Former,
-}
-
-/// The ids among the values that a request presented.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ids {
-    Nothing,
-    /// No value is an id.
-    Unusable,
-    One(SessionId),
-    /// An id that is accepted and that the client must get again. An older key signed it, or it
-    /// came in a previous cookie.
-    Reissue(SessionId),
-    /// Several ids, or an id next to a value that is not one. None is accepted, and a logout ends
-    /// each of them.
-    Several(Vec<SessionId>),
-}
-
-/// The previous cookies that a request carried, by their positions in the settings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Former(u8);
-
-impl Former {
-    /// The maximum number of previous cookies.
-    pub(crate) const MOST: usize = 8;
-    pub(crate) const NONE: Self = Self(0);
-    /// All previous cookies, whether the request carried them or not.
-    pub(crate) const ALL: Self = Self(u8::MAX);
-
-    pub(crate) fn insert(&mut self, place: usize) {
-        self.0 |= 1 << place;
-    }
-
-    pub(crate) fn contains(self, place: usize) -> bool {
-        self.0 & (1 << place) != 0
-    }
-}
-
-impl Ids {
-    /// Returns several ids: at most [`MOST_IDS`] of these, each once.
-    pub(crate) fn several(ids: impl IntoIterator<Item = SessionId>) -> Self {
-        let mut kept = Vec::new();
-        for id in ids {
-            if kept.len() < MOST_IDS && !kept.contains(&id) {
-                kept.push(id);
-            }
-        }
-        Self::Several(kept)
-    }
-}
-
-impl Presented {
-    /// Returns the same value with ids for one of several applications on a table.
-    pub(crate) fn in_audience(mut self, audience: Option<&str>) -> Self {
-        if audience.is_some() {
-            let of = |id: SessionId| id.in_audience(audience);
-            self.ids = match self.ids {
-                Ids::One(id) => Ids::One(of(id)),
-                Ids::Reissue(id) => Ids::Reissue(of(id)),
-                Ids::Several(ids) => Ids::Several(ids.into_iter().map(of).collect()),
-                none @ (Ids::Nothing | Ids::Unusable) => none,
-            };
-        }
-        self
-    }
-}
-
-impl From<Ids> for Presented {
-    /// Converts ids that came without previous cookies.
-    fn from(ids: Ids) -> Self {
-        Self {
-            ids,
-            former: Former::NONE,
-        }
-    }
-}
-
-/// The result for all values of one name.
+/// The result of reading all values of one name.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct ParsedValues {
     pub(crate) ids: Ids,
-    /// `true` if there were different values, none of which was accepted.
+    /// True if there were different values, none of which was accepted.
     pub(crate) ambiguous: bool,
 }
 
-impl Found {
-    pub(crate) fn among<'a>(
+impl ParsedValues {
+    /// Reads these values. They are compared as they were sent, so that equal ones count once.
+    pub(crate) fn read<'a>(
         values: impl Iterator<Item = &'a [u8]>,
         signer: Option<&Signer>,
     ) -> Self {
@@ -121,7 +38,7 @@ impl Found {
                 Some(first) if first == value => continue,
                 Some(_) => differ = true,
             }
-            let Some((id, by)) = read(value, signer) else {
+            let Some((id, by)) = parse(value, signer) else {
                 malformed = true;
                 continue;
             };
@@ -134,7 +51,7 @@ impl Found {
                         *signed = by;
                     }
                 }
-                Some(_) if others.len() + 1 < MOST_IDS && !others.contains(&id) => others.push(id),
+                Some(_) if others.len() + 1 < MAX_IDS && !others.contains(&id) => others.push(id),
                 Some(_) => {}
             }
         }
@@ -145,7 +62,7 @@ impl Found {
                 others.insert(0, one);
                 Ids::Several(others)
             }
-            // Without signatures, a planted value cannot be told from the real one.
+            // Without signatures, a planted value cannot be distinguished from the real one.
             (Some(_), Some((one, _))) if malformed && signer.is_none() => Ids::Several(vec![one]),
             (Some(_), Some((one, SignedBy::Newest))) => Ids::One(one),
             (Some(_), Some((one, SignedBy::Older))) => Ids::Reissue(one),
@@ -155,9 +72,9 @@ impl Found {
     }
 }
 
-/// Returns the id in a value, if it counts. An id that needs no signature counts as signed by the
-/// newest key.
-fn read(value: &[u8], signer: Option<&Signer>) -> Option<(SessionId, SignedBy)> {
+/// Returns the id in a value, if it is accepted. An id that needs no signature counts as signed by
+/// the newest key.
+fn parse(value: &[u8], signer: Option<&Signer>) -> Option<(SessionId, SignedBy)> {
     let (signed, _) = split_hints(value);
     let (id, signature) = match signed.iter().position(|byte| *byte == b'.') {
         Some(dot) => (&signed[..dot], Some(&signed[dot + 1..])),
@@ -182,6 +99,7 @@ pub(crate) fn has_hint(value: &[u8], hint: &str) -> bool {
         .any(|other| other == hint.as_bytes())
 }
 
+/// Splits a value into the signed part and its hints.
 fn split_hints(value: &[u8]) -> (&[u8], &[u8]) {
     match value.iter().position(|byte| *byte == b'~') {
         Some(end) => (&value[..end], &value[end + 1..]),
@@ -197,6 +115,7 @@ pub(crate) fn value_of(id: &SessionId, signer: Option<&Signer>) -> String {
     }
 }
 
+/// Returns whether a byte is a character of base64url.
 fn is_base64url(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
@@ -215,7 +134,7 @@ mod tests {
     }
 
     fn among(values: &[&str], signer: Option<&Signer>) -> Ids {
-        Found::among(values.iter().map(|value| value.as_bytes()), signer).ids
+        ParsedValues::read(values.iter().map(|value| value.as_bytes()), signer).ids
     }
 
     fn read(value: &str, signer: Option<&Signer>) -> Ids {
@@ -223,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn where_ids_are_signed_only_signed_ones_count() {
+    fn signed_ids_only_count_if_keys_are_set() {
         let id = SessionId::generate().unwrap();
         let (old, new) = (signer(&[1]), signer(&[2, 1]));
         let value = value_of(&id, Some(&new));
@@ -251,7 +170,7 @@ mod tests {
 
     /// A function may begin to sign, or stop signing.
     #[test]
-    fn where_ids_are_not_signed_a_signature_is_passed_over() {
+    fn signature_is_ignored_without_keys() {
         let id = SessionId::generate().unwrap();
         let signed = value_of(&id, Some(&signer(&[1])));
         assert_eq!(read(&signed, None), Ids::One(id.clone()));
@@ -287,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn one_id_in_two_spellings_is_one() {
+    fn id_with_two_signatures_is_one() {
         let id = SessionId::generate().unwrap();
         let (old, new) = (signer(&[1]), signer(&[2, 1]));
         let values = [value_of(&id, Some(&old)), value_of(&id, Some(&new))];
@@ -300,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn several_ids_are_bounded_and_none_twice() {
+    fn several_ids_are_bounded_and_distinct() {
         let ids: Vec<_> = (0..20).map(|_| SessionId::generate().unwrap()).collect();
         let values: Vec<_> = ids.iter().flat_map(|id| [id.expose(); 2]).collect();
         assert_eq!(among(&values, None), Ids::Several(ids[..8].to_vec()));
@@ -315,10 +234,10 @@ mod tests {
     }
 
     #[test]
-    fn ambiguous_values_are_told_from_single_ones() {
+    fn ambiguous_values_differ_from_single_ones() {
         let id = SessionId::generate().unwrap();
         let ambiguous = |values: &[&str]| {
-            Found::among(values.iter().map(|value| value.as_bytes()), None).ambiguous
+            ParsedValues::read(values.iter().map(|value| value.as_bytes()), None).ambiguous
         };
         assert!(!ambiguous(&[]));
         assert!(!ambiguous(&["garbage", "garbage"]));

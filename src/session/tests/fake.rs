@@ -18,7 +18,7 @@ use crate::store::changes::change_set::Changes;
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
 use crate::store::user::{Binding, Pseudonym, Revoked, UserSessions};
-use crate::wire::token::Ids;
+use crate::wire::received::Ids;
 
 pub(super) const NOW: Timestamp = Timestamp::from_epoch_seconds(1_000);
 pub(super) const CREATED: Timestamp = Timestamp::from_epoch_seconds(900);
@@ -29,7 +29,7 @@ pub(super) fn rules() -> Expiry {
         idle: Duration::from_secs(500),
         lifetime: Duration::from_secs(10_000),
         touch: Some(Duration::from_secs(1_000)),
-        renew: None,
+        cycle_id_after: None,
     }
 }
 

@@ -1,7 +1,7 @@
 use http::header::SET_COOKIE;
 
 use super::*;
-use crate::wire::token::Ids;
+use crate::wire::received::Ids;
 
 const A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const B: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA";
@@ -10,18 +10,21 @@ fn id(text: &str) -> SessionId {
     SessionId::parse(text.as_bytes()).unwrap()
 }
 
-fn by_cookie() -> Transport {
-    Transport::new(None, &CookieSettings::default(), &[], None).unwrap()
+fn by_cookie() -> Carrier {
+    Carrier::new(None, &CookieSettings::default(), &[], None).unwrap()
 }
 
-fn by_header(name: &str) -> Transport {
-    Transport::new(Some(name), &CookieSettings::default(), &[], None).unwrap()
+fn by_header(name: &str) -> Carrier {
+    Carrier::new(Some(name), &CookieSettings::default(), &[], None).unwrap()
 }
 
-/// Returns the ids that a transport reads, without the previous cookies.
-fn read(transport: &Transport, headers: &HeaderMap) -> Ids {
-    let Presented { ids, former } = transport.read(headers);
-    assert_eq!(former, Former::NONE);
+/// Returns the ids that a carrier reads, without the previous cookies.
+fn read(carrier: &Carrier, headers: &HeaderMap) -> Ids {
+    let Received {
+        ids,
+        previous_cookies,
+    } = carrier.read(headers);
+    assert_eq!(previous_cookies, PreviousCookies::NONE);
     ids
 }
 
@@ -34,7 +37,7 @@ fn headers(lines: &[(&'static str, &[u8])]) -> HeaderMap {
 }
 
 #[test]
-fn only_the_configured_one_is_read() {
+fn carrier_reads_only_the_configured_place() {
     let cookie = format!("__Host-sid={A}");
     let both = headers(&[("cookie", cookie.as_bytes()), ("x-session", B.as_bytes())]);
     assert_eq!(read(&by_cookie(), &both), Ids::One(id(A)));
@@ -43,7 +46,7 @@ fn only_the_configured_one_is_read() {
 }
 
 #[test]
-fn a_header_holds_one_id_and_nothing_else() {
+fn id_header_holds_one_id_and_nothing_else() {
     let hinted = format!("{A}~hint");
     let as_cookie = format!("sid={A}");
     let two = format!("{A},{A}");
@@ -74,7 +77,7 @@ fn cookies(response: &HeaderMap) -> Vec<&str> {
 
 /// An ALB without multi-value headers keeps the first, and others reorder them: there is one.
 #[test]
-fn handlers_cookie_of_our_scope_is_dropped() {
+fn handler_cookie_of_same_scope_is_dropped() {
     type Setter = fn(&mut CookieSettings);
     let host: Setter = |_| ();
     let domain: Setter = |cookie| {
@@ -110,16 +113,16 @@ fn handlers_cookie_of_our_scope_is_dropped() {
     for (setter, theirs, stays) in rows {
         let mut settings = CookieSettings::default();
         setter(&mut settings);
-        let transport = Transport::new(None, &settings, &[], None).unwrap();
+        let carrier = Carrier::new(None, &settings, &[], None).unwrap();
         let said = [
             ("set-cookie", b"a=1".as_slice()),
             ("set-cookie", theirs.as_bytes()),
             ("set-cookie", b"b=2"),
         ];
         let mut set = headers(&said);
-        transport.issue(&mut set, &id(A), 60, Former::NONE);
+        carrier.issue(&mut set, &id(A), 60, PreviousCookies::NONE);
         let mut removed = headers(&said);
-        transport.remove(&mut removed, Former::NONE);
+        carrier.remove(&mut removed, PreviousCookies::NONE);
         for response in [&set, &removed] {
             let found = cookies(response);
             let name = settings.name.as_deref().unwrap_or("__Host-sid");
@@ -132,24 +135,24 @@ fn handlers_cookie_of_our_scope_is_dropped() {
 }
 
 #[test]
-fn our_cookie_comes_first() {
+fn session_cookie_comes_first() {
     let mut response = headers(&[("set-cookie", b"theirs=1"), ("set-cookie", b"more=2")]);
-    by_cookie().issue(&mut response, &id(A), 60, Former::NONE);
+    by_cookie().issue(&mut response, &id(A), 60, PreviousCookies::NONE);
     let names = cookies(&response);
     let names: Vec<_> = names.iter().map(|c| c.split('=').next().unwrap()).collect();
     assert_eq!(names, ["__Host-sid", "theirs", "more"]);
 }
 
 #[test]
-fn a_header_is_set_and_emptied() {
-    let transport = by_header("X-Session");
+fn id_header_is_set_and_emptied() {
+    let carrier = by_header("X-Session");
     let mut response = headers(&[("x-session", b"theirs")]);
-    transport.issue(&mut response, &id(A), 60, Former::NONE);
+    carrier.issue(&mut response, &id(A), 60, PreviousCookies::NONE);
     assert_eq!(
         response.get_all("x-session").iter().collect::<Vec<_>>(),
         [A]
     );
-    transport.remove(&mut response, Former::NONE);
+    carrier.remove(&mut response, PreviousCookies::NONE);
     assert_eq!(
         response.get_all("x-session").iter().collect::<Vec<_>>(),
         [""]
@@ -158,8 +161,8 @@ fn a_header_is_set_and_emptied() {
 }
 
 #[test]
-fn bearer_token_is_read_and_answered() {
-    let transport = by_header("Authorization");
+fn bearer_token_is_read_and_reissued() {
+    let carrier = by_header("Authorization");
     let (bearer, lower) = (format!("Bearer {A}"), format!("bEARER  {A}"));
     let (basic, twice) = (format!("Basic {A}"), format!("Bearer {A},Bearer {B}"));
     let rows: [(&[&str], Ids); 12] = [
@@ -181,28 +184,28 @@ fn bearer_token_is_read_and_answered() {
             .iter()
             .map(|value| ("authorization", value.as_bytes()))
             .collect();
-        assert_eq!(read(&transport, &headers(&values)), expected, "{values:?}");
+        assert_eq!(read(&carrier, &headers(&values)), expected, "{values:?}");
     }
     let by_name = headers(&[("x-sessionid", A.as_bytes())]);
-    assert_eq!(read(&transport, &by_name), Ids::Nothing);
+    assert_eq!(read(&carrier, &by_name), Ids::Nothing);
 
     let mut response = headers(&[("x-sessionid", b"theirs")]);
-    transport.issue(&mut response, &id(A), 60, Former::NONE);
+    carrier.issue(&mut response, &id(A), 60, PreviousCookies::NONE);
     assert_eq!(response["x-sessionid"], A);
-    transport.remove(&mut response, Former::NONE);
+    carrier.remove(&mut response, PreviousCookies::NONE);
     assert_eq!(response["x-sessionid"], "");
     assert_eq!(response.len(), 1);
 }
 
 #[test]
-fn a_response_varies_on_what_is_read() {
+fn carrier_varies_on_what_is_read() {
     assert_eq!(by_header("AUTHORIZATION").varies_on(), AUTHORIZATION);
     assert_eq!(by_cookie().varies_on(), COOKIE);
     assert_eq!(by_header("X-SessionId").varies_on(), "x-sessionid");
 }
 
 #[test]
-fn a_header_that_cannot_carry_an_id_is_refused() {
+fn id_header_reserved_is_misconfigured() {
     for name in [
         "",
         "a b",
@@ -241,26 +244,26 @@ fn a_header_that_cannot_carry_an_id_is_refused() {
         "CloudFront-Viewer-Country",
         "X-Lambda-Http-Content-Encoding",
     ] {
-        let error = Transport::new(Some(name), &CookieSettings::default(), &[], None).unwrap_err();
+        let error = Carrier::new(Some(name), &CookieSettings::default(), &[], None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Misconfigured, "{name:?}");
         assert!(!error.to_string().contains(['\r', '\n']), "{name:?}");
     }
 }
 
 #[test]
-fn a_cookie_that_no_browser_keeps_is_refused_only_where_it_is_used() {
+fn cookie_invalid_is_ignored_with_id_header() {
     let cookie = CookieSettings {
         name: Some("__Host-sid".to_owned()),
         secure: false,
         ..CookieSettings::default()
     };
-    let error = Transport::new(None, &cookie, &[], None).unwrap_err();
+    let error = Carrier::new(None, &cookie, &[], None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
-    assert!(Transport::new(Some("x-session"), &cookie, &[], None).is_ok());
+    assert!(Carrier::new(Some("x-session"), &cookie, &[], None).is_ok());
 }
 
 #[test]
-fn header_that_can_carry_an_id_is_accepted() {
+fn id_header_unreserved_is_accepted() {
     for name in [
         "X-SessionId",
         "Session",
@@ -269,6 +272,6 @@ fn header_that_can_carry_an_id_is_accepted() {
         "X-Api-Key",
         "iffy",
     ] {
-        assert!(carrier(name).is_some(), "{name}");
+        assert!(id_header_name(name).is_some(), "{name}");
     }
 }

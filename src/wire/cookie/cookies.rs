@@ -1,45 +1,55 @@
 //! The session's cookie together with its previous cookies.
 //!
-//! 1. The current cookie is read first. A previous one counts only if the current one holds no id.
-//!    Among the previous ones, the first in the configuration counts.
+//! 1. The current cookie has precedence. A previous one is used only if the current one holds no id
+//!    and its values are not ambiguous. Among the previous ones, the first in the configuration that
+//!    holds exactly one id is used.
 //! 2. A session that came in a previous cookie moves: its client gets the current cookie, and the
 //!    previous one is removed.
 //! 3. If a previous cookie has the current one's name, values carry a hint of the scope that they
 //!    were set for. Without it, every request of a client that has both would move the session.
 //! 4. If a response sets or removes a cookie here, a handler's own header for the same cookie is
-//!    dropped. Browsers go by the last one, load balancers reorder them, and some keep only one.
+//!    dropped. Browsers use the last one, load balancers reorder them, and some keep only one.
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 
 use crate::error::{Error, ErrorKind};
-use crate::wire::cookie::{CookieSettings, PreviousCookie, SessionCookie};
+use crate::wire::cookie::previous::PreviousCookie;
+use crate::wire::cookie::session_cookie::SessionCookie;
+use crate::wire::cookie::settings::CookieSettings;
+use crate::wire::received::{Ids, PreviousCookies, Received};
 use crate::wire::signing::Signer;
-use crate::wire::token::{Former, Found, Ids, Presented, has_hint};
+use crate::wire::token::{ParsedValues, has_hint};
 
+/// The current cookie and the previous ones.
 #[derive(Clone, Debug)]
 pub(crate) struct Cookies {
     current: SessionCookie,
     previous: Vec<SessionCookie>,
     /// The hint of the current scope, if a previous cookie has the same name.
-    tag: Option<String>,
+    scope_hint: Option<String>,
 }
 
 impl Cookies {
+    /// Creates the cookies from their settings.
+    ///
     /// # Errors
     ///
-    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if browsers would refuse a cookie. It
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if browsers would reject a cookie. It
     /// also fails if a previous cookie is the current one or occurs twice, and for more than
-    /// [`Former::MOST`] previous ones.
+    /// [`PreviousCookies::MAX`] previous ones.
     pub(crate) fn new(
         settings: &CookieSettings,
         previous: &[PreviousCookie],
     ) -> Result<Self, Error> {
         let misconfigured = |reason| Err(Error::new(ErrorKind::Misconfigured, reason));
         let current = SessionCookie::new(settings)?;
-        if previous.len() > Former::MOST {
-            let reason = format!("there are more than {} previous cookies", Former::MOST);
-            return misconfigured(reason);
+        if previous.len() > PreviousCookies::MAX {
+            let max = PreviousCookies::MAX;
+            let count = previous.len();
+            return misconfigured(format!(
+                "too many calls of previous_cookie: {count}, the limit is {max}"
+            ));
         }
         let previous: Vec<_> = previous
             .iter()
@@ -49,7 +59,8 @@ impl Cookies {
         if let Some(same) = previous.iter().find(|cookie| cookie.has_scope_of(&current)) {
             let name = same.name();
             return misconfigured(format!(
-                "the previous cookie `{name}` has the current one's name, domain, path and partition"
+                "invalid previous_cookie `{name}`: it has the current cookie's name, domain, path \
+                 and partition"
             ));
         }
         let twice = previous.iter().enumerate().find(|(n, cookie)| {
@@ -58,119 +69,136 @@ impl Cookies {
         });
         if let Some((_, cookie)) = twice {
             let name = cookie.name();
-            return misconfigured(format!("the previous cookie `{name}` is named twice"));
+            return misconfigured(format!(
+                "invalid previous_cookie `{name}`: it is configured twice"
+            ));
         }
-        let tag = previous
+        let scope_hint = previous
             .iter()
             .any(|cookie| cookie.has_name_of(&current))
-            .then(|| current.scope_tag());
+            .then(|| current.scope_hint());
         Ok(Self {
             current,
             previous,
-            tag,
+            scope_hint,
         })
     }
 
-    /// Returns the ids that the client presented.
-    pub(crate) fn read(&self, headers: &HeaderMap, signer: Option<&Signer>) -> Presented {
-        let is_current = |value: &&[u8]| self.tag.as_ref().is_none_or(|tag| has_hint(value, tag));
-        let current = Found::among(self.current.read(headers).filter(is_current), signer);
+    /// Returns the ids that a request carries.
+    pub(crate) fn read(&self, headers: &HeaderMap, signer: Option<&Signer>) -> Received {
+        let is_current = |value: &&[u8]| {
+            let hint = self.scope_hint.as_ref();
+            hint.is_none_or(|hint| has_hint(value, hint))
+        };
+        let current = ParsedValues::read(self.current.read(headers).filter(is_current), signer);
         if self.previous.is_empty() {
             return current.ids.into();
         }
 
-        let mut former = Former::NONE;
-        let mut moved = None;
+        let mut carried = PreviousCookies::NONE;
+        let mut accepted = None;
         let mut ambiguous = current.ambiguous;
-        let mut presented_any = current.ids != Ids::Nothing;
-        let mut several: Vec<_> = Vec::new();
-        for (place, cookie) in self.previous.iter().enumerate() {
+        let mut has_values = current.ids != Ids::Nothing;
+        let mut all_ids: Vec<_> = Vec::new();
+        for (position, cookie) in self.previous.iter().enumerate() {
             let has_name = cookie.has_name_of(&self.current);
             let values = cookie.read(headers);
-            let found = Found::among(
+            let parsed = ParsedValues::read(
                 values.filter(|value| !(has_name && is_current(value))),
                 signer,
             );
-            if found.ids == Ids::Nothing {
+            if parsed.ids == Ids::Nothing {
                 continue;
             }
-            former.insert(place);
-            presented_any = true;
-            ambiguous |= found.ambiguous;
-            match found.ids {
+            carried.insert(position);
+            has_values = true;
+            ambiguous |= parsed.ambiguous;
+            match parsed.ids {
                 Ids::One(id) | Ids::Reissue(id) => {
-                    several.push(id.clone());
-                    moved.get_or_insert(id);
+                    all_ids.push(id.clone());
+                    accepted.get_or_insert(id);
                 }
-                Ids::Several(ids) => several.extend(ids),
+                Ids::Several(ids) => all_ids.extend(ids),
                 Ids::Nothing | Ids::Unusable => {}
             }
         }
         let ids = match current.ids {
-            ids @ (Ids::One(_) | Ids::Reissue(_)) => return Presented { ids, former },
+            ids @ (Ids::One(_) | Ids::Reissue(_)) => ids,
             // An attacker who set the second value could set a previous cookie as well. A logout
             // ends the session of each of them.
-            Ids::Several(ids) if current.ambiguous => Ids::several(ids.into_iter().chain(several)),
-            _ if current.ambiguous && !several.is_empty() => Ids::several(several),
+            Ids::Several(ids) if current.ambiguous => Ids::several(ids.into_iter().chain(all_ids)),
+            _ if current.ambiguous && !all_ids.is_empty() => Ids::several(all_ids),
             ids if current.ambiguous => ids,
-            _ => match moved {
-                Some(id) => {
-                    let ids = Ids::Reissue(id);
-                    return Presented { ids, former };
-                }
-                None if !several.is_empty() => Ids::several(several),
-                None if presented_any => Ids::Unusable,
+            _ => match accepted {
+                Some(id) => Ids::Reissue(id),
+                None if !all_ids.is_empty() => Ids::several(all_ids),
+                None if has_values => Ids::Unusable,
                 None => Ids::Nothing,
             },
         };
-        if ambiguous {
+        let previous_cookies = match &ids {
+            Ids::One(_) | Ids::Reissue(_) => carried,
             // One of the values may be of any scope, whatever its name, so all are removed.
-            former = Former::ALL;
+            _ if ambiguous => PreviousCookies::ALL,
+            _ => carried,
+        };
+        Received {
+            ids,
+            previous_cookies,
         }
-        Presented { ids, former }
     }
 
     /// Sets this value in the client and removes the previous cookies.
-    pub(crate) fn issue(&self, headers: &mut HeaderMap, value: &str, seconds: u64, former: Former) {
-        let ours = match &self.tag {
-            Some(tag) => self.current.issue(&format!("{value}~{tag}"), seconds),
+    pub(crate) fn issue(
+        &self,
+        headers: &mut HeaderMap,
+        value: &str,
+        seconds: u64,
+        previous: PreviousCookies,
+    ) {
+        let current = match &self.scope_hint {
+            Some(hint) => self.current.issue(&format!("{value}~{hint}"), seconds),
             None => self.current.issue(value, seconds),
         };
-        self.send(headers, ours, former);
+        self.send(headers, current, previous);
     }
 
     /// Removes the current cookie and the previous ones from the client.
-    pub(crate) fn remove(&self, headers: &mut HeaderMap, former: Former) {
-        self.send(headers, self.current.removal(), former);
+    pub(crate) fn remove(&self, headers: &mut HeaderMap, previous: PreviousCookies) {
+        self.send(headers, self.current.removal(), previous);
     }
 
-    fn send(&self, headers: &mut HeaderMap, ours: HeaderValue, former: Former) {
-        let previous = self.previous.iter().enumerate();
-        let gone: Vec<&SessionCookie> = previous
-            .filter(|(place, _)| former.contains(*place))
+    /// Adds the current cookie's header and the removals of the previous cookies, and drops the
+    /// handler's headers for the same cookies.
+    fn send(&self, headers: &mut HeaderMap, current: HeaderValue, previous: PreviousCookies) {
+        let cookies = self.previous.iter().enumerate();
+        let removed: Vec<&SessionCookie> = cookies
+            .filter(|(position, _)| previous.contains(*position))
             .map(|(_, cookie)| cookie)
             .collect();
-        let is_ours = |header: &HeaderValue| {
-            self.current.is_set_by(header) || gone.iter().any(|cookie| cookie.is_set_by(header))
+        let is_same = |header: &HeaderValue| {
+            self.current.is_set_by(header) || removed.iter().any(|cookie| cookie.is_set_by(header))
         };
-        let (same, theirs): (Vec<_>, Vec<_>) = headers
+        let (dropped, kept): (Vec<_>, Vec<_>) = headers
             .get_all(SET_COOKIE)
             .iter()
             .cloned()
-            .partition(is_ours);
-        if !same.is_empty() {
+            .partition(is_same);
+        if !dropped.is_empty() {
             tracing::warn!(
-                count = same.len(),
-                "the handler set the session's own cookie: its Set-Cookie was dropped"
+                count = dropped.len(),
+                "dropped a Set-Cookie header of the handler: it set the session's own cookie, \
+                 give the handler's cookie another name"
             );
         }
-        // Ours comes first, because an ALB without multi-value headers keeps no other. (A browser
-        // without partitions may then lose it once, to the removal of a cookie that differs only in
-        // its partition. The other order would never give the clients of such an ALB a cookie.)
-        let sent = [ours]
+        // The session's cookie comes first, because an ALB without multi-value headers keeps no
+        // other. A browser without partitions may then lose it once, to the removal of a cookie
+        // that differs only in its partition. The other order would never give the clients of such
+        // an ALB a cookie.
+        let sent = [current]
             .into_iter()
-            .chain(gone.iter().map(|cookie| cookie.removal()))
-            .chain(theirs);
+            .chain(removed.iter().map(|cookie| cookie.removal()))
+            .chain(kept);
         headers.remove(SET_COOKIE);
         for cookie in sent {
             headers.append(SET_COOKIE, cookie);

@@ -1,9 +1,10 @@
-//! The cookie that an earlier version of the application set.
+//! A cookie that an earlier version of the application set.
 
 use cookie::SameSite;
 
 use crate::error::Error;
-use crate::wire::cookie::{CookieSettings, SessionCookie};
+use crate::wire::cookie::session_cookie::SessionCookie;
+use crate::wire::cookie::settings::CookieSettings;
 
 /// A cookie that the session had before its name, domain, path or partition was changed.
 ///
@@ -104,7 +105,7 @@ impl PreviousCookie {
         self
     }
 
-    /// Returns a cookie whose removal browsers accept if they accept `current`.
+    /// Returns the cookie to remove. Browsers accept its removal if they accept `current`.
     ///
     /// # Errors
     ///
@@ -117,13 +118,13 @@ impl PreviousCookie {
             path: self.path.clone(),
             domain: self.domain.clone(),
             // Embedded pages may only set, and so only remove, cookies with `SameSite=None`, which
-            // needs `Secure`.
+            // requires `Secure`.
             same_site: match current.same_site {
                 SameSite::None if !secure => SameSite::Lax,
                 same_site => same_site,
             },
             secure,
-            // A prefix may require it, and a removal by HTTP works with it in any case.
+            // A prefix may require it, and a removal by a response works with it in any case.
             http_only: true,
             partitioned: self.partitioned,
             browser_session: false,

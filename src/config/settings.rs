@@ -1,0 +1,125 @@
+//! The settings of a layer and their defaults.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::clock::{Timestamp, system_clock};
+use crate::error::{Error, ErrorKind};
+use crate::expiry::Expiry;
+use crate::on_error::OnError;
+use crate::store::user::Pseudonym;
+use crate::wire::carrier::Carrier;
+use crate::wire::cookie::previous::PreviousCookie;
+use crate::wire::cookie::settings::CookieSettings;
+use crate::wire::signing::{Signer, SigningKey};
+
+/// The default of `max_size`: 64 KB. That is a sixth of what an item may have, and 64 write units
+/// for each save.
+const DEFAULT_MAX_SIZE: usize = 64 * 1024;
+
+/// The source of the time.
+pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// All settings of a layer, as they were given.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) cookie: CookieSettings,
+    /// The previous cookies. The first one takes precedence.
+    pub(crate) previous_cookies: Vec<PreviousCookie>,
+    /// The header that carries the id instead of a cookie.
+    pub(crate) header: Option<String>,
+    /// The signing keys, the newest first. If this is `None`, ids are not signed.
+    pub(crate) signing_keys: Option<Vec<SigningKey>>,
+    pub(crate) user_hash_key: Option<SigningKey>,
+    /// The name of the application, if several share a table.
+    pub(crate) audience: Option<String>,
+    pub(crate) expiry: Expiry,
+    pub(crate) max_size: usize,
+    pub(crate) clock: Clock,
+    pub(crate) on_error: OnError,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            cookie: CookieSettings::default(),
+            previous_cookies: Vec::new(),
+            header: None,
+            signing_keys: None,
+            user_hash_key: None,
+            audience: None,
+            expiry: Expiry::default(),
+            max_size: DEFAULT_MAX_SIZE,
+            clock: Arc::new(system_clock),
+            on_error: OnError::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Checks the settings and returns the carrier that they describe.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) and the reason.
+    pub(crate) fn validate(&self) -> Result<Carrier, Error> {
+        self.expiry.validate()?;
+        if self
+            .audience
+            .as_deref()
+            .is_some_and(|name| !is_audience(name))
+        {
+            let reason = "invalid audience: the name must have 1 to 256 bytes";
+            return Err(Error::new(ErrorKind::Misconfigured, reason));
+        }
+        let signer = self.signing_keys.as_deref().map(Signer::new).transpose()?;
+        let header = self.header.as_deref();
+        Carrier::new(header, &self.cookie, &self.previous_cookies, signer)
+    }
+
+    /// Reads the clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)().into()
+    }
+
+    /// Returns the pseudonym under which the store knows a user. Each audience has a key of its own
+    /// for it.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Pseudonym::of`].
+    pub(crate) fn pseudonym(&self, user: &str) -> Result<Pseudonym, Error> {
+        let audience_key = match (&self.audience, &self.user_hash_key) {
+            (None, _) => None,
+            (Some(name), Some(key)) => Some(SigningKey::new(key.mac(name.as_bytes()))?),
+            (Some(name), None) => Some(SigningKey::new(Sha256::digest(name))?),
+        };
+        Pseudonym::of(user, audience_key.as_ref().or(self.user_hash_key.as_ref()))
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("cookie", &self.cookie)
+            .field("previous_cookies", &self.previous_cookies)
+            .field("header", &self.header)
+            .field("signing_keys", &self.signing_keys)
+            .field("user_hash_key", &self.user_hash_key)
+            .field("audience", &self.audience)
+            .field("expiry", &self.expiry)
+            .field("max_size", &self.max_size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns whether the text can be the name of an audience.
+pub(super) fn is_audience(name: &str) -> bool {
+    (1..=256).contains(&name.len())
+}
+
+#[cfg(test)]
+mod tests;

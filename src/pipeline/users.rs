@@ -1,0 +1,27 @@
+//! Lists and revokes the sessions of a user, within and outside of a request.
+
+use crate::error::Error;
+use crate::pipeline::deadline::{Call, within};
+use crate::store::session_store::{RequestTime, SessionStore};
+use crate::store::user::{Pseudonym, Revoked, UserSessions};
+
+/// Lists the live sessions that are bound to a user.
+pub(crate) async fn user_sessions<S: SessionStore>(
+    store: &S,
+    user: &Pseudonym,
+    at: RequestTime,
+) -> Result<UserSessions, Error> {
+    let listing = store.user_sessions(user, at);
+    within(at.deadline(), Call::Read, listing).await
+}
+
+/// Ends these sessions of a user.
+pub(crate) async fn revoke<S: SessionStore>(
+    store: &S,
+    user: &Pseudonym,
+    which: Revoked<'_>,
+    at: RequestTime,
+) -> Result<(), Error> {
+    let revoking = store.revoke(user, which, at);
+    within(at.deadline(), Call::Write, revoking).await
+}

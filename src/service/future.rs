@@ -1,0 +1,177 @@
+//! The future of a request: it runs the inner service and then commits the session.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::Response;
+use pin_project_lite::pin_project;
+
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::on_error::ErrorResponder;
+use crate::pipeline::core::Pipeline;
+use crate::pipeline::deadline;
+use crate::pipeline::handler_outcome::HandlerOutcome;
+use crate::pipeline::serve::CloseOnDrop;
+use crate::service::body::SessionBody;
+use crate::session::handle::Session;
+use crate::store::session_store::SessionStore;
+
+pin_project! {
+    /// The future of [`SessionService`](crate::layer::SessionService), which runs the inner service
+    /// and then commits its session.
+    pub struct SessionFuture<S, F, RB, E> {
+        #[pin]
+        state: State<S, F, RB, E>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, F, RB, E> {
+        Running {
+            #[pin]
+            inner: F,
+            // `None` if the same layer, applied further out, commits the session.
+            session: Option<SessionToCommit<S>>,
+        },
+        Committing { commit: Commit<S, RB, E> },
+        Completed,
+    }
+}
+
+impl<S, F, RB, E> SessionFuture<S, F, RB, E> {
+    /// Creates a future that commits the session, if one is given, after the inner future.
+    pub(super) fn new(inner: F, session: Option<SessionToCommit<S>>) -> Self {
+        Self {
+            state: State::Running { inner, session },
+        }
+    }
+}
+
+/// The session of a request, held by the outermost application of its layer.
+pub(super) struct SessionToCommit<S> {
+    pipeline: Arc<Pipeline<S>>,
+    session: CloseOnDrop,
+    on_error: ErrorResponder,
+}
+
+impl<S> SessionToCommit<S> {
+    /// Creates the session of a request, which is closed when the request ends.
+    pub(super) fn new(
+        pipeline: Arc<Pipeline<S>>,
+        session: Session,
+        on_error: ErrorResponder,
+    ) -> Self {
+        Self {
+            pipeline,
+            session: CloseOnDrop(session),
+            on_error,
+        }
+    }
+}
+
+/// The response of the inner service, withheld until its session is committed.
+struct Commit<S, RB, E> {
+    session: SessionToCommit<S>,
+    /// The response, which is taken when `committed` has completed.
+    response: Option<Result<Response<RB>, E>>,
+    /// The commit, boxed. Only requests that used their session have one.
+    committed: Pin<Box<dyn Future<Output = Result<Timestamp, Error>> + Send>>,
+}
+
+impl<S: SessionStore, RB, E> Commit<S, RB, E> {
+    /// Begins the commit of a session after this response.
+    fn begin(session: SessionToCommit<S>, response: Result<Response<RB>, E>) -> Self {
+        let pipeline = Arc::clone(&session.pipeline);
+        let handle = session.session.0.clone();
+        let outcome = HandlerOutcome::of(&response);
+        Self {
+            session,
+            response: Some(response),
+            committed: Box::pin(async move { pipeline.commit(&handle, outcome).await }),
+        }
+    }
+
+    /// Returns the response to send once the commit has ended with this result. The inner response
+    /// is no longer there afterwards.
+    fn respond(
+        &mut self,
+        committed: Result<Timestamp, Error>,
+    ) -> Option<Result<Response<SessionBody<RB>>, E>> {
+        let SessionToCommit {
+            pipeline,
+            session,
+            on_error,
+        } = &self.session;
+        Some(pipeline.respond(
+            &session.0,
+            self.response.take()?,
+            committed,
+            on_error,
+            SessionBody::inner,
+            SessionBody::failure,
+        ))
+    }
+}
+
+impl<S, F, RB, E> fmt::Debug for SessionFuture<S, F, RB, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionFuture").finish_non_exhaustive()
+    }
+}
+
+impl<S, F, RB, E> Future for SessionFuture<S, F, RB, E>
+where
+    S: SessionStore,
+    F: Future<Output = Result<Response<RB>, E>>,
+{
+    type Output = Result<Response<SessionBody<RB>>, E>;
+
+    /// Runs the inner service, and then the commit.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after completion, like the future of any `async fn`.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                StateProjection::Running { inner, session } => {
+                    let response = {
+                        let handle = session.as_ref().map(|session| &session.session.0);
+                        let _entered = handle.map(|handle| deadline::enter(handle.deadline()));
+                        ready!(inner.poll(cx))
+                    };
+                    let used = session
+                        .take()
+                        .filter(|session| session.session.0.is_to_be_settled());
+                    match used {
+                        Some(session) => state.set(State::Committing {
+                            commit: Commit::begin(session, response),
+                        }),
+                        None => {
+                            state.set(State::Completed);
+                            let response = response.map(|it| it.map(SessionBody::inner));
+                            return Poll::Ready(response);
+                        }
+                    }
+                }
+                StateProjection::Committing { commit } => {
+                    let committed = ready!(commit.committed.as_mut().poll(cx));
+                    let response = commit.respond(committed);
+                    state.set(State::Completed);
+                    if let Some(response) = response {
+                        return Poll::Ready(response);
+                    }
+                }
+                StateProjection::Completed => {
+                    panic!("a session's future was polled after it had completed")
+                }
+            }
+        }
+    }
+}
