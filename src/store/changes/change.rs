@@ -5,8 +5,6 @@ use std::fmt;
 
 use crate::error::Error;
 use crate::store::changes::apply::{Apply, integer, overflow, sum};
-#[cfg(doc)]
-use crate::store::changes::change_set::Changes;
 use crate::store::data::Entry;
 
 /// The change of one key.
@@ -31,7 +29,7 @@ impl Change {
     ///
     /// # Errors
     ///
-    /// Fails with the errors of [`Changes::apply`].
+    /// Fails with the errors of [`Changes::apply`](crate::store::Changes::apply).
     pub(super) fn of<'a>(&'a self, there: Option<&Entry>) -> After<'a> {
         Ok(match self {
             Self::Set(entry) => Some(Cow::Borrowed(entry)),
@@ -86,7 +84,7 @@ impl Change {
     ///
     /// # Errors
     ///
-    /// Fails with the errors of [`Changes::apply`].
+    /// Fails with the errors of [`Changes::apply`](crate::store::Changes::apply).
     pub(super) fn then(&self, later: Self) -> Result<Self, Error> {
         let value = match self {
             Self::Set(entry) => Some(entry),
