@@ -310,11 +310,7 @@
 //! | `config` | settings, their defaults, the environment |
 //! | `service`, `budget` | the pipeline: read the id, load, run the handler, decide, apply (`service::apply`), write the cookie; its deadline |
 //! | `layer`, `tower`, `request`, `extract` | the interface to an application |
-//! | `fuzzing`, `leaks` | checks for hostile input and for leaks in output, used only by the fuzzer and the tests |
-
-// The support code that the tests in `tests` share uses this name for the library.
-#[cfg(test)]
-extern crate self as lambda_sessions;
+//! | `fuzzing` | checks for hostile input, used only by the fuzzer and the tests |
 
 mod attached;
 mod clock;
@@ -331,16 +327,11 @@ pub mod fuzzing;
 mod id;
 mod key;
 pub mod layer;
-#[cfg(test)]
-mod leaks;
 mod pipeline;
 mod request;
 mod service;
 pub mod session;
 pub mod store;
-#[cfg(test)]
-#[path = "../tests/support/mod.rs"]
-mod test_support;
 mod wire;
 
 pub use ::cookie::SameSite;

@@ -10,13 +10,15 @@ use crate::process::run;
 use crate::workspace::Workspace;
 
 const SEEDS: &str = "LAMBDA_SESSIONS_HISTORY_SEEDS";
-const ARGUMENTS: [&str; 6] = [
+const ARGUMENTS: [&str; 8] = [
     "--test",
-    "histories",
+    "exhaustive",
     "--test",
-    "revocation",
+    "it",
     "--",
     "--nocapture",
+    "histories",
+    "revocation",
 ];
 
 pub(crate) struct Histories {

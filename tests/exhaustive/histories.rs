@@ -1,0 +1,218 @@
+//! Random requests at once under random faults, and what was seen of them judged afterwards.
+//!
+//! Eight clients, each with an instance of the function to itself, share five sessions, whose ids
+//! are renewed on the way, and three more that are destroyed. They set, remove, count, push, save,
+//! and press on with ids that are dead. Their calls fail, are reset or throttled, before and after
+//! the effect; attempts arrive long after their own repetition; reads that are not strongly consistent
+//! are served older copies; and which call comes next is decided by the seed, one after the other,
+//! so that a seed's history is always the same. Then the same again, all at once, with calls that
+//! are slow or hang.
+//!
+//! 1. Every key that is set and read is linearizable, by stateright's checker. A write of which the
+//!    client was told that its outcome is unknown may have happened, at any time after it was sent,
+//!    or not; one that was refused has not.
+//! 2. A counter holds at least what was acknowledged, and at most that and what is unknown. So does
+//!    a list that is updated, which holds each entry once at most.
+//! 3. A session that was destroyed is dead for every request from then on, and not in the table.
+//!
+//! `LAMBDA_SESSIONS_HISTORY_SEEDS` is how many seeds are tried (default 3), and
+//! `LAMBDA_SESSIONS_HISTORY_SEED` which comes first (default 1). A failure names its seed.
+
+mod clients;
+mod judge;
+mod stage;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lambda_http::{Error, Request};
+use lambda_sessions::{ErrorKind, Session, SessionLayer};
+
+use crate::support::{Answer, Clock, Copies, Item, Proxy, Table, Visitor, seeds};
+use clients::{CLIENTS, DOOMED, SESSIONS, World};
+use judge::{Left, Notes, Told};
+use stage::{Order, Stage};
+
+/// Longer than any history takes: it is faults that end an operation, and not the machine's load.
+const LONG: Duration = Duration::from_secs(600);
+/// For calls that hang.
+const SHORT: Duration = Duration::from_secs(3);
+
+/// What a seed's history was.
+struct History {
+    seed: u64,
+    /// Every call, in order, and what became of it.
+    log: Vec<String>,
+    notes: Notes,
+    /// What is in the table in the end.
+    items: Vec<Item>,
+}
+
+impl History {
+    async fn run(seed: u64, order: Order) -> Self {
+        let table = Table::new().await;
+        let (stage, clock) = (Stage::new(seed, CLIENTS, order), Clock::new());
+        let direct = SessionLayer::new(table.store()).clock(clock.reader());
+        let mut holders = Vec::new();
+        for session in 0..SESSIONS + DOOMED {
+            let begin = move |_: Request, handle: Session| async move {
+                handle.insert("who", session)?;
+                handle.insert("n", 0)?;
+                Ok::<_, Error>("")
+            };
+            let mut holder = Visitor::new();
+            assert_eq!(holder.visit(&direct, begin).await.status, 200);
+            holders.push(holder);
+        }
+        let copies = Copies::default();
+        let mut instances = Vec::new();
+        for client in 0..CLIENTS {
+            let proxy = Proxy::start(&table.endpoint).await;
+            proxy.keep_copies(&copies);
+            let stage = stage.clone();
+            proxy.answer(move |operation, _| {
+                let (stage, operation) = (stage.clone(), operation.to_owned());
+                Answer::ask(move || {
+                    let (stage, operation) = (stage.clone(), operation.clone());
+                    async move { stage.turn(client, &operation).await }
+                })
+            });
+            let store = table
+                .store_at(&proxy.endpoint)
+                .consistent_read(clients::reads_consistently(client))
+                .attempt_timeout(if order == Order::Free { SHORT } else { LONG })
+                .operation_timeout(LONG);
+            let sessions = SessionLayer::new(store).clock(clock.reader());
+            instances.push(sessions.on_error(|error| {
+                let status = match error.kind() {
+                    ErrorKind::Gone | ErrorKind::Conflict => 409,
+                    _ => 503,
+                };
+                let response = http::Response::builder().status(status);
+                response.body(format!("{:?}", error.kind())).unwrap()
+            }));
+        }
+        let world = Arc::new(World {
+            stage: stage.clone(),
+            clock,
+            instances,
+            holders: Mutex::new(holders),
+            notes: Mutex::default(),
+        });
+        let running: Vec<_> = (0..CLIENTS)
+            .map(|client| tokio::spawn(clients::run(Arc::clone(&world), client, seed)))
+            .collect();
+        for client in running {
+            client.await.unwrap();
+        }
+        let notes = std::mem::take(&mut *world.notes.lock().unwrap());
+        Self {
+            seed,
+            log: stage.log(),
+            notes,
+            items: table.items().await,
+        }
+    }
+
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    fn judge(&self) -> Result<(), String> {
+        self.notes.judge_success()?;
+        self.notes.judge_registers()?;
+        for session in 0..SESSIONS {
+            let [item] = self.records(session)[..] else {
+                return Err(format!("session {session} is not there once"));
+            };
+            self.notes.judge_session(session, &left(item))?;
+        }
+        // Those that were there at first, and those that came later.
+        let came = self.notes.destroyed_at_some_time();
+        for doomed in came.into_iter().filter(|session| *session >= SESSIONS) {
+            let there = self.records(doomed).len();
+            let destroyed = self.notes.destroyed(doomed);
+            let wrong = match destroyed {
+                Some(Told::Done) => there > 0,
+                Some(Told::Unknown) => false,
+                Some(Told::Refused) | None => there != 1,
+            };
+            if wrong {
+                return Err(format!(
+                    "session {doomed}: {destroyed:?}, and {there} there"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn records(&self, session: usize) -> Vec<&Item> {
+        let is_it = |item: &&Item| {
+            let data = item.get("data").map(|data| data.as_m().unwrap());
+            data.and_then(|data| data.get("who"))
+                .is_some_and(|who| *who.as_n().unwrap() == session.to_string())
+        };
+        self.items.iter().filter(is_it).collect()
+    }
+}
+
+fn left(item: &Item) -> Left {
+    let data = item["data"].as_m().unwrap();
+    let list = data.get("list").map_or("[]", |list| list.as_s().unwrap());
+    Left {
+        count: data["n"].as_n().unwrap().parse().unwrap(),
+        list: serde_json::from_str(list).unwrap(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_history_is_linearizable() {
+    judge_all(Order::Seeded).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_history_at_once_is_linearizable() {
+    judge_all(Order::Free).await;
+}
+
+async fn judge_all(order: Order) {
+    let seeds: Vec<u64> = seeds().collect();
+    // A few at a time: they wait for backoffs, and not for each other.
+    for some in seeds.chunks(4) {
+        let running: Vec<_> = some
+            .iter()
+            .map(|seed| tokio::spawn(History::run(*seed, order)))
+            .collect();
+        for history in running {
+            let history = history.await.unwrap();
+            let seed = history.seed;
+            let all: Vec<Told> = history.notes.told().into_values().flatten().collect();
+            let many = |told| all.iter().filter(|other| **other == told).count();
+            println!(
+                "seed {seed}, {order:?}: {} calls; {} operations done, {} refused, {} unknown",
+                history.log.len(),
+                many(Told::Done),
+                many(Told::Refused),
+                many(Told::Unknown)
+            );
+            if let Err(why) = history.judge() {
+                let log = history.log.join("\n");
+                panic!("seed {seed}, {order:?}: {why}\nthe calls:\n{log}");
+            }
+        }
+    }
+}
+
+/// So that a seed that fails can be looked into.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_seed_has_one_history() {
+    let seed = seeds().start;
+    let (one, two) = tokio::join!(
+        tokio::spawn(History::run(seed, Order::Seeded)),
+        tokio::spawn(History::run(seed, Order::Seeded))
+    );
+    let (one, two) = (one.unwrap(), two.unwrap());
+    let difference = one.log.iter().zip(&two.log).position(|(a, b)| a != b);
+    assert_eq!(difference, None, "seed {seed}");
+    assert_eq!(one.log.len(), two.log.len(), "seed {seed}");
+    assert_eq!(one.notes.registers(), two.notes.registers(), "seed {seed}");
+}

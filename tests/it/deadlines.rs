@@ -1,0 +1,264 @@
+//! The deadline of the invocation holds whatever the store does: the answer still gets out.
+
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::support::{Answer, Bench, count};
+use lambda_http::{Body, Context, Error, Request, RequestExt as _, Response, service_fn};
+use lambda_sessions::{ErrorKind, Session, SessionExt as _};
+use tower::{Layer as _, ServiceExt as _};
+
+/// So that it is the deadline that ends an operation, and nothing else.
+const AN_HOUR: Duration = Duration::from_secs(60 * 60);
+/// Long enough for a slow machine, and much shorter than that.
+const A_MINUTE: Duration = Duration::from_secs(60);
+
+async fn bench() -> Bench {
+    let mut bench = Bench::new().await;
+    let store = bench.table.store_at(&bench.proxy.endpoint);
+    bench.use_store(store.attempt_timeout(AN_HOUR).operation_timeout(AN_HOUR));
+    bench
+}
+
+/// How a handler comes by its session.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Wrapped,
+    Layered,
+}
+
+/// What a handler does with it.
+async fn act(what: &str, session: Session) -> Result<String, Error> {
+    match what {
+        "renew" => session.cycle_id()?,
+        "replace" => {
+            session.destroy()?;
+            session.insert("visits", 1)?;
+        }
+        "destroy" => session.destroy()?,
+        "dawdle" => {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            session.increment("visits", 1)?;
+        }
+        _ => drop(session.increment("visits", 1)?),
+    }
+    Ok(String::new())
+}
+
+/// A request with that deadline, in milliseconds since 1970.
+async fn visit(
+    bench: &Bench,
+    cookie: Option<&str>,
+    deadline: u64,
+    way: Way,
+    what: &'static str,
+) -> u16 {
+    let mut context = Context::default();
+    context.deadline = deadline;
+    let mut request = http::Request::get("/");
+    if let Some(id) = cookie {
+        request = request.header("cookie", format!("__Host-sid={id}"));
+    }
+    let request: Request = request.body(Body::Empty).unwrap();
+    let request = request.with_lambda_context(context);
+    let answered = async {
+        match way {
+            Way::Wrapped => {
+                let handler = move |_: Request, session: Session| act(what, session);
+                let answered = bench.sessions.wrap(handler).oneshot(request).await;
+                answered.map(|response| response.status())
+            }
+            Way::Layered => {
+                let inner = service_fn(move |request: Request| async move {
+                    let session = request.session().await?;
+                    let body = act(what, session).await?;
+                    Ok::<_, Error>(Response::new(Body::from(body)))
+                });
+                let answered = bench.sessions.layer(inner).oneshot(request).await;
+                answered.map(|response| response.status())
+            }
+        }
+    };
+    let answered = tokio::time::timeout(A_MINUTE, answered).await;
+    let answered = answered.unwrap_or_else(|_| panic!("{what}, {way:?}: no answer"));
+    answered.unwrap().as_u16()
+}
+
+fn milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap();
+    since.as_millis().try_into().unwrap()
+}
+
+fn in_(left: Duration) -> u64 {
+    milliseconds(SystemTime::now() + left)
+}
+
+const WAYS: [Way; 2] = [Way::Wrapped, Way::Layered];
+
+#[tokio::test]
+async fn a_store_that_hangs_is_not_waited_for_past_the_deadline() {
+    let bench = bench().await;
+    for way in WAYS {
+        for (what, hanging) in [
+            ("count", "GetItem"),
+            ("count", "UpdateItem"),
+            ("renew", "TransactWriteItems"),
+            ("replace", "TransactWriteItems"),
+            ("destroy", "DeleteItem"),
+        ] {
+            bench.proxy.answer(|_, _| Answer::Forward);
+            let ada = bench.guest(count).await;
+            bench
+                .proxy
+                .answer(move |operation, _| match operation == hanging {
+                    true => Answer::Hang,
+                    false => Answer::Forward,
+                });
+            let deadline = in_(Duration::from_secs(2));
+            let status = visit(&bench, ada.cookie(), deadline, way, what).await;
+            assert_eq!(status, 503, "{way:?}: {hanging} hangs");
+        }
+        bench.proxy.answer(|_, _| Answer::Hang);
+        let status = visit(&bench, None, in_(Duration::from_secs(1)), way, "count").await;
+        assert_eq!(status, 503, "{way:?}: PutItem hangs");
+        bench.proxy.answer(|_, _| Answer::Forward);
+    }
+}
+
+/// What is refused until there is no time left has not happened, and is not said to be unknown.
+#[tokio::test]
+async fn a_store_that_refuses_until_the_deadline_has_done_nothing() {
+    let bench = bench().await;
+    let ada = bench.guest(count).await;
+    for (what, cookie) in [
+        ("create", None),
+        ("count", ada.cookie()),
+        ("renew", ada.cookie()),
+        ("replace", ada.cookie()),
+        ("destroy", ada.cookie()),
+    ] {
+        bench.proxy.answer(|operation, _| match operation {
+            "GetItem" => Answer::Forward,
+            _ => Answer::error(400, "ThrottlingException"),
+        });
+        let deadline = in_(Duration::from_millis(1_500));
+        let status = visit(&bench, cookie, deadline, Way::Wrapped, what).await;
+        assert_eq!(status, 503, "{what}");
+        assert_eq!(bench.kinds(), [ErrorKind::Throttled], "{what}");
+        bench.proxy.answer(|_, _| Answer::Forward);
+    }
+}
+
+#[tokio::test]
+async fn without_time_nothing_is_asked() {
+    let bench = bench().await;
+    let ada = bench.guest(count).await;
+    for way in WAYS {
+        // The margin begins while the handler runs.
+        let deadline = in_(Duration::from_secs(1));
+        let status = visit(&bench, ada.cookie(), deadline, way, "dawdle").await;
+        assert_eq!(status, 503, "{way:?}: no time left");
+        assert_eq!(bench.proxy.calls(), ["GetItem"], "{way:?}");
+        assert_eq!(bench.kinds(), [ErrorKind::Timeout], "{way:?}");
+    }
+}
+
+/// `cargo lambda watch`, contexts made by hand and test harnesses send such deadlines.
+#[tokio::test]
+async fn deadline_in_the_past_is_none() {
+    let bench = bench().await;
+    let ada = bench.guest(count).await;
+    for way in WAYS {
+        let ago = |seconds| milliseconds(SystemTime::now() - Duration::from_secs(seconds));
+        let soon = in_(Duration::from_millis(100));
+        let by_hand = [0, 600_000, u64::MAX, in_(A_MINUTE)];
+        for deadline in [ago(0), ago(5), ago(3_600), soon]
+            .into_iter()
+            .chain(by_hand)
+        {
+            let status = visit(&bench, ada.cookie(), deadline, way, "count").await;
+            assert_eq!(status, 200, "{way:?}: {deadline}");
+        }
+    }
+}
+
+/// A call of the layer's methods in a handler ends at the deadline of the handler's request.
+#[tokio::test]
+async fn revoke_user_ends_with_the_request() {
+    let bench = bench().await;
+    bench.proxy.answer(|operation, _| match operation {
+        "Query" => Answer::Hang,
+        _ => Answer::Forward,
+    });
+    for way in WAYS {
+        for what in ["revoke_user", "user_sessions"] {
+            let (sessions, told) = (bench.sessions.clone(), &Mutex::new(None));
+            let asks = async || {
+                let error = match what {
+                    "revoke_user" => sessions.revoke_user("ada").await.unwrap_err(),
+                    _ => sessions.user_sessions("ada").await.map(drop).unwrap_err(),
+                };
+                *told.lock().unwrap() = Some(error.kind());
+                Ok::<_, Error>(Response::new(Body::Empty))
+            };
+            let asks = &asks;
+            let mut context = Context::default();
+            context.deadline = in_(Duration::from_secs(1));
+            let request = Request::new(Body::Empty).with_lambda_context(context);
+            let answered = async {
+                match way {
+                    Way::Wrapped => {
+                        let handler = move |_: Request, _: Session| asks();
+                        let answered = bench.sessions.wrap(handler).oneshot(request).await;
+                        answered.map(|response| response.status())
+                    }
+                    Way::Layered => {
+                        let inner = service_fn(move |_: Request| asks());
+                        let answered = bench.sessions.layer(inner).oneshot(request).await;
+                        answered.map(|response| response.status())
+                    }
+                }
+            };
+            let answered = tokio::time::timeout(A_MINUTE, answered).await;
+            assert_eq!(answered.expect("it ends").unwrap(), 200, "{way:?} {what}");
+            let kind = told.lock().unwrap().take().unwrap();
+            assert_eq!(kind, ErrorKind::Timeout, "{way:?} {what}");
+        }
+    }
+}
+
+/// A save that nobody polls any more keeps others of its session waiting, but not for ever.
+#[tokio::test]
+async fn a_save_that_stands_still_keeps_nobody_past_the_deadline() {
+    let bench = bench().await;
+    let ada = bench.guest(count).await;
+    bench.proxy.answer(|operation, _| match operation {
+        "UpdateItem" => Answer::Hang,
+        _ => Answer::Forward,
+    });
+    let handler = |_: Request, session: Session| async move {
+        session.increment("visits", 1)?;
+        let first = session.save();
+        tokio::pin!(first);
+        tokio::select! {
+            _ = &mut first => panic!("it hangs"),
+            () = tokio::time::sleep(Duration::from_millis(100)) => {}
+        }
+        let second = session.save().await;
+        assert_eq!(second.unwrap_err().kind(), ErrorKind::Timeout);
+        Ok::<_, Error>("")
+    };
+    let mut context = Context::default();
+    context.deadline = in_(Duration::from_secs(1));
+    let request = http::Request::get("/");
+    let request = request.header("cookie", format!("__Host-sid={}", ada.cookie().unwrap()));
+    let request: Request = request.body(Body::Empty).unwrap();
+    let visited = bench
+        .sessions
+        .wrap(handler)
+        .oneshot(request.with_lambda_context(context));
+    let response = tokio::time::timeout(A_MINUTE, visited).await;
+    let response = response.expect("it answers").unwrap();
+    assert_eq!(response.status(), 503);
+    assert_eq!(bench.kinds(), [ErrorKind::OutcomeUnknown], "of the first");
+}

@@ -1,0 +1,146 @@
+//! `from_env`, in processes of its own: the test runs itself again with the variables set.
+
+use crate::support::{Proxy, Table, Visitor, this_program};
+use lambda_http::{Error, Request, SnapStartResource as _};
+use lambda_sessions::{Session, SessionLayer};
+
+/// Says so where this is the process that was started to call `from_env`.
+const CHILD: &str = "LAMBDA_SESSIONS_TEST_CHILD";
+
+/// Asks it to restore its store between its visits.
+const RESTORE: &str = "LAMBDA_SESSIONS_TEST_RESTORE";
+
+/// Calls `from_env` and visits twice; only in the process that is started for it.
+#[tokio::test]
+async fn child() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    let sessions = match SessionLayer::from_env().await {
+        Ok(sessions) => sessions,
+        Err(error) => return println!("error: {error}"),
+    };
+    let count = |_: Request, session: Session| async move {
+        Ok::<_, Error>(session.increment("visits", 1)?.to_string())
+    };
+    let mut visitor = Visitor::new();
+    let first = visitor.visit(&sessions, count).await;
+    if let Some(id) = first.header("x-sessionid") {
+        visitor.set_header("x-sessionid", id);
+    }
+    if std::env::var_os(RESTORE).is_some() {
+        sessions.store().after_restore().await.unwrap();
+    }
+    let second = visitor.visit(&sessions, count).await;
+    let carrier = first.cookies.first().cloned().unwrap_or_default();
+    println!("answers: {} {} {}", second.status, second.body, carrier);
+}
+
+/// What the child says with these variables, and none others of ours or the SDK's.
+async fn run(variables: &[(&str, &str)]) -> String {
+    let mut command = this_program(concat!(module_path!(), "::child"), variables);
+    command.env(CHILD, "1");
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let said = |line: &&str| line.contains("answers: ") || line.contains("error: ");
+    let line = text
+        .lines()
+        .find(said)
+        .unwrap_or_else(|| panic!("it said nothing: {text}"));
+    line[line.find("answers: ").or(line.find("error: ")).unwrap()..].to_owned()
+}
+
+#[tokio::test]
+async fn the_environment_is_all_it_takes() {
+    let table = Table::new().await;
+    let said = run(&[
+        ("SESSION_DYNAMODB_ENDPOINT", &table.endpoint),
+        ("SESSION_DYNAMODB_TABLE", &table.name),
+        ("SESSION_DYNAMODB_REGION", "eu-central-1"),
+        ("SESSION_DYNAMODB_TTL_SECONDS", "600"),
+        ("SESSION_COOKIE_SAMESITE", "Strict"),
+    ])
+    .await;
+    assert!(said.starts_with("answers: 200 2 __Host-sid="), "{said}");
+    assert!(
+        said.contains("Max-Age=600") && said.contains("SameSite=Strict"),
+        "{said}"
+    );
+    let item = table.item().await;
+    let number = |name: &str| item[name].as_n().unwrap().parse::<u64>().unwrap();
+    assert_eq!(number("ttl") - number("created"), 600);
+}
+
+#[tokio::test]
+async fn the_sdks_own_endpoint_variable_is_honoured_and_a_header_carries_the_id() {
+    let table = Table::new().await;
+    let said = run(&[
+        ("AWS_ENDPOINT_URL_DYNAMODB", &table.endpoint),
+        ("AWS_REGION", "us-east-1"),
+        ("SESSION_DYNAMODB_TABLE", &table.name),
+        ("SESSION_DYNAMODB_USE_HEADER", "true"),
+    ])
+    .await;
+    assert_eq!(said, "answers: 200 2 ");
+}
+
+/// The warm-up is logged and forgotten; the first request says what is wrong.
+#[tokio::test]
+async fn a_dynamodb_that_is_not_there_does_not_fail_the_start() {
+    let said = run(&[
+        ("SESSION_DYNAMODB_ENDPOINT", "http://127.0.0.1:9"),
+        ("AWS_REGION", "us-east-1"),
+    ])
+    .await;
+    assert_eq!(
+        said,
+        "answers: 503 The session is not available at the moment. Please try again."
+    );
+}
+
+#[tokio::test]
+async fn no_region_and_every_wrong_value_fail_the_start_by_name() {
+    let said = run(&[("AWS_EC2_METADATA_DISABLED", "true")]).await;
+    assert!(
+        said.starts_with("error: ") && said.contains("AWS_REGION"),
+        "{said}"
+    );
+    for (name, value) in [
+        ("SESSION_DYNAMODB_TTL_SECONDS", "a fortnight"),
+        ("SESSION_DYNAMODB_ENDPOINT", "localhost"),
+        ("SESSION_COOKIE_SECURE", "perhaps"),
+        ("SESSION_COOKIE_SAMESITE", "sometimes"),
+        ("SESSION_DYNAMODB_TABLE", "no table"),
+    ] {
+        let said = run(&[("AWS_REGION", "us-east-1"), (name, value)]).await;
+        assert!(said.starts_with("error: misconfigured: "), "{said}");
+        assert!(said.contains(name), "{said}");
+    }
+    let said = run(&[
+        ("AWS_REGION", "us-east-1"),
+        ("SESSION_COOKIE_SECURE", "false"),
+        ("SESSION_COOKIE_NAME", "__Host-sid"),
+    ])
+    .await;
+    assert!(said.contains("`__Host-` wants `Secure`"), "{said}");
+}
+
+/// A copy of a SnapStart snapshot has connections of its own, and they are warm.
+#[tokio::test]
+async fn a_restore_connects_anew() {
+    let table = Table::new().await;
+    let proxy = Proxy::start(&table.endpoint).await;
+    let said = run(&[
+        ("SESSION_DYNAMODB_ENDPOINT", &proxy.endpoint),
+        ("SESSION_DYNAMODB_TABLE", &table.name),
+        ("AWS_REGION", "us-east-1"),
+        (RESTORE, "1"),
+    ])
+    .await;
+    assert!(said.starts_with("answers: 200 2 "), "{said}");
+    let (before, after) = (["GetItem", "PutItem"], ["GetItem", "GetItem", "UpdateItem"]);
+    assert_eq!(proxy.calls(), [&before[..], &after[..]].concat());
+    assert_eq!(proxy.connections(), 2);
+}

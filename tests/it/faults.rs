@@ -1,0 +1,380 @@
+//! Each fault of DynamoDB, at each step, before and after its effect, once and for good: what the
+//! client gets, what is stored, and that the same session is there once it is over.
+//!
+//! What has to come of it is read from `docs/faults.md`, whose tables are this test's.
+
+use std::time::Duration;
+
+use crate::support::{Answer, Clock, Proxy, Table, Visitor, minutes};
+use lambda_http::{Error, Request};
+use lambda_sessions::{DynamoDbStore, Session, SessionExt as _, SessionLayer};
+
+const PAGE: &str = include_str!("../../docs/faults.md");
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    AccessDenied,
+    NoTable,
+    Throttled,
+    Error500,
+    Reset,
+    Hang,
+    Nonsense,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Load,
+    Create,
+    Update,
+    Unread,
+    Touch,
+    Renew,
+    Login,
+    Rotate,
+    Replace,
+    Delete,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    Before,
+    After,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Times {
+    Once,
+    Always,
+}
+
+const FAULTS: [(&str, Fault); 7] = [
+    ("access denied", Fault::AccessDenied),
+    ("no table", Fault::NoTable),
+    ("throttled", Fault::Throttled),
+    ("500", Fault::Error500),
+    ("reset", Fault::Reset),
+    ("hang", Fault::Hang),
+    ("nonsense", Fault::Nonsense),
+];
+const STEPS: [(&str, Step); 10] = [
+    ("Load", Step::Load),
+    ("Create", Step::Create),
+    ("Update", Step::Update),
+    ("Unread", Step::Unread),
+    ("Touch", Step::Touch),
+    ("Renew", Step::Renew),
+    ("Login", Step::Login),
+    ("Rotate", Step::Rotate),
+    ("Replace", Step::Replace),
+    ("Delete", Step::Delete),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    fault: Fault,
+    step: Step,
+    moment: Moment,
+    times: Times,
+}
+
+/// What has to come of it.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    status: u64,
+    retry: bool,
+    cookie: bool,
+    /// Whether the step's effect is in the table, once.
+    stored: bool,
+}
+
+/// Every row of the page, twice: once, and for good.
+fn rows() -> Vec<(Row, Outcome)> {
+    let mut step = None;
+    let mut rows = Vec::new();
+    for line in PAGE.lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            step = Some(named(&STEPS, heading));
+        }
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let (Some(step), ["", fault, moment, once, always, ""]) = (step, cells.as_slice()) else {
+            continue;
+        };
+        if *fault == "Fault" || fault.starts_with('-') {
+            continue;
+        }
+        for (times, outcome) in [(Times::Once, once), (Times::Always, always)] {
+            let row = Row {
+                fault: named(&FAULTS, fault),
+                step,
+                moment: named(
+                    &[("before", Moment::Before), ("after", Moment::After)],
+                    moment,
+                ),
+                times,
+            };
+            rows.push((row, Outcome::read(outcome)));
+        }
+    }
+    rows
+}
+
+fn named<T: Copy>(all: &[(&str, T)], name: &str) -> T {
+    let found = all.iter().find(|(known, _)| *known == name);
+    found.unwrap_or_else(|| panic!("there is no {name}")).1
+}
+
+impl Outcome {
+    fn read(cell: &str) -> Self {
+        let words: Vec<&str> = cell.split(", ").collect();
+        let [status, cookie, stored] = words[..] else {
+            panic!("an outcome has three parts: {cell}");
+        };
+        Self {
+            status: status.trim_end_matches(" retry").parse().unwrap(),
+            retry: status.ends_with(" retry"),
+            cookie: named(&[("cookie", true), ("no cookie", false)], cookie),
+            stored: named(&[("stored", true), ("not stored", false)], stored),
+        }
+    }
+}
+
+impl Row {
+    fn answer(self) -> Answer {
+        let after = self.moment == Moment::After;
+        let nonsense = "<html>nonsense</html>".to_owned();
+        match (self.fault, after) {
+            (Fault::AccessDenied, _) => Answer::error(400, "AccessDeniedException"),
+            (Fault::NoTable, _) => Answer::error(400, "ResourceNotFoundException"),
+            (Fault::Throttled, _) => Answer::error(400, "ThrottlingException"),
+            (Fault::Error500, false) => Answer::error(500, "InternalServerError"),
+            (Fault::Error500, true) => Answer::lost(),
+            (Fault::Reset, false) => Answer::Reset,
+            (Fault::Reset, true) => Answer::ForwardThenReset,
+            (Fault::Hang, false) => Answer::Hang,
+            (Fault::Hang, true) => Answer::ForwardThenHang,
+            (Fault::Nonsense, false) => Answer::Reply(200, nonsense),
+            (Fault::Nonsense, true) => Answer::ForwardThenReply(200, nonsense),
+        }
+    }
+
+    fn operation(self) -> &'static str {
+        match self.step {
+            Step::Load => "GetItem",
+            Step::Create => "PutItem",
+            Step::Update | Step::Unread | Step::Touch => "UpdateItem",
+            Step::Renew | Step::Login | Step::Rotate | Step::Replace => "TransactWriteItems",
+            Step::Delete => "DeleteItem",
+        }
+    }
+
+    /// Of a new session in the place of an old one, the end of the old one does not depend on the new.
+    fn is_logged_out_all_the_same(self) -> bool {
+        self.step == Step::Replace && matches!(self.fault, Fault::AccessDenied | Fault::NoTable)
+    }
+
+    /// An answer that proves that nothing happened has no moment after the effect.
+    fn exists(self) -> bool {
+        let proof = matches!(
+            self.fault,
+            Fault::AccessDenied | Fault::NoTable | Fault::Throttled
+        );
+        !(proof && self.moment == Moment::After)
+    }
+
+    async fn run(self) -> Outcome {
+        let table = Table::with_users().await;
+        let proxy = Proxy::start(&table.endpoint).await;
+        let clock = Clock::new();
+        let store = table
+            .store_at(&proxy.endpoint)
+            .attempt_timeout(Duration::from_secs(1))
+            .operation_timeout(Duration::from_secs(4));
+        let sessions = SessionLayer::new(store).clock(clock.reader());
+        let sessions = match self.step {
+            Step::Rotate => sessions.cycle_id_after(minutes(15)),
+            _ => sessions,
+        };
+        let mut ada = Visitor::new();
+        if self.step != Step::Create {
+            ada.visit(&sessions, count).await;
+        }
+        let before = table.items().await;
+        match self.step {
+            Step::Touch => clock.advance(minutes(61)),
+            Step::Rotate => clock.advance(minutes(16)),
+            _ => {}
+        }
+        let brought = ada.cookie().map(str::to_owned);
+
+        let (operation, answer, times) = (self.operation(), self.answer(), self.times);
+        proxy.answer(move |called, earlier| match called == operation {
+            true if times == Times::Always || earlier == 0 => answer.clone(),
+            _ => Answer::Forward,
+        });
+        let reply = self.visit(&mut ada, &sessions).await;
+        proxy.answer(|_, _| Answer::Forward);
+
+        let after = table.items().await;
+        let visits = |item: &crate::support::Item| {
+            item["data"].as_m().unwrap()["visits"]
+                .as_n()
+                .unwrap()
+                .clone()
+        };
+        let effect = match self.step {
+            Step::Load | Step::Update | Step::Unread => {
+                let now = visits(&after[0]);
+                assert!(now == "1" || now == "2", "{self:?}: counted {now}");
+                now == "2"
+            }
+            Step::Create => after.len() == 1,
+            Step::Touch => after[0]["ttl"] != before[0]["ttl"],
+            Step::Renew | Step::Login | Step::Rotate => after.len() == 2,
+            Step::Replace => after
+                .first()
+                .is_some_and(|item| item["id"] != before[0]["id"]),
+            Step::Delete => after.is_empty(),
+        };
+        if self.is_logged_out_all_the_same() {
+            assert!(after.is_empty(), "{self:?}: a logout is one");
+        } else if !effect {
+            assert_eq!(after, before, "{self:?}: nothing was written");
+        }
+        if reply.status != 200 {
+            assert_eq!(
+                ada.cookie().map(str::to_owned),
+                brought,
+                "{self:?}: the cookie stays"
+            );
+            assert_eq!(reply.header("cache-control"), Some("no-store"), "{self:?}");
+        }
+        self.recovers(&mut ada, &sessions, effect).await;
+        Outcome {
+            status: reply.status,
+            retry: reply.header("retry-after") == Some("1"),
+            cookie: !reply.cookies.is_empty(),
+            stored: effect,
+        }
+    }
+
+    async fn visit(
+        self,
+        ada: &mut Visitor,
+        sessions: &SessionLayer<DynamoDbStore>,
+    ) -> crate::support::Reply {
+        match self.step {
+            Step::Load | Step::Create | Step::Update => ada.visit(sessions, count).await,
+            Step::Unread => {
+                let unread = |request: Request| async move {
+                    request.write_only_session()?.increment("visits", 1)?;
+                    Ok("")
+                };
+                ada.visit_layered(sessions, unread).await
+            }
+            Step::Touch | Step::Rotate => ada.visit(sessions, |_, _| async { Ok("") }).await,
+            Step::Login => {
+                let login = |_: Request, session: Session| async move {
+                    session.log_in("ada")?;
+                    Ok("")
+                };
+                ada.visit(sessions, login).await
+            }
+            Step::Renew => {
+                let renew = |_: Request, session: Session| async move {
+                    session.cycle_id()?;
+                    Ok("")
+                };
+                ada.visit(sessions, renew).await
+            }
+            Step::Replace => {
+                let anew = |_: Request, session: Session| async move {
+                    session.destroy()?;
+                    session.insert("visits", 7)?;
+                    Ok("")
+                };
+                ada.visit(sessions, anew).await
+            }
+            Step::Delete => {
+                let logout = |_: Request, session: Session| async move {
+                    session.destroy()?;
+                    Ok("")
+                };
+                ada.visit(sessions, logout).await
+            }
+        }
+    }
+
+    /// Once it is over, whoever still has a session finds it under the same cookie.
+    async fn recovers(
+        self,
+        ada: &mut Visitor,
+        sessions: &SessionLayer<DynamoDbStore>,
+        effect: bool,
+    ) {
+        let lost = matches!(
+            self.step,
+            Step::Create | Step::Renew | Step::Login | Step::Replace | Step::Delete
+        );
+        if lost && effect {
+            return;
+        }
+        let reply = ada.visit(sessions, count).await;
+        let expected = match (self.step, effect) {
+            (Step::Create, _) => "1",
+            (Step::Replace, _) if self.is_logged_out_all_the_same() => "1",
+            (Step::Load | Step::Update | Step::Unread, true) => "3",
+            _ => "2",
+        };
+        assert_eq!(
+            (reply.status, reply.body.as_str()),
+            (200, expected),
+            "{self:?}"
+        );
+    }
+}
+
+async fn count(_: Request, session: Session) -> Result<String, Error> {
+    Ok(session.increment("visits", 1)?.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_at_every_step() {
+    let rows = rows();
+    for (_, fault) in FAULTS {
+        for (_, step) in STEPS {
+            for moment in [Moment::Before, Moment::After] {
+                for times in [Times::Once, Times::Always] {
+                    let row = Row {
+                        fault,
+                        step,
+                        moment,
+                        times,
+                    };
+                    let listed = rows.iter().filter(|(listed, _)| *listed == row).count();
+                    assert_eq!(listed, usize::from(row.exists()), "{row:?} on the page");
+                }
+            }
+        }
+    }
+    // Many at a time: they wait for time-outs, and not for each other.
+    let mut wrong = Vec::new();
+    for some in rows.chunks(30) {
+        let running: Vec<_> = some
+            .iter()
+            .map(|(row, expected)| (row, expected, tokio::spawn(row.run())))
+            .collect();
+        for (row, expected, outcome) in running {
+            match outcome.await {
+                Ok(outcome) if outcome == *expected => {}
+                outcome => wrong.push(format!("{row:?}: {outcome:?}, not {expected:?}")),
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} rows:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
