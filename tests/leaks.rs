@@ -35,7 +35,7 @@ use lambda_sessions::{
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use support::{Answer, Bench, Item, Visitor};
+use support::{Action, Browser, Item, Setup};
 
 /// The most detailed log filter that docs/deploy.md allows.
 const FILTER: &str = "trace,lambda_runtime=debug,aws_smithy_runtime=debug,aws_sigv4=debug";
@@ -53,40 +53,38 @@ const SIGNING_KEY: [u8; 32] = *b"secret-signing-key-of-32-bytes!!";
 type Provoking<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// Provokes an error of this kind.
-fn provoke(kind: ErrorKind, stage: &Stage) -> Provoking<'_> {
+fn provoke(kind: ErrorKind, ada: &LoggedIn) -> Provoking<'_> {
     match kind {
         ErrorKind::Unavailable => {
-            Box::pin(stage.read_meets(Answer::error(500, "InternalServerError")))
+            Box::pin(ada.read_meets(Action::error(500, "InternalServerError")))
         }
-        ErrorKind::Throttled => {
-            Box::pin(stage.read_meets(Answer::error(400, "ThrottlingException")))
-        }
-        ErrorKind::Timeout => Box::pin(stage.read_meets(Answer::Hang)),
-        ErrorKind::OutcomeUnknown => Box::pin(stage.write_is_lost()),
-        ErrorKind::Conflict => Box::pin(stage.meanwhile(write_elsewhere, |session| {
+        ErrorKind::Throttled => Box::pin(ada.read_meets(Action::error(400, "ThrottlingException"))),
+        ErrorKind::Timeout => Box::pin(ada.read_meets(Action::Hang)),
+        ErrorKind::OutcomeUnknown => Box::pin(ada.write_is_lost()),
+        ErrorKind::Conflict => Box::pin(ada.meanwhile(write_elsewhere, |session| {
             session.require_unchanged()?;
             session.insert(KEY, format!("{VALUE} again"))
         })),
-        ErrorKind::Gone => Box::pin(stage.meanwhile(log_out_elsewhere, |session| {
+        ErrorKind::Gone => Box::pin(ada.meanwhile(log_out_elsewhere, |session| {
             session.insert(KEY, format!("{VALUE} again"))
         })),
         ErrorKind::TooLarge => {
-            Box::pin(stage.asks(|session| session.insert(KEY, VALUE.repeat(10_000))))
+            Box::pin(ada.asks(|session| session.insert(KEY, VALUE.repeat(10_000))))
         }
         ErrorKind::InvalidKey => {
-            Box::pin(stage.asks(|session| session.insert(KEY.repeat(10_000), VALUE)))
+            Box::pin(ada.asks(|session| session.insert(KEY.repeat(10_000), VALUE)))
         }
-        ErrorKind::Serialize => Box::pin(stage.asks(|session| {
+        ErrorKind::Serialize => Box::pin(ada.asks(|session| {
             let no_json = std::collections::BTreeMap::from([((VALUE, 1), VALUE)]);
             session.insert(KEY, no_json)
         })),
-        ErrorKind::Deserialize => Box::pin(stage.asks(|session| {
+        ErrorKind::Deserialize => Box::pin(ada.asks(|session| {
             session.get::<u8>(KEY).map(drop)?;
             session.get::<u8>("number").map(drop)
         })),
-        ErrorKind::Corrupt => Box::pin(stage.record_is_of_a_newer_format()),
+        ErrorKind::Corrupt => Box::pin(ada.record_is_of_a_newer_format()),
         ErrorKind::Misconfigured => {
-            Box::pin(stage.read_meets(Answer::error(400, "ResourceNotFoundException")))
+            Box::pin(ada.read_meets(Action::error(400, "ResourceNotFoundException")))
         }
         other => panic!("nothing provokes {other:?}"),
     }
@@ -117,40 +115,40 @@ fn kinds_in_the_source() -> Vec<&'static str> {
     lines.filter_map(|line| line.strip_suffix(',')).collect()
 }
 
-/// A logged-in visitor, and the results of their next requests.
-struct Stage {
-    bench: Bench,
+/// A logged-in browser, and the results of their next requests.
+struct LoggedIn {
+    setup: Setup,
     sessions: SessionLayer<DynamoDbStore>,
     errors: Arc<Mutex<Vec<lambda_sessions::Error>>>,
-    visitor: Visitor,
-    answers: Mutex<String>,
+    browser: Browser,
+    replies: Mutex<String>,
 }
 
-impl Stage {
+impl LoggedIn {
     async fn new() -> Self {
-        let bench = Bench::with_users().await;
-        let store = bench.table.store_at(&bench.proxy.endpoint);
+        let setup = Setup::with_users().await;
+        let store = setup.table.store_at(&setup.proxy.endpoint);
         let store = store.operation_timeout(Duration::from_millis(300));
         let errors = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&errors);
         let key = SigningKey::new(SIGNING_KEY).unwrap();
         let sessions = SessionLayer::new(store)
-            .clock(bench.clock.reader())
+            .clock(setup.clock.reader())
             .signing_keys([key.clone()])
             .user_hash_key(key)
             .on_error(move |error| {
                 seen.lock().unwrap().push(error.clone());
                 default_response(error)
             });
-        let mut visitor = Visitor::new();
-        let reply = visitor.visit(&sessions, fill).await;
+        let mut browser = Browser::new();
+        let reply = browser.visit(&sessions, fill).await;
         assert_eq!(reply.status, 200);
         Self {
-            bench,
+            setup,
             sessions,
             errors,
-            visitor,
-            answers: Mutex::default(),
+            browser,
+            replies: Mutex::default(),
         }
     }
 
@@ -166,23 +164,23 @@ impl Stage {
                 Ok::<_, HandlerError>(String::new())
             }
         };
-        let reply = self.visitor.clone().visit(&self.sessions, handler).await;
+        let reply = self.browser.clone().visit(&self.sessions, handler).await;
         let answer = format!("{reply:?}");
-        self.answers.lock().unwrap().push_str(&answer);
+        self.replies.lock().unwrap().push_str(&answer);
     }
 
-    async fn read_meets(&self, answer: Answer) {
-        self.bench.proxy.answer(move |_, _| answer.clone());
+    async fn read_meets(&self, answer: Action) {
+        self.setup.proxy.script(move |_, _| answer.clone());
         self.asks(|session| session.insert(KEY, VALUE)).await;
     }
 
     async fn write_is_lost(&self) {
-        self.bench
+        self.setup
             .proxy
-            .answer(|operation, before| match (operation, before) {
-                ("UpdateItem", 0) => Answer::lost(),
-                ("UpdateItem", _) => Answer::error(500, "InternalServerError"),
-                _ => Answer::Forward,
+            .script(|operation, before| match (operation, before) {
+                ("UpdateItem", 0) => Action::lost(),
+                ("UpdateItem", _) => Action::error(500, "InternalServerError"),
+                _ => Action::Forward,
             });
         self.asks(|session| session.insert(KEY, format!("{VALUE} again")))
             .await;
@@ -191,37 +189,37 @@ impl Stage {
     /// Runs `elsewhere` between the read and the write of a request.
     async fn meanwhile<F>(
         &self,
-        elsewhere: impl Fn(SessionLayer<DynamoDbStore>, Visitor) -> F + Clone + Send + Sync + 'static,
+        elsewhere: impl Fn(SessionLayer<DynamoDbStore>, Browser) -> F + Clone + Send + Sync + 'static,
         act: impl Fn(&Session) -> Result<(), lambda_sessions::Error> + Clone + Send + Sync,
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
         let key = SigningKey::new(SIGNING_KEY).unwrap();
-        let other = self.bench.elsewhere().signing_keys([key]);
-        let visitor = self.visitor.clone();
-        self.bench.proxy.answer(move |operation, _| {
-            let (elsewhere, other, visitor) = (elsewhere.clone(), other.clone(), visitor.clone());
+        let other = self.setup.elsewhere().signing_keys([key]);
+        let browser = self.browser.clone();
+        self.setup.proxy.script(move |operation, _| {
+            let (elsewhere, other, browser) = (elsewhere.clone(), other.clone(), browser.clone());
             match operation {
                 "UpdateItem" => {
-                    Answer::Forward.after(move || elsewhere(other.clone(), visitor.clone()))
+                    Action::Forward.after(move || elsewhere(other.clone(), browser.clone()))
                 }
-                _ => Answer::Forward,
+                _ => Action::Forward,
             }
         });
         self.asks(act).await;
     }
 
     async fn record_is_of_a_newer_format(&self) {
-        let mut item = self.bench.table.item().await;
+        let mut item = self.setup.table.item().await;
         item.insert("format".to_owned(), AttributeValue::N("2".to_owned()));
-        self.bench.table.put(item).await;
+        self.setup.table.put(item).await;
         self.asks(|session| session.insert(KEY, VALUE)).await;
     }
 
     /// Returns the row of the current session. A cycled session also has an older row, which
     /// expires earlier.
     async fn row(&self) -> Item {
-        let rows = self.bench.table.rows().await;
+        let rows = self.setup.table.rows().await;
         let latest = rows
             .into_iter()
             .max_by_key(|row| row["ttl"].as_n().cloned().ok());
@@ -230,7 +228,7 @@ impl Stage {
 
     /// Returns the secrets that must not leak, each with a name that may be shown.
     async fn secrets(&self) -> Vec<(&'static str, String)> {
-        let cookie = self.visitor.cookie().unwrap().to_owned();
+        let cookie = self.browser.cookie().unwrap().to_owned();
         let (id, signature) = cookie.split_once('.').unwrap();
         let row = self.row().await;
         let text = |name: &str| row[name].as_s().unwrap().clone();
@@ -272,21 +270,21 @@ async fn fill(_: Request, session: Session) -> Result<String, HandlerError> {
     Ok(String::new())
 }
 
-async fn write_elsewhere(sessions: SessionLayer<DynamoDbStore>, mut visitor: Visitor) {
+async fn write_elsewhere(sessions: SessionLayer<DynamoDbStore>, mut browser: Browser) {
     let write = async |_: Request, session: Session| -> Result<String, HandlerError> {
         session.increment("number", 1)?;
         Ok(String::new())
     };
-    assert_eq!(visitor.visit(&sessions, write).await.status, 200);
+    assert_eq!(browser.visit(&sessions, write).await.status, 200);
 }
 
-async fn log_out_elsewhere(sessions: SessionLayer<DynamoDbStore>, mut visitor: Visitor) {
-    let reply = visitor.visit(&sessions, support::logout).await;
+async fn log_out_elsewhere(sessions: SessionLayer<DynamoDbStore>, mut browser: Browser) {
+    let reply = browser.visit(&sessions, support::logout).await;
     assert_eq!(reply.status, 200);
 }
 
 #[tokio::test]
-async fn no_error_of_any_kind_tells_a_secret() {
+async fn error_of_any_kind_leaks_no_secret() {
     let log = Log::default();
     log.listen();
     assert_eq!(
@@ -295,21 +293,21 @@ async fn no_error_of_any_kind_tells_a_secret() {
         "each kind is provoked"
     );
     for this in KINDS {
-        let stage = Stage::new().await;
-        provoke(this, &stage).await;
-        let errors = stage.errors.lock().unwrap().clone();
+        let ada = LoggedIn::new().await;
+        provoke(this, &ada).await;
+        let errors = ada.errors.lock().unwrap().clone();
         assert!(
             errors.iter().any(|error| error.kind() == this),
             "{this:?} was not provoked: {errors:?}"
         );
-        let mut shown = stage.answers.lock().unwrap().clone();
+        let mut shown = ada.replies.lock().unwrap().clone();
         for error in &errors {
             shown.push_str(&everything_of(error));
         }
         let logged = log.take();
         assert!(logged.len() > 1_000, "{this:?}: hardly anything was logged");
         said_why(this, &logged);
-        for (what, secret) in stage.secrets_or_known().await {
+        for (what, secret) in ada.secrets_or_known().await {
             assert!(!shown.contains(&secret), "{this:?} tells {what}: {shown}");
             let line = logged.lines().find(|line| line.contains(&secret));
             assert_eq!(line, None, "{this:?} logs {what}");
@@ -317,12 +315,12 @@ async fn no_error_of_any_kind_tells_a_secret() {
     }
 }
 
-impl Stage {
+impl LoggedIn {
     /// Returns the secrets, after a new login if a logout has left no row.
     async fn secrets_or_known(&self) -> Vec<(&'static str, String)> {
-        if self.bench.table.rows().await.is_empty() {
-            let mut again = Visitor::new();
-            self.bench.proxy.answer(|_, _| Answer::Forward);
+        if self.setup.table.rows().await.is_empty() {
+            let mut again = Browser::new();
+            self.setup.proxy.script(|_, _| Action::Forward);
             assert_eq!(again.visit(&self.sessions, fill).await.status, 200);
         }
         self.secrets().await
@@ -358,8 +356,8 @@ fn everything_of(error: &lambda_sessions::Error) -> String {
 }
 
 #[tokio::test]
-async fn no_public_type_shows_a_secret() {
-    let stage = Stage::new().await;
+async fn debug_of_public_types_leaks_no_secret() {
+    let ada = LoggedIn::new().await;
     let shown = Arc::new(Mutex::new(String::new()));
     let show = |text: String| shown.lock().unwrap().push_str(&text);
 
@@ -380,18 +378,18 @@ async fn no_public_type_shows_a_secret() {
             Ok::<_, HandlerError>(String::new())
         }
     };
-    let reply = stage.visitor.clone().visit(&stage.sessions, look).await;
-    assert_eq!(reply.status, 200, "{:?}", stage.errors.lock().unwrap());
+    let reply = ada.browser.clone().visit(&ada.sessions, look).await;
+    assert_eq!(reply.status, 200, "{:?}", ada.errors.lock().unwrap());
 
     let key = SigningKey::new(SIGNING_KEY).unwrap();
-    let store = stage.sessions.store();
+    let store = ada.sessions.store();
     show(format!(
         "{:?} {:?} {store:?} {key:?}",
-        stage.sessions,
+        ada.sessions,
         MemoryStore::new()
     ));
-    let at = RequestTime::at(Timestamp::from_epoch_seconds(stage.bench.clock.seconds()));
-    let storage_key = stage.row().await["session"].as_s().unwrap().clone();
+    let at = RequestTime::at(Timestamp::from_epoch_seconds(ada.setup.clock.seconds()));
+    let storage_key = ada.row().await["session"].as_s().unwrap().clone();
     let storage_key: StorageKey = serde_json::from_value(storage_key.into()).unwrap();
     let found = lambda_sessions::SessionStore::load(store, &storage_key, at).await;
     let Ok(Found::Live(record)) = found else {
@@ -437,13 +435,13 @@ async fn no_public_type_shows_a_secret() {
 
     let shown = shown.lock().unwrap().clone();
     assert!(shown.len() > 2_000, "{shown}");
-    for (what, secret) in stage.secrets().await {
+    for (what, secret) in ada.secrets().await {
         assert!(!shown.contains(&secret), "{what} is shown: {shown}");
     }
 }
 
 #[test]
-fn no_panic_tells_a_secret() {
+fn panic_leaks_no_secret() {
     let key = SigningKey::new(SIGNING_KEY).unwrap();
     let sessions = SessionLayer::new(MemoryStore::new()).user_hash_key(key.clone());
     let wrong = [

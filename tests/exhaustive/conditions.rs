@@ -11,11 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use scenarios::{Scenario, Verdict};
 use serde_json::Value;
-
-use crate::support::Bench;
-use scenarios::{Judged, Scenario};
 use tree::Tree;
+
+use crate::support::Setup;
 
 /// A clause, or a group of them, in the condition of one kind of write.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +25,7 @@ struct Clause {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_clause_is_there_for_nothing() {
+async fn condition_needs_each_of_its_clauses() {
     let scenarios = Arc::new(scenarios::all());
     // All of them hold, and these are the clauses that they send.
     let mut senders: BTreeMap<Clause, Vec<usize>> = BTreeMap::new();
@@ -120,9 +120,9 @@ fn general(text: &str) -> String {
 async fn run(
     scenario: &Scenario,
     edit: impl Fn(&'static str, &str) -> Option<String> + Send + Sync + 'static,
-) -> Judged {
-    let bench = Bench::new().await;
-    bench.proxy.edit(move |operation, body| {
+) -> Verdict {
+    let setup = Setup::new().await;
+    setup.proxy.edit(move |operation, body| {
         for (write, request) in writes(operation, body) {
             let Some(condition) = request["ConditionExpression"].as_str() else {
                 continue;
@@ -134,8 +134,8 @@ async fn run(
         }
     });
     // Without a clause a write may be tried again and again.
-    let judged = tokio::time::timeout(Duration::from_secs(10), scenario.run(&bench)).await;
-    judged.unwrap_or_else(|_| Err("it takes too long".to_owned()))
+    let verdict = tokio::time::timeout(Duration::from_secs(10), scenario.run(&setup)).await;
+    verdict.unwrap_or_else(|_| Err("it takes too long".to_owned()))
 }
 
 /// The writes of a call, each of its kind.

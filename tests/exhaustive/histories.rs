@@ -18,20 +18,20 @@
 //! `LAMBDA_SESSIONS_HISTORY_SEEDS` is how many seeds are tried (default 3), and
 //! `LAMBDA_SESSIONS_HISTORY_SEED` which comes first (default 1). A failure names its seed.
 
+mod checker;
 mod clients;
-mod judge;
-mod stage;
+mod scheduler;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use checker::{Left, Observations, Outcome};
+use clients::{CLIENTS, DOOMED, SESSIONS, World};
 use lambda_http::{Error, Request};
 use lambda_sessions::{ErrorKind, Session, SessionLayer};
+use scheduler::{Order, Scheduler};
 
-use crate::support::{Answer, Clock, Copies, Item, Proxy, Table, Visitor, seeds};
-use clients::{CLIENTS, DOOMED, SESSIONS, World};
-use judge::{Left, Notes, Told};
-use stage::{Order, Stage};
+use crate::support::{Action, Browser, Clock, Copies, Item, Proxy, Table, seeds};
 
 /// Longer than any history takes: it is faults that end an operation, and not the machine's load.
 const LONG: Duration = Duration::from_secs(600);
@@ -43,7 +43,7 @@ struct History {
     seed: u64,
     /// Every call, in order, and what became of it.
     log: Vec<String>,
-    notes: Notes,
+    observations: Observations,
     /// What is in the table in the end.
     items: Vec<Item>,
 }
@@ -51,7 +51,7 @@ struct History {
 impl History {
     async fn run(seed: u64, order: Order) -> Self {
         let table = Table::new().await;
-        let (stage, clock) = (Stage::new(seed, CLIENTS, order), Clock::new());
+        let (scheduler, clock) = (Scheduler::new(seed, CLIENTS, order), Clock::new());
         let direct = SessionLayer::new(table.store()).clock(clock.reader());
         let mut holders = Vec::new();
         for session in 0..SESSIONS + DOOMED {
@@ -60,7 +60,7 @@ impl History {
                 handle.insert("n", 0)?;
                 Ok::<_, Error>("")
             };
-            let mut holder = Visitor::new();
+            let mut holder = Browser::new();
             assert_eq!(holder.visit(&direct, begin).await.status, 200);
             holders.push(holder);
         }
@@ -69,12 +69,12 @@ impl History {
         for client in 0..CLIENTS {
             let proxy = Proxy::start(&table.endpoint).await;
             proxy.keep_copies(&copies);
-            let stage = stage.clone();
-            proxy.answer(move |operation, _| {
-                let (stage, operation) = (stage.clone(), operation.to_owned());
-                Answer::ask(move || {
-                    let (stage, operation) = (stage.clone(), operation.clone());
-                    async move { stage.turn(client, &operation).await }
+            let scheduler = scheduler.clone();
+            proxy.script(move |operation, _| {
+                let (scheduler, operation) = (scheduler.clone(), operation.to_owned());
+                Action::ask(move || {
+                    let (scheduler, operation) = (scheduler.clone(), operation.clone());
+                    async move { scheduler.turn(client, &operation).await }
                 })
             });
             let store = table
@@ -93,11 +93,11 @@ impl History {
             }));
         }
         let world = Arc::new(World {
-            stage: stage.clone(),
+            scheduler: scheduler.clone(),
             clock,
             instances,
             holders: Mutex::new(holders),
-            notes: Mutex::default(),
+            observations: Mutex::default(),
         });
         let running: Vec<_> = (0..CLIENTS)
             .map(|client| tokio::spawn(clients::run(Arc::clone(&world), client, seed)))
@@ -105,11 +105,11 @@ impl History {
         for client in running {
             client.await.unwrap();
         }
-        let notes = std::mem::take(&mut *world.notes.lock().unwrap());
+        let observations = std::mem::take(&mut *world.observations.lock().unwrap());
         Self {
             seed,
-            log: stage.log(),
-            notes,
+            log: scheduler.log(),
+            observations,
             items: table.items().await,
         }
     }
@@ -117,24 +117,24 @@ impl History {
     /// # Errors
     ///
     /// What is wrong with it.
-    fn judge(&self) -> Result<(), String> {
-        self.notes.judge_success()?;
-        self.notes.judge_registers()?;
+    fn check(&self) -> Result<(), String> {
+        self.observations.check_success()?;
+        self.observations.check_registers()?;
         for session in 0..SESSIONS {
             let [item] = self.records(session)[..] else {
                 return Err(format!("session {session} is not there once"));
             };
-            self.notes.judge_session(session, &left(item))?;
+            self.observations.check_session(session, &left(item))?;
         }
         // Those that were there at first, and those that came later.
-        let came = self.notes.destroyed_at_some_time();
+        let came = self.observations.destroyed_at_some_time();
         for doomed in came.into_iter().filter(|session| *session >= SESSIONS) {
             let there = self.records(doomed).len();
-            let destroyed = self.notes.destroyed(doomed);
+            let destroyed = self.observations.destroyed(doomed);
             let wrong = match destroyed {
-                Some(Told::Done) => there > 0,
-                Some(Told::Unknown) => false,
-                Some(Told::Refused) | None => there != 1,
+                Some(Outcome::Done) => there > 0,
+                Some(Outcome::Unknown) => false,
+                Some(Outcome::Refused) | None => there != 1,
             };
             if wrong {
                 return Err(format!(
@@ -165,16 +165,16 @@ fn left(item: &Item) -> Left {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_history_is_linearizable() {
-    judge_all(Order::Seeded).await;
+async fn history_in_seeded_order_is_linearizable() {
+    check_all(Order::Seeded).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_history_at_once_is_linearizable() {
-    judge_all(Order::Free).await;
+async fn history_of_concurrency_is_linearizable() {
+    check_all(Order::Free).await;
 }
 
-async fn judge_all(order: Order) {
+async fn check_all(order: Order) {
     let seeds: Vec<u64> = seeds().collect();
     // A few at a time: they wait for backoffs, and not for each other.
     for some in seeds.chunks(4) {
@@ -185,16 +185,21 @@ async fn judge_all(order: Order) {
         for history in running {
             let history = history.await.unwrap();
             let seed = history.seed;
-            let all: Vec<Told> = history.notes.told().into_values().flatten().collect();
-            let many = |told| all.iter().filter(|other| **other == told).count();
+            let all: Vec<Outcome> = history
+                .observations
+                .outcome()
+                .into_values()
+                .flatten()
+                .collect();
+            let many = |outcome| all.iter().filter(|other| **other == outcome).count();
             println!(
                 "seed {seed}, {order:?}: {} calls; {} operations done, {} refused, {} unknown",
                 history.log.len(),
-                many(Told::Done),
-                many(Told::Refused),
-                many(Told::Unknown)
+                many(Outcome::Done),
+                many(Outcome::Refused),
+                many(Outcome::Unknown)
             );
-            if let Err(why) = history.judge() {
+            if let Err(why) = history.check() {
                 let log = history.log.join("\n");
                 panic!("seed {seed}, {order:?}: {why}\nthe calls:\n{log}");
             }
@@ -204,7 +209,7 @@ async fn judge_all(order: Order) {
 
 /// So that a seed that fails can be looked into.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_seed_has_one_history() {
+async fn history_is_repeated_by_its_seed() {
     let seed = seeds().start;
     let (one, two) = tokio::join!(
         tokio::spawn(History::run(seed, Order::Seeded)),
@@ -214,5 +219,9 @@ async fn a_seed_has_one_history() {
     let difference = one.log.iter().zip(&two.log).position(|(a, b)| a != b);
     assert_eq!(difference, None, "seed {seed}");
     assert_eq!(one.log.len(), two.log.len(), "seed {seed}");
-    assert_eq!(one.notes.registers(), two.notes.registers(), "seed {seed}");
+    assert_eq!(
+        one.observations.registers(),
+        two.observations.registers(),
+        "seed {seed}"
+    );
 }

@@ -7,5 +7,6 @@
 
 mod conditions;
 mod histories;
+mod revocations;
 #[path = "../it/support/mod.rs"]
 mod support;

@@ -1,6 +1,5 @@
-//! Behind axum's `Router`: the extractor, errors as responses, and a layer inside a layer.
+//! Behind axum's `Router`: the extractors, errors as responses, cookie lines and bodies.
 
-use crate::support::{Answer, Proxy, Table};
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
@@ -10,7 +9,11 @@ use lambda_sessions::{
     DynamoDbStore, Error, ErrorKind, MemoryStore, Session, SessionExt as _, SessionLayer,
     WriteOnlySession,
 };
-use tower::ServiceExt as _;
+use tower::{ServiceBuilder, ServiceExt as _};
+use tower_http::compression::CompressionLayer;
+use tower_http::trace::TraceLayer;
+
+use crate::support::{Action, Proxy, Table};
 
 async fn count(session: Session) -> Result<String, Error> {
     Ok(session.increment("visits", 1)?.to_string())
@@ -67,7 +70,7 @@ fn cookie(response: &Response<()>) -> String {
 }
 
 #[tokio::test]
-async fn the_extractors_load_and_the_layer_commits() {
+async fn axum_extractor_loads_and_layer_commits() {
     let table = Table::new().await;
     let proxy = Proxy::start(&table.endpoint).await;
     let app = app(SessionLayer::new(table.store_at(&proxy.endpoint)));
@@ -92,7 +95,7 @@ async fn the_extractors_load_and_the_layer_commits() {
 }
 
 #[tokio::test]
-async fn an_error_is_a_response_that_commits_nothing_and_on_error_replaces() {
+async fn axum_error_is_a_response_and_commits_nothing() {
     let table = Table::new().await;
     let proxy = Proxy::start(&table.endpoint).await;
     let store = table.store_at(&proxy.endpoint);
@@ -116,7 +119,7 @@ async fn an_error_is_a_response_that_commits_nothing_and_on_error_replaces() {
         (418, "Deserialize")
     );
     // The extractor's own rejection is one too.
-    proxy.answer(|_, _| Answer::error(500, "InternalServerError"));
+    proxy.script(|_, _| Action::error(500, "InternalServerError"));
     let known = format!("__Host-sid={}", "A".repeat(43));
     let (response, body) = visit(&app, "/count", Some(&known)).await;
     assert_eq!(
@@ -126,7 +129,7 @@ async fn an_error_is_a_response_that_commits_nothing_and_on_error_replaces() {
 }
 
 #[tokio::test]
-async fn without_the_layer_the_extractor_says_so() {
+async fn axum_extractor_without_a_layer_fails() {
     let app = Router::new().route("/count", get(count));
     let (response, _) = visit(&app, "/count", None).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -138,7 +141,7 @@ async fn without_the_layer_the_extractor_says_so() {
 
 /// Cookies that HTTP/2 has split over several header lines, and two that differ.
 #[tokio::test]
-async fn several_cookie_headers_are_one() {
+async fn axum_cookie_lines_are_one_header() {
     let app = Router::new()
         .route("/", get(count))
         .layer(SessionLayer::new(MemoryStore::new()));
@@ -162,4 +165,32 @@ async fn several_cookie_headers_are_one() {
         "two that differ are both refused"
     );
     assert_eq!(visit(&[&other, &cookie]).await, "1");
+}
+
+/// And with axum.
+#[tokio::test]
+async fn axum_bodies_pass_in_any_order() {
+    use axum::Router;
+    use axum::routing::get;
+    let sessions = SessionLayer::new(MemoryStore::new());
+    let handle = |session: Session| async move {
+        let visits = session.increment("visits", 1)?;
+        Ok::<_, lambda_sessions::Error>(visits.to_string())
+    };
+    let route = Router::new().route("/", get(handle));
+    let outside = ServiceBuilder::new()
+        .layer(sessions.clone())
+        .layer(TraceLayer::new_for_http())
+        .layer(CompressionLayer::new());
+    let inside = ServiceBuilder::new()
+        .layer(CompressionLayer::new())
+        .layer(TraceLayer::new_for_http())
+        .layer(sessions.clone());
+    for router in [route.clone().layer(outside), route.layer(inside)] {
+        let request = http::Request::get("/").body(axum::body::Body::empty());
+        let response = router.oneshot(request.unwrap()).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert!(response.headers().contains_key("set-cookie"));
+    }
+    assert_eq!(sessions.store().len(), 2);
 }

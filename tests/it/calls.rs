@@ -4,9 +4,10 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::support::{Bench, Visitor, minutes};
 use lambda_http::{Error, Request};
 use lambda_sessions::{Session, SessionExt as _};
+
+use crate::support::{Browser, Setup, minutes};
 
 /// The two ways to a session.
 #[derive(Clone, Copy, Debug)]
@@ -25,9 +26,9 @@ async fn begin(_: Request, session: Session) -> Result<String, Error> {
 
 /// The calls that a handler costs, which does this with its session.
 async fn calls_of<F>(
-    bench: &Bench,
+    setup: &Setup,
     way: Way,
-    visitor: &mut Visitor,
+    browser: &mut Browser,
     act: impl Fn(Session) -> F + Clone + Send + Sync,
 ) -> Vec<String>
 where
@@ -37,24 +38,24 @@ where
     let reply = match way {
         Way::Wrapped => {
             let handler = move |_, session| async move { act(session).await.map(|()| "") };
-            visitor.visit(&bench.sessions, handler).await
+            browser.visit(&setup.sessions, handler).await
         }
         Way::Layered => {
             let handler = move |request: Request| async move {
                 let session = request.session().await?;
                 act(session).await.map(|()| "")
             };
-            visitor.visit_layered(&bench.sessions, handler).await
+            browser.visit_layered(&setup.sessions, handler).await
         }
     };
     assert_eq!(reply.status, 200, "{}", reply.body);
-    bench.proxy.calls()
+    setup.proxy.calls()
 }
 
 /// The calls that a handler behind the layer costs which does not read its session.
 async fn calls_unread<F>(
-    bench: &Bench,
-    visitor: &mut Visitor,
+    setup: &Setup,
+    browser: &mut Browser,
     act: impl Fn(Request) -> F + Send + Sync,
 ) -> Vec<String>
 where
@@ -62,27 +63,28 @@ where
 {
     let act = &act;
     let handler = move |request| async move { act(request).await.map(|()| "") };
-    let reply = visitor.visit_layered(&bench.sessions, handler).await;
+    let reply = browser.visit_layered(&setup.sessions, handler).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
-    bench.proxy.calls()
+    setup.proxy.calls()
 }
 
 const WAYS: [Way; 2] = [Way::Wrapped, Way::Layered];
+
 const NONE: [&str; 0] = [];
 
 #[tokio::test]
-async fn with_a_cookie_and_never_asking_none() {
-    let bench = Bench::new().await;
-    let mut visitor = bench.guest(begin).await;
-    let calls = calls_unread(&bench, &mut visitor, |_| async { Ok(()) }).await;
+async fn calls_of_never_asking_none() {
+    let setup = Setup::new().await;
+    let mut browser = setup.guest(begin).await;
+    let calls = calls_unread(&setup, &mut browser, |_| async { Ok(()) }).await;
     assert_eq!(calls, NONE);
 }
 
 #[tokio::test]
-async fn without_a_cookie_reading_none() {
-    let bench = Bench::new().await;
+async fn calls_without_a_cookie_none() {
+    let setup = Setup::new().await;
     for way in WAYS {
-        let mut visitor = Visitor::new();
+        let mut browser = Browser::new();
         let read = |session: Session| async move {
             assert_eq!(session.get::<u32>("n")?, None);
             session.remove("n")?;
@@ -91,17 +93,17 @@ async fn without_a_cookie_reading_none() {
             Ok(())
         };
         assert_eq!(
-            calls_of(&bench, way, &mut visitor, read).await,
+            calls_of(&setup, way, &mut browser, read).await,
             NONE,
             "{way:?}"
         );
-        assert_eq!(visitor.cookie(), None, "{way:?}");
+        assert_eq!(browser.cookie(), None, "{way:?}");
     }
 }
 
 #[tokio::test]
-async fn with_what_cannot_be_an_id_none() {
-    let bench = Bench::new().await;
+async fn calls_of_a_malformed_id_none() {
+    let setup = Setup::new().await;
     for way in WAYS {
         for cookie in [
             "",
@@ -111,13 +113,13 @@ async fn with_what_cannot_be_an_id_none() {
             &"A".repeat(44),
             &"\u{e9}".repeat(43),
         ] {
-            let mut visitor = Visitor::with_cookie("__Host-sid", cookie);
+            let mut browser = Browser::with_cookie("__Host-sid", cookie);
             let read = |session: Session| async move {
                 assert!(session.is_new());
                 Ok(())
             };
             assert_eq!(
-                calls_of(&bench, way, &mut visitor, read).await,
+                calls_of(&setup, way, &mut browser, read).await,
                 NONE,
                 "{way:?} {cookie}"
             );
@@ -126,10 +128,10 @@ async fn with_what_cannot_be_an_id_none() {
 }
 
 #[tokio::test]
-async fn reading_and_changing_nothing_one_read() {
-    let bench = Bench::new().await;
+async fn calls_of_no_change_one_read() {
+    let setup = Setup::new().await;
     for way in WAYS {
-        let mut visitor = bench.guest(begin).await;
+        let mut browser = setup.guest(begin).await;
         let read = |session: Session| async move {
             assert_eq!(session.get("n")?, Some(1));
             session.insert("n", 1)?;
@@ -138,7 +140,7 @@ async fn reading_and_changing_nothing_one_read() {
             Ok(())
         };
         assert_eq!(
-            calls_of(&bench, way, &mut visitor, read).await,
+            calls_of(&setup, way, &mut browser, read).await,
             ["GetItem"],
             "{way:?}"
         );
@@ -146,22 +148,22 @@ async fn reading_and_changing_nothing_one_read() {
 }
 
 #[tokio::test]
-async fn reading_when_a_touch_is_due_two() {
-    let bench = Bench::new().await;
+async fn calls_of_a_touch_read_and_update() {
+    let setup = Setup::new().await;
     for way in WAYS {
-        let mut visitor = bench.guest(begin).await;
-        bench.clock.advance(minutes(60) - Duration::from_secs(1));
+        let mut browser = setup.guest(begin).await;
+        setup.clock.advance(minutes(60) - Duration::from_secs(1));
         let read = |_| async { Ok(()) };
         assert_eq!(
-            calls_of(&bench, way, &mut visitor, read).await,
+            calls_of(&setup, way, &mut browser, read).await,
             ["GetItem"],
             "{way:?}: not yet"
         );
-        bench.clock.advance(Duration::from_secs(1));
-        let calls = calls_of(&bench, way, &mut visitor, read).await;
+        setup.clock.advance(Duration::from_secs(1));
+        let calls = calls_of(&setup, way, &mut browser, read).await;
         assert_eq!(calls, ["GetItem", "UpdateItem"], "{way:?}: due");
         assert_eq!(
-            calls_of(&bench, way, &mut visitor, read).await,
+            calls_of(&setup, way, &mut browser, read).await,
             ["GetItem"],
             "{way:?}: done"
         );
@@ -169,10 +171,10 @@ async fn reading_when_a_touch_is_due_two() {
 }
 
 #[tokio::test]
-async fn reading_and_changing_any_number_of_keys_two() {
-    let bench = Bench::new().await;
+async fn calls_of_any_change_read_and_update() {
+    let setup = Setup::new().await;
     for way in WAYS {
-        let mut visitor = bench.guest(begin).await;
+        let mut browser = setup.guest(begin).await;
         let change = |session: Session| async move {
             for n in 0..100 {
                 session.insert(format!("key {n}"), n)?;
@@ -181,37 +183,37 @@ async fn reading_and_changing_any_number_of_keys_two() {
             session.increment("n", 1)?;
             Ok(())
         };
-        let calls = calls_of(&bench, way, &mut visitor, change).await;
+        let calls = calls_of(&setup, way, &mut browser, change).await;
         assert_eq!(calls, ["GetItem", "UpdateItem"], "{way:?}");
         let clear = |session: Session| async move {
             session.clear()?;
             session.insert("z", 1)?;
             Ok(())
         };
-        let calls = calls_of(&bench, way, &mut visitor, clear).await;
+        let calls = calls_of(&setup, way, &mut browser, clear).await;
         assert_eq!(calls, ["GetItem", "UpdateItem"], "{way:?}");
     }
 }
 
 /// More keys than one update expression holds: still one write.
 #[tokio::test]
-async fn changing_a_thousand_keys_two() {
-    let bench = Bench::new().await;
-    let mut visitor = bench.guest(begin).await;
+async fn calls_of_a_thousand_changes_two() {
+    let setup = Setup::new().await;
+    let mut browser = setup.guest(begin).await;
     let change = |session: Session| async move {
         for n in 0..1000 {
             session.insert(format!("key {n}"), n)?;
         }
         Ok(())
     };
-    let calls = calls_of(&bench, Way::Wrapped, &mut visitor, change).await;
+    let calls = calls_of(&setup, Way::Wrapped, &mut browser, change).await;
     assert_eq!(calls, ["GetItem", "UpdateItem"]);
 }
 
 #[tokio::test]
-async fn only_writing_one_write() {
-    let bench = Bench::new().await;
-    let mut visitor = bench.guest(begin).await;
+async fn calls_of_write_only_one_write() {
+    let setup = Setup::new().await;
+    let mut browser = setup.guest(begin).await;
     let write = |request: Request| async move {
         let session = request.write_only_session()?;
         session.insert("a", 2)?;
@@ -220,7 +222,7 @@ async fn only_writing_one_write() {
         Ok(())
     };
     assert_eq!(
-        calls_unread(&bench, &mut visitor, write).await,
+        calls_unread(&setup, &mut browser, write).await,
         ["UpdateItem"]
     );
     let logout = |request: Request| async move {
@@ -228,86 +230,86 @@ async fn only_writing_one_write() {
         Ok(())
     };
     assert_eq!(
-        calls_unread(&bench, &mut visitor, logout).await,
+        calls_unread(&setup, &mut browser, logout).await,
         ["DeleteItem"]
     );
-    assert_eq!(bench.table.items().await.len(), 0);
+    assert_eq!(setup.table.items().await.len(), 0);
 }
 
 #[tokio::test]
-async fn starting_a_session_one_write() {
-    let bench = Bench::new().await;
+async fn calls_of_a_first_write_one_put() {
+    let setup = Setup::new().await;
     for way in WAYS {
-        let mut visitor = Visitor::new();
+        let mut browser = Browser::new();
         let start = |session: Session| async move {
             session.insert("a", 1)?;
             session.cycle_id()?;
             Ok(())
         };
         assert_eq!(
-            calls_of(&bench, way, &mut visitor, start).await,
+            calls_of(&setup, way, &mut browser, start).await,
             ["PutItem"],
             "{way:?}"
         );
     }
     let start = |request: Request| async move { Ok(request.write_only_session()?.insert("a", 1)?) };
     assert_eq!(
-        calls_unread(&bench, &mut Visitor::new(), start).await,
+        calls_unread(&setup, &mut Browser::new(), start).await,
         ["PutItem"]
     );
 }
 
 #[tokio::test]
-async fn renewing_a_read_and_one_transaction() {
-    let bench = Bench::new().await;
+async fn calls_of_cycle_id_read_and_transaction() {
+    let setup = Setup::new().await;
     for way in WAYS {
-        let mut visitor = bench.guest(begin).await;
+        let mut browser = setup.guest(begin).await;
         let login = |session: Session| async move {
             session.cycle_id()?;
             session.insert("user", "ada")?;
             Ok(())
         };
-        let calls = calls_of(&bench, way, &mut visitor, login).await;
+        let calls = calls_of(&setup, way, &mut browser, login).await;
         assert_eq!(calls, ["GetItem", "TransactWriteItems"], "{way:?}");
     }
 }
 
 #[tokio::test]
-async fn destroying_and_starting_anew_a_read_and_one_transaction() {
-    let bench = Bench::new().await;
+async fn calls_of_a_new_start_read_and_transaction() {
+    let setup = Setup::new().await;
     for way in WAYS {
-        let mut visitor = bench.guest(begin).await;
+        let mut browser = setup.guest(begin).await;
         let anew = |session: Session| async move {
             session.destroy()?;
             session.insert("flash", "bye")?;
             Ok(())
         };
-        let calls = calls_of(&bench, way, &mut visitor, anew).await;
+        let calls = calls_of(&setup, way, &mut browser, anew).await;
         assert_eq!(calls, ["GetItem", "TransactWriteItems"], "{way:?}");
     }
 }
 
 #[tokio::test]
-async fn logging_out_one_deletion_and_the_read() {
-    let bench = Bench::new().await;
+async fn calls_of_a_logout_read_and_delete() {
+    let setup = Setup::new().await;
     for way in WAYS {
-        let mut visitor = bench.guest(begin).await;
+        let mut browser = setup.guest(begin).await;
         let logout = |session: Session| async move {
             session.insert("a", 2)?;
             session.destroy()?;
             session.cycle_id()?;
             Ok(())
         };
-        let calls = calls_of(&bench, way, &mut visitor, logout).await;
+        let calls = calls_of(&setup, way, &mut browser, logout).await;
         assert_eq!(calls, ["GetItem", "DeleteItem"], "{way:?}");
-        assert_eq!(visitor.cookie(), None, "{way:?}");
+        assert_eq!(browser.cookie(), None, "{way:?}");
     }
 }
 
 /// A session that is a user's has a row besides.
 #[tokio::test]
-async fn of_users() {
-    let bench = Bench::with_users().await;
+async fn calls_of_users_include_their_rows() {
+    let setup = Setup::with_users().await;
     let login = |session: Session| async move {
         session.log_in("ada")?;
         session.set_label("phone")?;
@@ -315,55 +317,55 @@ async fn of_users() {
         Ok(())
     };
     for way in WAYS {
-        let mut visitor = Visitor::new();
-        let calls = calls_of(&bench, way, &mut visitor, login).await;
+        let mut browser = Browser::new();
+        let calls = calls_of(&setup, way, &mut browser, login).await;
         assert_eq!(calls, ["TransactWriteItems"], "{way:?}: at the first visit");
-        let mut visitor = bench.guest(begin).await;
+        let mut browser = setup.guest(begin).await;
         let login_transaction = ["GetItem", "TransactWriteItems"];
-        let calls = calls_of(&bench, way, &mut visitor, login).await;
+        let calls = calls_of(&setup, way, &mut browser, login).await;
         assert_eq!(calls, login_transaction, "{way:?}: it is renewed and bound");
-        let calls = calls_of(&bench, way, &mut visitor, login).await;
+        let calls = calls_of(&setup, way, &mut browser, login).await;
         assert_eq!(calls, login_transaction, "{way:?}: once more");
         let renew = |session: Session| async move {
             session.cycle_id()?;
             Ok(())
         };
-        let calls = calls_of(&bench, way, &mut visitor, renew).await;
+        let calls = calls_of(&setup, way, &mut browser, renew).await;
         assert_eq!(calls, login_transaction, "{way:?}: a renewal");
         let change = |session: Session| async move { Ok(session.insert("a", 7)?) };
-        let calls = calls_of(&bench, way, &mut visitor, change).await;
+        let calls = calls_of(&setup, way, &mut browser, change).await;
         assert_eq!(calls, ["GetItem", "UpdateItem"], "{way:?}: as any other");
         let list = |session: Session| async move {
             session.user_sessions().await?;
             Ok(())
         };
-        let calls = calls_of(&bench, way, &mut visitor, list).await;
+        let calls = calls_of(&setup, way, &mut browser, list).await;
         assert_eq!(calls, ["GetItem", "Query", "BatchGetItem"], "{way:?}");
         let logout = |session: Session| async move {
             session.destroy()?;
             Ok(())
         };
-        let calls = calls_of(&bench, way, &mut visitor, logout).await;
+        let calls = calls_of(&setup, way, &mut browser, logout).await;
         let expected = ["GetItem", "DeleteItem", "DeleteItem"];
         assert_eq!(calls, expected, "{way:?}: the record, and the row");
-        bench.sessions.revoke_user("ada").await.unwrap();
-        bench.proxy.calls();
+        setup.sessions.revoke_user("ada").await.unwrap();
+        setup.proxy.calls();
     }
 }
 
 #[tokio::test]
-async fn revoking_two_deletions_for_each_session_and_two_queries() {
-    let bench = Bench::with_users().await;
+async fn calls_of_a_revocation_two_deletes_each() {
+    let setup = Setup::with_users().await;
     let login = |session: Session| async move {
         session.log_in("ada")?;
         Ok(())
     };
     for sessions in [0, 1, 3] {
         for _ in 0..sessions {
-            calls_of(&bench, Way::Wrapped, &mut Visitor::new(), login).await;
+            calls_of(&setup, Way::Wrapped, &mut Browser::new(), login).await;
         }
-        bench.sessions.revoke_user("ada").await.unwrap();
-        let mut calls = bench.proxy.calls();
+        setup.sessions.revoke_user("ada").await.unwrap();
+        let mut calls = setup.proxy.calls();
         calls.sort_unstable();
         let queries = if sessions == 0 { 1 } else { 2 };
         let expected = [vec!["DeleteItem"; sessions * 2], vec!["Query"; queries]].concat();
@@ -372,31 +374,31 @@ async fn revoking_two_deletions_for_each_session_and_two_queries() {
 }
 
 #[tokio::test]
-async fn renewing_on_schedule_a_read_and_one_transaction() {
-    let mut bench = Bench::new().await;
-    bench.sessions = bench.sessions.clone().cycle_id_after(minutes(15));
+async fn calls_of_a_scheduled_cycle_as_of_cycle_id() {
+    let mut setup = Setup::new().await;
+    setup.sessions = setup.sessions.clone().cycle_id_after(minutes(15));
     for way in WAYS {
-        let mut visitor = bench.guest(begin).await;
-        let before = visitor.clone();
+        let mut browser = setup.guest(begin).await;
+        let before = browser.clone();
         let read = |session: Session| async move { Ok(session.get::<i64>("n").map(drop)?) };
-        bench.clock.advance(minutes(15) - Duration::from_secs(1));
-        assert_eq!(calls_of(&bench, way, &mut visitor, read).await, ["GetItem"]);
-        bench.clock.advance(Duration::from_secs(1));
-        let calls = calls_of(&bench, way, &mut visitor, read).await;
+        setup.clock.advance(minutes(15) - Duration::from_secs(1));
+        assert_eq!(calls_of(&setup, way, &mut browser, read).await, ["GetItem"]);
+        setup.clock.advance(Duration::from_secs(1));
+        let calls = calls_of(&setup, way, &mut browser, read).await;
         assert_eq!(calls, ["GetItem", "TransactWriteItems"], "{way:?}: due");
-        assert_eq!(calls_of(&bench, way, &mut visitor, read).await, ["GetItem"]);
+        assert_eq!(calls_of(&setup, way, &mut browser, read).await, ["GetItem"]);
         // By the id before it: the stub, and where it leads.
         let mut late = before.clone();
-        let calls = calls_of(&bench, way, &mut late, read).await;
+        let calls = calls_of(&setup, way, &mut late, read).await;
         assert_eq!(calls, ["GetItem", "GetItem"], "{way:?}: in the grace");
     }
 }
 
 #[tokio::test]
-async fn saving_in_between_costs_a_write_of_its_own_and_the_end_none() {
-    let bench = Bench::new().await;
+async fn calls_of_a_save_one_write_and_none_later() {
+    let setup = Setup::new().await;
     for way in WAYS {
-        let mut visitor = Visitor::new();
+        let mut browser = Browser::new();
         let save = |session: Session| async move {
             session.insert("a", 1)?;
             session.save().await?;
@@ -404,7 +406,7 @@ async fn saving_in_between_costs_a_write_of_its_own_and_the_end_none() {
             Ok(())
         };
         assert_eq!(
-            calls_of(&bench, way, &mut visitor, save).await,
+            calls_of(&setup, way, &mut browser, save).await,
             ["PutItem"],
             "{way:?}"
         );
@@ -416,7 +418,7 @@ async fn saving_in_between_costs_a_write_of_its_own_and_the_end_none() {
             session.insert("b", 1)?;
             Ok(())
         };
-        let calls = calls_of(&bench, way, &mut visitor, save).await;
+        let calls = calls_of(&setup, way, &mut browser, save).await;
         assert_eq!(
             calls,
             ["GetItem", "TransactWriteItems", "UpdateItem"],
@@ -426,9 +428,9 @@ async fn saving_in_between_costs_a_write_of_its_own_and_the_end_none() {
 }
 
 #[tokio::test]
-async fn asking_twice_reads_once() {
-    let bench = Bench::new().await;
-    let mut visitor = bench.guest(begin).await;
+async fn calls_of_asking_twice_one_read() {
+    let setup = Setup::new().await;
+    let mut browser = setup.guest(begin).await;
     let ask = |request: Request| async move {
         let (one, other) = tokio::join!(request.session(), request.session());
         one?.insert("a", 2)?;
@@ -437,27 +439,27 @@ async fn asking_twice_reads_once() {
         Ok(())
     };
     assert_eq!(
-        calls_unread(&bench, &mut visitor, ask).await,
+        calls_unread(&setup, &mut browser, ask).await,
         ["GetItem", "UpdateItem"]
     );
 }
 
 /// Of nested layers the outermost commits, and there is one session.
 #[tokio::test]
-async fn nested_layers_load_and_commit_once() {
+async fn calls_of_nested_layers_read_and_write() {
     use tower::Layer as _;
 
-    let bench = Bench::new().await;
-    let mut visitor = bench.guest(begin).await;
-    let wrapped = bench
+    let setup = Setup::new().await;
+    let mut browser = setup.guest(begin).await;
+    let wrapped = setup
         .sessions
         .wrap(|request: Request, session: Session| async move {
             session.insert("a", 2)?;
             assert_eq!(request.session().await?.get("a")?, Some(2));
             Ok::<_, Error>("")
         });
-    let service = bench.sessions.layer(bench.sessions.layer(wrapped));
-    let reply = visitor.send(service).await.unwrap();
+    let service = setup.sessions.layer(setup.sessions.layer(wrapped));
+    let reply = browser.send(service).await.unwrap();
     assert_eq!(reply.status, 200);
-    assert_eq!(bench.proxy.calls(), ["GetItem", "UpdateItem"]);
+    assert_eq!(setup.proxy.calls(), ["GetItem", "UpdateItem"]);
 }

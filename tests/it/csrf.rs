@@ -3,7 +3,6 @@
 #[path = "../../examples/csrf/src/coins.rs"]
 mod coins;
 
-use crate::support::{Bench, Reply, Visitor, count};
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Error, IntoResponse, Request, Service};
@@ -11,7 +10,9 @@ use serde_json::json;
 use tower::Layer as _;
 use tower_http::csrf::CsrfLayer;
 
-/// As in the event that the visitors send.
+use crate::support::{Browser, Reply, Setup, count};
+
+/// As in the event that the browsers send.
 const HOST: &str = "r3pmxmplak.execute-api.us-east-2.amazonaws.com";
 
 /// What browsers say of a form that another site has sent: those of today, one from before 2023, and
@@ -25,7 +26,7 @@ const FORGED: [(&str, &str); 5] = [
 ];
 
 async fn send<T>(
-    visitor: &mut Visitor,
+    browser: &mut Browser,
     service: T,
     method: &str,
     path: &str,
@@ -36,7 +37,7 @@ where
     T::Response: IntoResponse,
     T::Future: Send,
 {
-    let mut event = visitor.event(path);
+    let mut event = browser.event(path);
     event["requestContext"]["http"]["method"] = json!(method);
     event["headers"][header.0] = json!(header.1);
     event["headers"]["content-type"] = json!("application/x-www-form-urlencoded");
@@ -44,29 +45,29 @@ where
     let request: LambdaRequest = serde_json::from_value(event).unwrap();
     let event = LambdaEvent::new(request, Context::default());
     let response = Adapter::from(service).call(event).await.unwrap();
-    visitor.take(&serde_json::to_value(response).unwrap())
+    browser.take(&serde_json::to_value(response).unwrap())
 }
 
-async fn get(bench: &Bench, visitor: &mut Visitor, header: (&str, &str)) -> Reply {
-    let service = coins::service(bench.sessions.clone());
-    send(visitor, service, "GET", "/", header).await
+async fn get(setup: &Setup, browser: &mut Browser, header: (&str, &str)) -> Reply {
+    let service = coins::service(setup.sessions.clone());
+    send(browser, service, "GET", "/", header).await
 }
 
-async fn post(bench: &Bench, visitor: &mut Visitor, header: (&str, &str)) -> Reply {
-    let service = coins::service(bench.sessions.clone());
-    send(visitor, service, "POST", "/give", header).await
+async fn post(setup: &Setup, browser: &mut Browser, header: (&str, &str)) -> Reply {
+    let service = coins::service(setup.sessions.clone());
+    send(browser, service, "POST", "/give", header).await
 }
 
-async fn given(bench: &Bench, visitor: &mut Visitor) -> String {
-    let page = get(bench, visitor, ("sec-fetch-site", "none")).await.body;
+async fn given(setup: &Setup, browser: &mut Browser) -> String {
+    let page = get(setup, browser, ("sec-fetch-site", "none")).await.body;
     let (_, rest) = page.split_once("coins given: ").unwrap();
     rest.split('<').next().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn a_form_of_our_own_page_passes() {
-    let bench = Bench::new().await;
-    let mut visitor = Visitor::new();
+async fn csrf_form_of_our_own_page_passes() {
+    let setup = Setup::new().await;
+    let mut browser = Browser::new();
     let own = format!("https://{HOST}");
     // The second is of a browser that knows no `Sec-Fetch-Site`, the last of a program that is none.
     for (n, header) in [
@@ -77,67 +78,67 @@ async fn a_form_of_our_own_page_passes() {
     .into_iter()
     .enumerate()
     {
-        let reply = post(&bench, &mut visitor, header).await;
+        let reply = post(&setup, &mut browser, header).await;
         assert_eq!(reply.status, 303, "{header:?}: {}", reply.body);
         assert_eq!(reply.header("location"), Some("/"));
         let so_far = (3 * (n + 1)).to_string();
-        assert_eq!(given(&bench, &mut visitor).await, so_far, "{header:?}");
+        assert_eq!(given(&setup, &mut browser).await, so_far, "{header:?}");
     }
 }
 
 #[tokio::test]
-async fn a_forged_form_is_refused_changes_nothing_and_costs_no_call() {
-    let bench = Bench::new().await;
-    let mut visitor = Visitor::new();
-    post(&bench, &mut visitor, ("sec-fetch-site", "same-origin")).await;
-    assert!(visitor.cookie().is_some());
-    let before = bench.table.item().await;
-    bench.proxy.calls();
+async fn csrf_forged_form_costs_no_call() {
+    let setup = Setup::new().await;
+    let mut browser = Browser::new();
+    post(&setup, &mut browser, ("sec-fetch-site", "same-origin")).await;
+    assert!(browser.cookie().is_some());
+    let before = setup.table.item().await;
+    setup.proxy.calls();
     for header in FORGED {
         // The second has no session yet, and must not be given one.
-        for mut victim in [visitor.clone(), Visitor::new()] {
-            let reply = post(&bench, &mut victim, header).await;
+        for mut victim in [browser.clone(), Browser::new()] {
+            let reply = post(&setup, &mut victim, header).await;
             crate::support::assert_refused(&reply, 403, header.1);
-            assert_eq!(bench.proxy.calls(), [""; 0], "{header:?}");
+            assert_eq!(setup.proxy.calls(), [""; 0], "{header:?}");
         }
     }
-    assert_eq!(bench.table.item().await, before);
-    assert_eq!(given(&bench, &mut visitor).await, "3");
+    assert_eq!(setup.table.item().await, before);
+    assert_eq!(given(&setup, &mut browser).await, "3");
 }
 
 /// So a `GET` must change nothing.
 #[tokio::test]
-async fn a_get_passes_wherever_it_comes_from() {
-    let bench = Bench::new().await;
-    let mut visitor = Visitor::new();
-    post(&bench, &mut visitor, ("sec-fetch-site", "same-origin")).await;
-    bench.proxy.calls();
+async fn csrf_get_from_anywhere_passes() {
+    let setup = Setup::new().await;
+    let mut browser = Browser::new();
+    post(&setup, &mut browser, ("sec-fetch-site", "same-origin")).await;
+    setup.proxy.calls();
     for header in FORGED {
-        let reply = get(&bench, &mut visitor, header).await;
+        let reply = get(&setup, &mut browser, header).await;
         assert_eq!(reply.status, 200, "{header:?}");
-        assert_eq!(bench.proxy.calls(), ["GetItem"], "{header:?}");
+        assert_eq!(setup.proxy.calls(), ["GetItem"], "{header:?}");
     }
 }
 
 /// Which reads before its handler runs, so that there it matters which of the two is outside.
 #[tokio::test]
-async fn a_wrapped_handler_behind_the_layer_is_not_read_for_either() {
-    let bench = Bench::new().await;
-    let mut visitor = bench.guest(count).await;
+async fn csrf_forged_form_reads_no_wrapped_session() {
+    let setup = Setup::new().await;
+    let mut browser = setup.guest(count).await;
     for header in FORGED {
-        let service = CsrfLayer::new().layer(bench.sessions.wrap(count));
-        let reply = send(&mut visitor, service, "POST", "/", header).await;
+        let service = CsrfLayer::new().layer(setup.sessions.wrap(count));
+        let reply = send(&mut browser, service, "POST", "/", header).await;
         crate::support::assert_refused(&reply, 403, header.1);
-        assert_eq!(bench.proxy.calls(), [""; 0], "{header:?}");
+        assert_eq!(setup.proxy.calls(), [""; 0], "{header:?}");
     }
-    let service = CsrfLayer::new().layer(bench.sessions.wrap(count));
+    let service = CsrfLayer::new().layer(setup.sessions.wrap(count));
     let own = ("sec-fetch-site", "same-origin");
-    let reply = send(&mut visitor, service, "POST", "/", own).await;
+    let reply = send(&mut browser, service, "POST", "/", own).await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "2"));
 }
 
 #[test]
-fn the_page_quotes_the_example() {
+fn csrf_page_quotes_the_example() {
     let page = include_str!("../../docs/csrf.md");
     let (_, quoted) = page.split_once("```rust\n").unwrap();
     let (quoted, _) = quoted.split_once("```").unwrap();

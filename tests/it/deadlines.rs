@@ -3,21 +3,23 @@
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::support::{Answer, Bench, count};
 use lambda_http::{Body, Context, Error, Request, RequestExt as _, Response, service_fn};
 use lambda_sessions::{ErrorKind, Session, SessionExt as _};
 use tower::{Layer as _, ServiceExt as _};
 
+use crate::support::{Action, Setup, count};
+
 /// So that it is the deadline that ends an operation, and nothing else.
 const AN_HOUR: Duration = Duration::from_secs(60 * 60);
+
 /// Long enough for a slow machine, and much shorter than that.
 const A_MINUTE: Duration = Duration::from_secs(60);
 
-async fn bench() -> Bench {
-    let mut bench = Bench::new().await;
-    let store = bench.table.store_at(&bench.proxy.endpoint);
-    bench.use_store(store.attempt_timeout(AN_HOUR).operation_timeout(AN_HOUR));
-    bench
+async fn setup() -> Setup {
+    let mut setup = Setup::new().await;
+    let store = setup.table.store_at(&setup.proxy.endpoint);
+    setup.use_store(store.attempt_timeout(AN_HOUR).operation_timeout(AN_HOUR));
+    setup
 }
 
 /// How a handler comes by its session.
@@ -47,7 +49,7 @@ async fn act(what: &str, session: Session) -> Result<String, Error> {
 
 /// A request with that deadline, in milliseconds since 1970.
 async fn visit(
-    bench: &Bench,
+    setup: &Setup,
     cookie: Option<&str>,
     deadline: u64,
     way: Way,
@@ -65,7 +67,7 @@ async fn visit(
         match way {
             Way::Wrapped => {
                 let handler = move |_: Request, session: Session| act(what, session);
-                let answered = bench.sessions.wrap(handler).oneshot(request).await;
+                let answered = setup.sessions.wrap(handler).oneshot(request).await;
                 answered.map(|response| response.status())
             }
             Way::Layered => {
@@ -74,7 +76,7 @@ async fn visit(
                     let body = act(what, session).await?;
                     Ok::<_, Error>(Response::new(Body::from(body)))
                 });
-                let answered = bench.sessions.layer(inner).oneshot(request).await;
+                let answered = setup.sessions.layer(inner).oneshot(request).await;
                 answered.map(|response| response.status())
             }
         }
@@ -96,8 +98,8 @@ fn in_(left: Duration) -> u64 {
 const WAYS: [Way; 2] = [Way::Wrapped, Way::Layered];
 
 #[tokio::test]
-async fn a_store_that_hangs_is_not_waited_for_past_the_deadline() {
-    let bench = bench().await;
+async fn deadline_ends_the_wait_for_a_hanging_store() {
+    let setup = setup().await;
     for way in WAYS {
         for (what, hanging) in [
             ("count", "GetItem"),
@@ -106,30 +108,30 @@ async fn a_store_that_hangs_is_not_waited_for_past_the_deadline() {
             ("replace", "TransactWriteItems"),
             ("destroy", "DeleteItem"),
         ] {
-            bench.proxy.answer(|_, _| Answer::Forward);
-            let ada = bench.guest(count).await;
-            bench
+            setup.proxy.script(|_, _| Action::Forward);
+            let ada = setup.guest(count).await;
+            setup
                 .proxy
-                .answer(move |operation, _| match operation == hanging {
-                    true => Answer::Hang,
-                    false => Answer::Forward,
+                .script(move |operation, _| match operation == hanging {
+                    true => Action::Hang,
+                    false => Action::Forward,
                 });
             let deadline = in_(Duration::from_secs(2));
-            let status = visit(&bench, ada.cookie(), deadline, way, what).await;
+            let status = visit(&setup, ada.cookie(), deadline, way, what).await;
             assert_eq!(status, 503, "{way:?}: {hanging} hangs");
         }
-        bench.proxy.answer(|_, _| Answer::Hang);
-        let status = visit(&bench, None, in_(Duration::from_secs(1)), way, "count").await;
+        setup.proxy.script(|_, _| Action::Hang);
+        let status = visit(&setup, None, in_(Duration::from_secs(1)), way, "count").await;
         assert_eq!(status, 503, "{way:?}: PutItem hangs");
-        bench.proxy.answer(|_, _| Answer::Forward);
+        setup.proxy.script(|_, _| Action::Forward);
     }
 }
 
 /// What is refused until there is no time left has not happened, and is not said to be unknown.
 #[tokio::test]
-async fn a_store_that_refuses_until_the_deadline_has_done_nothing() {
-    let bench = bench().await;
-    let ada = bench.guest(count).await;
+async fn deadline_after_refusals_is_throttled() {
+    let setup = setup().await;
+    let ada = setup.guest(count).await;
     for (what, cookie) in [
         ("create", None),
         ("count", ada.cookie()),
@@ -137,37 +139,37 @@ async fn a_store_that_refuses_until_the_deadline_has_done_nothing() {
         ("replace", ada.cookie()),
         ("destroy", ada.cookie()),
     ] {
-        bench.proxy.answer(|operation, _| match operation {
-            "GetItem" => Answer::Forward,
-            _ => Answer::error(400, "ThrottlingException"),
+        setup.proxy.script(|operation, _| match operation {
+            "GetItem" => Action::Forward,
+            _ => Action::error(400, "ThrottlingException"),
         });
         let deadline = in_(Duration::from_millis(1_500));
-        let status = visit(&bench, cookie, deadline, Way::Wrapped, what).await;
+        let status = visit(&setup, cookie, deadline, Way::Wrapped, what).await;
         assert_eq!(status, 503, "{what}");
-        assert_eq!(bench.kinds(), [ErrorKind::Throttled], "{what}");
-        bench.proxy.answer(|_, _| Answer::Forward);
+        assert_eq!(setup.kinds(), [ErrorKind::Throttled], "{what}");
+        setup.proxy.script(|_, _| Action::Forward);
     }
 }
 
 #[tokio::test]
-async fn without_time_nothing_is_asked() {
-    let bench = bench().await;
-    let ada = bench.guest(count).await;
+async fn deadline_that_passed_sends_nothing() {
+    let setup = setup().await;
+    let ada = setup.guest(count).await;
     for way in WAYS {
         // The margin begins while the handler runs.
         let deadline = in_(Duration::from_secs(1));
-        let status = visit(&bench, ada.cookie(), deadline, way, "dawdle").await;
+        let status = visit(&setup, ada.cookie(), deadline, way, "dawdle").await;
         assert_eq!(status, 503, "{way:?}: no time left");
-        assert_eq!(bench.proxy.calls(), ["GetItem"], "{way:?}");
-        assert_eq!(bench.kinds(), [ErrorKind::Timeout], "{way:?}");
+        assert_eq!(setup.proxy.calls(), ["GetItem"], "{way:?}");
+        assert_eq!(setup.kinds(), [ErrorKind::Timeout], "{way:?}");
     }
 }
 
 /// `cargo lambda watch`, contexts made by hand and test harnesses send such deadlines.
 #[tokio::test]
-async fn deadline_in_the_past_is_none() {
-    let bench = bench().await;
-    let ada = bench.guest(count).await;
+async fn deadline_in_the_past_is_ignored() {
+    let setup = setup().await;
+    let ada = setup.guest(count).await;
     for way in WAYS {
         let ago = |seconds| milliseconds(SystemTime::now() - Duration::from_secs(seconds));
         let soon = in_(Duration::from_millis(100));
@@ -176,7 +178,7 @@ async fn deadline_in_the_past_is_none() {
             .into_iter()
             .chain(by_hand)
         {
-            let status = visit(&bench, ada.cookie(), deadline, way, "count").await;
+            let status = visit(&setup, ada.cookie(), deadline, way, "count").await;
             assert_eq!(status, 200, "{way:?}: {deadline}");
         }
     }
@@ -184,15 +186,15 @@ async fn deadline_in_the_past_is_none() {
 
 /// A call of the layer's methods in a handler ends at the deadline of the handler's request.
 #[tokio::test]
-async fn revoke_user_ends_with_the_request() {
-    let bench = bench().await;
-    bench.proxy.answer(|operation, _| match operation {
-        "Query" => Answer::Hang,
-        _ => Answer::Forward,
+async fn deadline_ends_revoke_user() {
+    let setup = setup().await;
+    setup.proxy.script(|operation, _| match operation {
+        "Query" => Action::Hang,
+        _ => Action::Forward,
     });
     for way in WAYS {
         for what in ["revoke_user", "user_sessions"] {
-            let (sessions, told) = (bench.sessions.clone(), &Mutex::new(None));
+            let (sessions, told) = (setup.sessions.clone(), &Mutex::new(None));
             let asks = async || {
                 let error = match what {
                     "revoke_user" => sessions.revoke_user("ada").await.unwrap_err(),
@@ -209,12 +211,12 @@ async fn revoke_user_ends_with_the_request() {
                 match way {
                     Way::Wrapped => {
                         let handler = move |_: Request, _: Session| asks();
-                        let answered = bench.sessions.wrap(handler).oneshot(request).await;
+                        let answered = setup.sessions.wrap(handler).oneshot(request).await;
                         answered.map(|response| response.status())
                     }
                     Way::Layered => {
                         let inner = service_fn(move |_: Request| asks());
-                        let answered = bench.sessions.layer(inner).oneshot(request).await;
+                        let answered = setup.sessions.layer(inner).oneshot(request).await;
                         answered.map(|response| response.status())
                     }
                 }
@@ -229,12 +231,12 @@ async fn revoke_user_ends_with_the_request() {
 
 /// A save that nobody polls any more keeps others of its session waiting, but not for ever.
 #[tokio::test]
-async fn a_save_that_stands_still_keeps_nobody_past_the_deadline() {
-    let bench = bench().await;
-    let ada = bench.guest(count).await;
-    bench.proxy.answer(|operation, _| match operation {
-        "UpdateItem" => Answer::Hang,
-        _ => Answer::Forward,
+async fn deadline_ends_the_wait_for_another_save() {
+    let setup = setup().await;
+    let ada = setup.guest(count).await;
+    setup.proxy.script(|operation, _| match operation {
+        "UpdateItem" => Action::Hang,
+        _ => Action::Forward,
     });
     let handler = |_: Request, session: Session| async move {
         session.increment("visits", 1)?;
@@ -253,12 +255,12 @@ async fn a_save_that_stands_still_keeps_nobody_past_the_deadline() {
     let request = http::Request::get("/");
     let request = request.header("cookie", format!("__Host-sid={}", ada.cookie().unwrap()));
     let request: Request = request.body(Body::Empty).unwrap();
-    let visited = bench
+    let visited = setup
         .sessions
         .wrap(handler)
         .oneshot(request.with_lambda_context(context));
     let response = tokio::time::timeout(A_MINUTE, visited).await;
     let response = response.expect("it answers").unwrap();
     assert_eq!(response.status(), 503);
-    assert_eq!(bench.kinds(), [ErrorKind::OutcomeUnknown], "of the first");
+    assert_eq!(setup.kinds(), [ErrorKind::OutcomeUnknown], "of the first");
 }

@@ -1,8 +1,9 @@
 //! `from_env`, in processes of its own: the test runs itself again with the variables set.
 
-use crate::support::{Proxy, Table, Visitor, this_program};
-use lambda_http::{Error, Request, SnapStartResource as _};
-use lambda_sessions::{Session, SessionLayer};
+use lambda_http::SnapStartResource as _;
+use lambda_sessions::SessionLayer;
+
+use crate::support::{Browser, Proxy, Table, count, this_program};
 
 /// Says so where this is the process that was started to call `from_env`.
 const CHILD: &str = "LAMBDA_SESSIONS_TEST_CHILD";
@@ -20,18 +21,15 @@ async fn child() {
         Ok(sessions) => sessions,
         Err(error) => return println!("error: {error}"),
     };
-    let count = |_: Request, session: Session| async move {
-        Ok::<_, Error>(session.increment("visits", 1)?.to_string())
-    };
-    let mut visitor = Visitor::new();
-    let first = visitor.visit(&sessions, count).await;
+    let mut browser = Browser::new();
+    let first = browser.visit(&sessions, count).await;
     if let Some(id) = first.header("x-sessionid") {
-        visitor.set_header("x-sessionid", id);
+        browser.set_header("x-sessionid", id);
     }
     if std::env::var_os(RESTORE).is_some() {
         sessions.store().after_restore().await.unwrap();
     }
-    let second = visitor.visit(&sessions, count).await;
+    let second = browser.visit(&sessions, count).await;
     let carrier = first.cookies.first().cloned().unwrap_or_default();
     println!("answers: {} {} {}", second.status, second.body, carrier);
 }
@@ -53,7 +51,7 @@ async fn run(variables: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn the_environment_is_all_it_takes() {
+async fn from_env_reads_all_settings() {
     let table = Table::new().await;
     let said = run(&[
         ("SESSION_DYNAMODB_ENDPOINT", &table.endpoint),
@@ -74,7 +72,7 @@ async fn the_environment_is_all_it_takes() {
 }
 
 #[tokio::test]
-async fn the_sdks_own_endpoint_variable_is_honoured_and_a_header_carries_the_id() {
+async fn from_env_honours_the_endpoint_of_the_sdk() {
     let table = Table::new().await;
     let said = run(&[
         ("AWS_ENDPOINT_URL_DYNAMODB", &table.endpoint),
@@ -88,7 +86,7 @@ async fn the_sdks_own_endpoint_variable_is_honoured_and_a_header_carries_the_id(
 
 /// The warm-up is logged and forgotten; the first request says what is wrong.
 #[tokio::test]
-async fn a_dynamodb_that_is_not_there_does_not_fail_the_start() {
+async fn from_env_starts_without_dynamodb() {
     let said = run(&[
         ("SESSION_DYNAMODB_ENDPOINT", "http://127.0.0.1:9"),
         ("AWS_REGION", "us-east-1"),
@@ -101,7 +99,7 @@ async fn a_dynamodb_that_is_not_there_does_not_fail_the_start() {
 }
 
 #[tokio::test]
-async fn no_region_and_every_wrong_value_fail_the_start_by_name() {
+async fn from_env_names_the_wrong_variable() {
     let said = run(&[("AWS_EC2_METADATA_DISABLED", "true")]).await;
     assert!(
         said.starts_with("error: ") && said.contains("AWS_REGION"),
@@ -129,7 +127,7 @@ async fn no_region_and_every_wrong_value_fail_the_start_by_name() {
 
 /// A copy of a SnapStart snapshot has connections of its own, and they are warm.
 #[tokio::test]
-async fn a_restore_connects_anew() {
+async fn from_env_connects_again_after_a_restore() {
     let table = Table::new().await;
     let proxy = Proxy::start(&table.endpoint).await;
     let said = run(&[

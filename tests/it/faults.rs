@@ -5,9 +5,12 @@
 
 use std::time::Duration;
 
-use crate::support::{Answer, Clock, Proxy, Table, Visitor, minutes};
 use lambda_http::{Error, Request};
-use lambda_sessions::{DynamoDbStore, Session, SessionExt as _, SessionLayer};
+use lambda_sessions::{DynamoDbStore, Session, SessionLayer};
+
+use crate::support::{
+    Action, Browser, Clock, Proxy, Table, count_write_only, cycle, logout, minutes,
+};
 
 const PAGE: &str = include_str!("../../docs/faults.md");
 
@@ -57,6 +60,7 @@ const FAULTS: [(&str, Fault); 7] = [
     ("hang", Fault::Hang),
     ("nonsense", Fault::Nonsense),
 ];
+
 const STEPS: [(&str, Step); 10] = [
     ("Load", Step::Load),
     ("Create", Step::Create),
@@ -140,21 +144,21 @@ impl Outcome {
 }
 
 impl Row {
-    fn answer(self) -> Answer {
+    fn action(self) -> Action {
         let after = self.moment == Moment::After;
         let nonsense = "<html>nonsense</html>".to_owned();
         match (self.fault, after) {
-            (Fault::AccessDenied, _) => Answer::error(400, "AccessDeniedException"),
-            (Fault::NoTable, _) => Answer::error(400, "ResourceNotFoundException"),
-            (Fault::Throttled, _) => Answer::error(400, "ThrottlingException"),
-            (Fault::Error500, false) => Answer::error(500, "InternalServerError"),
-            (Fault::Error500, true) => Answer::lost(),
-            (Fault::Reset, false) => Answer::Reset,
-            (Fault::Reset, true) => Answer::ForwardThenReset,
-            (Fault::Hang, false) => Answer::Hang,
-            (Fault::Hang, true) => Answer::ForwardThenHang,
-            (Fault::Nonsense, false) => Answer::Reply(200, nonsense),
-            (Fault::Nonsense, true) => Answer::ForwardThenReply(200, nonsense),
+            (Fault::AccessDenied, _) => Action::error(400, "AccessDeniedException"),
+            (Fault::NoTable, _) => Action::error(400, "ResourceNotFoundException"),
+            (Fault::Throttled, _) => Action::error(400, "ThrottlingException"),
+            (Fault::Error500, false) => Action::error(500, "InternalServerError"),
+            (Fault::Error500, true) => Action::lost(),
+            (Fault::Reset, false) => Action::Reset,
+            (Fault::Reset, true) => Action::ForwardThenReset,
+            (Fault::Hang, false) => Action::Hang,
+            (Fault::Hang, true) => Action::ForwardThenHang,
+            (Fault::Nonsense, false) => Action::Reply(200, nonsense),
+            (Fault::Nonsense, true) => Action::ForwardThenReply(200, nonsense),
         }
     }
 
@@ -195,7 +199,7 @@ impl Row {
             Step::Rotate => sessions.cycle_id_after(minutes(15)),
             _ => sessions,
         };
-        let mut ada = Visitor::new();
+        let mut ada = Browser::new();
         if self.step != Step::Create {
             ada.visit(&sessions, count).await;
         }
@@ -207,13 +211,13 @@ impl Row {
         }
         let brought = ada.cookie().map(str::to_owned);
 
-        let (operation, answer, times) = (self.operation(), self.answer(), self.times);
-        proxy.answer(move |called, earlier| match called == operation {
-            true if times == Times::Always || earlier == 0 => answer.clone(),
-            _ => Answer::Forward,
+        let (operation, action, times) = (self.operation(), self.action(), self.times);
+        proxy.script(move |called, earlier| match called == operation {
+            true if times == Times::Always || earlier == 0 => action.clone(),
+            _ => Action::Forward,
         });
         let reply = self.visit(&mut ada, &sessions).await;
-        proxy.answer(|_, _| Answer::Forward);
+        proxy.script(|_, _| Action::Forward);
 
         let after = table.items().await;
         let visits = |item: &crate::support::Item| {
@@ -260,18 +264,12 @@ impl Row {
 
     async fn visit(
         self,
-        ada: &mut Visitor,
+        ada: &mut Browser,
         sessions: &SessionLayer<DynamoDbStore>,
     ) -> crate::support::Reply {
         match self.step {
             Step::Load | Step::Create | Step::Update => ada.visit(sessions, count).await,
-            Step::Unread => {
-                let unread = |request: Request| async move {
-                    request.write_only_session()?.increment("visits", 1)?;
-                    Ok("")
-                };
-                ada.visit_layered(sessions, unread).await
-            }
+            Step::Unread => ada.visit_layered(sessions, count_write_only).await,
             Step::Touch | Step::Rotate => ada.visit(sessions, |_, _| async { Ok("") }).await,
             Step::Login => {
                 let login = |_: Request, session: Session| async move {
@@ -280,13 +278,7 @@ impl Row {
                 };
                 ada.visit(sessions, login).await
             }
-            Step::Renew => {
-                let renew = |_: Request, session: Session| async move {
-                    session.cycle_id()?;
-                    Ok("")
-                };
-                ada.visit(sessions, renew).await
-            }
+            Step::Renew => ada.visit(sessions, cycle).await,
             Step::Replace => {
                 let anew = |_: Request, session: Session| async move {
                     session.destroy()?;
@@ -295,20 +287,14 @@ impl Row {
                 };
                 ada.visit(sessions, anew).await
             }
-            Step::Delete => {
-                let logout = |_: Request, session: Session| async move {
-                    session.destroy()?;
-                    Ok("")
-                };
-                ada.visit(sessions, logout).await
-            }
+            Step::Delete => ada.visit(sessions, logout).await,
         }
     }
 
     /// Once it is over, whoever still has a session finds it under the same cookie.
     async fn recovers(
         self,
-        ada: &mut Visitor,
+        ada: &mut Browser,
         sessions: &SessionLayer<DynamoDbStore>,
         effect: bool,
     ) {
@@ -339,7 +325,7 @@ async fn count(_: Request, session: Session) -> Result<String, Error> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_fault_at_every_step() {
+async fn fault_at_each_step_has_its_outcome() {
     let rows = rows();
     for (_, fault) in FAULTS {
         for (_, step) in STEPS {

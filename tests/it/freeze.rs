@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use crate::support::{Fate, Function, Table, Visitor, Wire};
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
 use lambda_sessions::store::RequestTime;
 use lambda_sessions::{SessionExt as _, SessionLayer, SessionStore as _};
 use tower::Layer as _;
+
+use crate::support::{Browser, Fate, Function, Table, Wire};
 
 /// Is the function, in the processes that are started for that.
 #[tokio::test]
@@ -51,17 +52,17 @@ struct Frozen {
     table: Table,
     wire: Wire,
     function: Function,
-    ada: Visitor,
+    ada: Browser,
 }
 
 impl Frozen {
-    /// A function with a visitor and so many connections, all of which meet that fate while it is
+    /// A function with a browser and so many connections, all of which meet that fate while it is
     /// frozen.
     async fn thawed(connections: usize, fate: Fate, pause: Duration) -> Self {
         let table = Table::new().await;
         let wire = Wire::start(&table.endpoint).await;
         let function = Function::start(module_path!(), "layer", &table, &wire.endpoint).await;
-        let mut ada = Visitor::new();
+        let mut ada = Browser::new();
         assert_eq!(function.visit(&mut ada, "/count").await.body, "1");
         if connections > 1 {
             function.visit(&mut ada, "/crowd").await;
@@ -93,12 +94,14 @@ impl Frozen {
 }
 
 const FATES: [Fate; 3] = [Fate::Closed, Fate::Reset, Fate::Silent];
+
 const A_MOMENT: Duration = Duration::from_millis(300);
+
 /// Longer than the store trusts a connection of which it has heard nothing.
 const A_WHILE: Duration = Duration::from_secs(11);
 
 #[tokio::test]
-async fn a_read_and_a_write_find_their_way_over_a_new_connection() {
+async fn thaw_reads_and_writes_by_a_new_connection() {
     for fate in FATES {
         for (path, body, visits) in [("/read", "Some(1)", "1"), ("/count", "2", "2")] {
             let mut thawed = Frozen::thawed(1, fate, A_MOMENT).await;
@@ -113,7 +116,7 @@ async fn a_read_and_a_write_find_their_way_over_a_new_connection() {
 
 /// One that is lost stands for all: they are not tried one after the other.
 #[tokio::test]
-async fn many_dead_connections_cost_no_more_than_one() {
+async fn thaw_tries_one_dead_connection_of_many() {
     for fate in FATES {
         let mut thawed = Frozen::thawed(8, fate, A_MOMENT).await;
         let reply = thawed.visit("/count").await;
@@ -125,7 +128,7 @@ async fn many_dead_connections_cost_no_more_than_one() {
 /// Of a write that nothing was read for nobody could tell whether it happened, so after a pause
 /// something is read first.
 #[tokio::test]
-async fn a_write_without_a_read_counts_once_after_a_pause() {
+async fn thaw_counts_a_write_only_change_once() {
     let fates = FATES.map(|fate| async move {
         let mut thawed = Frozen::thawed(8, fate, A_WHILE).await;
         assert_eq!(thawed.visit("/unread").await.status, 200, "{fate:?}");
@@ -139,10 +142,10 @@ async fn a_write_without_a_read_counts_once_after_a_pause() {
 
 /// A new session, which begins with a write.
 #[tokio::test]
-async fn a_session_begins_after_a_thaw() {
+async fn thaw_lets_a_session_begin() {
     for fate in FATES {
         let mut thawed = Frozen::thawed(1, fate, A_MOMENT).await;
-        let mut grace = Visitor::new();
+        let mut grace = Browser::new();
         let reply = thawed.function.visit(&mut grace, "/count").await;
         assert_eq!((reply.status, reply.body.as_str()), (200, "1"), "{fate:?}");
         assert_eq!(

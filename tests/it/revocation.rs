@@ -1,319 +1,131 @@
-//! Revocations that race logins, renewals, rotations, writes and logouts, and what was seen of them
-//! judged right away.
-//!
-//! Devices of one user log in, write, renew their ids and log out; a clock that goes on makes
-//! renewals on schedule due; calls are slow, fail, and lose their acknowledgements; and a `Query`
-//! sees one row at a time, so that everything else goes on in between. Meanwhile the user is
-//! revoked, from outside and by the devices themselves ("log out everywhere else").
-//!
-//! What must hold each time, once a revocation has returned: every session whose login was
-//! acknowledged before it began is dead for every read that begins from then on, under each id that
-//! its client has ever been told or is told later. And the device that logs out the others lives.
-//!
-//! `LAMBDA_SESSIONS_HISTORY_SEEDS` is how many seeds are tried (default 3), and
-//! `LAMBDA_SESSIONS_HISTORY_SEED` which comes first (default 1). A failure names its seed, which
-//! decides who does what, though not how long it takes.
+//! Revocations of a user's sessions. Their races with logins are in `tests/exhaustive/revocations.rs`.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::support::{Answer, Bench, Dice, Reply, Visitor, days, logout, seeds};
 use lambda_http::{Error, Request};
-use lambda_sessions::{DynamoDbStore, ErrorKind, Session, SessionLayer};
+use lambda_sessions::{ErrorKind, Session};
 use serde_json::json;
 
-const DEVICES: usize = 6;
-const STEPS: usize = 60;
-const COOKIE: &str = "__Host-sid";
+use crate::support::{
+    Action, Browser, Setup, copy_session, count, cycle, days, logged_in, login, minutes, name_seen,
+    revoke_others, who,
+};
 
-/// One login, and every cookie that its client has been told.
-#[derive(Default)]
-struct Login {
-    cookies: Mutex<Vec<String>>,
-    revoked: AtomicBool,
-}
-
-struct World {
-    bench: Bench,
-    /// By which everything is done; its calls are disturbed.
-    sessions: SessionLayer<DynamoDbStore>,
-    /// By which everything is looked at.
-    direct: SessionLayer<DynamoDbStore>,
-    logins: Mutex<Vec<Arc<Login>>>,
-    revocations: AtomicUsize,
-    survivals: AtomicUsize,
-}
-
-async fn login(_: Request, session: Session) -> Result<String, Error> {
-    session.log_in("ada")?;
-    session.insert("name", "ada")?;
-    Ok(String::new())
-}
-
-async fn who(_: Request, session: Session) -> Result<String, Error> {
-    let name: Option<String> = session.get("name")?;
-    Ok(name.unwrap_or_default())
-}
-
-async fn write(_: Request, session: Session) -> Result<String, Error> {
-    // One that is dead begins no other.
-    if session.contains("name") {
-        session.increment("n", 1)?;
+#[tokio::test]
+async fn revoke_user_ends_every_session_of_the_user() {
+    let setup = Setup::with_users().await;
+    let mut browsers = Vec::new();
+    for _ in 0..3 {
+        browsers.push(logged_in(&setup.sessions).await);
     }
-    who_of(&session)
-}
+    browsers[0].visit(&setup.sessions, cycle).await;
+    let stranger = async |_: Request, session: Session| -> Result<String, Error> {
+        session.log_in("grace")?;
+        session.insert("name", "grace")?;
+        Ok(String::new())
+    };
+    let mut grace = Browser::new();
+    grace.visit(&setup.sessions, stranger).await;
 
-async fn renew(_: Request, session: Session) -> Result<String, Error> {
-    session.cycle_id()?;
-    who_of(&session)
-}
-
-async fn revoke_others(_: Request, session: Session) -> Result<String, Error> {
-    session.revoke_others().await?;
-    who_of(&session)
-}
-
-fn who_of(session: &Session) -> Result<String, Error> {
-    Ok(session.get::<String>("name")?.unwrap_or_default())
-}
-
-impl World {
-    async fn new(seed: u64) -> Self {
-        let mut bench = Bench::with_users().await;
-        let store = bench.table.store_at(&bench.proxy.endpoint);
-        bench.use_store(store.operation_timeout(Duration::from_secs(20)));
-        bench.proxy.edit(|operation, body| {
-            if operation == "Query" {
-                body["Limit"] = json!(1);
-            }
-        });
-        let dice = Mutex::new(Dice::new(seed));
-        bench.proxy.answer(move |_, _| {
-            let mut dice = dice.lock().unwrap();
-            match dice.roll(100) {
-                0..2 => Answer::error(500, "InternalServerError"),
-                2..4 => Answer::lost(),
-                4..6 => Answer::ForwardThenReset,
-                6..8 => Answer::error(400, "ThrottlingException"),
-                _ => Answer::Delay(Duration::from_micros(dice.roll(3_000))),
-            }
-        });
-        let sessions = bench.sessions.clone();
-        Self {
-            sessions: sessions.cycle_id_after(Duration::from_secs(2)),
-            direct: bench.elsewhere(),
-            bench,
-            logins: Mutex::default(),
-            revocations: AtomicUsize::new(0),
-            survivals: AtomicUsize::new(0),
-        }
+    setup.elsewhere().revoke_user("ada").await.unwrap();
+    for browser in &mut browsers {
+        assert_eq!(name_seen(&setup.sessions, browser).await, "nobody");
     }
-
-    async fn is_alive(&self, cookie: &str) -> bool {
-        let mut visitor = Visitor::with_cookie(COOKIE, cookie);
-        visitor.visit(&self.direct, who).await.body == "ada"
-    }
-
-    /// The logins that are acknowledged by now.
-    fn acknowledged(&self) -> Vec<Arc<Login>> {
-        self.logins.lock().unwrap().clone()
-    }
-
-    /// They were revoked, and that has returned.
-    async fn assert_dead(&self, logins: &[Arc<Login>]) {
-        for login in logins {
-            login.revoked.store(true, Ordering::SeqCst);
-            let cookies = login.cookies.lock().unwrap().clone();
-            for cookie in cookies {
-                assert!(!self.is_alive(&cookie).await, "a revoked session lives");
-            }
-        }
-        self.revocations.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// Revokes the user from outside, again and again.
-    async fn administrator(&self, mut dice: Dice, done: &AtomicUsize) {
-        while done.load(Ordering::SeqCst) < DEVICES {
-            tokio::time::sleep(Duration::from_millis(dice.roll(60))).await;
-            self.bench.clock.advance(Duration::from_secs(1));
-            let before = self.acknowledged();
-            if self.sessions.revoke_user("ada").await.is_ok() {
-                self.assert_dead(&before).await;
-            }
-        }
-    }
-
-    async fn device(&self, mut dice: Dice, done: &AtomicUsize) {
-        let mut at: Option<(Visitor, Arc<Login>)> = None;
-        for _ in 0..STEPS {
-            let Some((visitor, own)) = &mut at else {
-                let mut visitor = Visitor::new();
-                let reply = visitor.visit(&self.sessions, login).await;
-                if reply.status == 200 {
-                    let login = Arc::new(Login::default());
-                    told(&login, &visitor);
-                    self.logins.lock().unwrap().push(Arc::clone(&login));
-                    at = Some((visitor, login));
-                }
-                continue;
-            };
-            let reply = match dice.roll(20) {
-                0..10 => visitor.visit(&self.sessions, write).await,
-                10..14 => visitor.visit(&self.sessions, renew).await,
-                14..17 => self.page(visitor).await,
-                17 => {
-                    visitor.visit(&self.sessions, logout).await;
-                    at = None;
-                    continue;
-                }
-                _ => self.log_out_elsewhere(visitor, own).await,
-            };
-            told(own, visitor);
-            // Gone, or empty: it was revoked, or nobody knows what became of it.
-            if reply.status == 409 || (reply.status == 200 && reply.body.is_empty()) {
-                at = None;
-            }
-        }
-        done.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// Two requests at once, as a page sends them.
-    async fn page(&self, visitor: &mut Visitor) -> Reply {
-        let (mut one, mut two) = (visitor.clone(), visitor.clone());
-        let (reply, _) = tokio::join!(
-            one.visit(&self.sessions, write),
-            two.visit(&self.sessions, who),
-        );
-        let newer = if two.cookie() == visitor.cookie() {
-            one
-        } else {
-            two
-        };
-        *visitor = newer;
-        reply
-    }
-
-    async fn log_out_elsewhere(&self, visitor: &mut Visitor, own: &Arc<Login>) -> Reply {
-        let others: Vec<_> = self
-            .acknowledged()
-            .into_iter()
-            .filter(|login| !Arc::ptr_eq(login, own))
-            .collect();
-        let reply = visitor.visit(&self.sessions, revoke_others).await;
-        if reply.status == 200 && reply.body == "ada" {
-            self.assert_dead(&others).await;
-            self.survivals.fetch_add(1, Ordering::SeqCst);
-        }
-        reply
-    }
-}
-
-/// What the client has been told by now.
-fn told(login: &Login, visitor: &Visitor) {
-    let mut cookies = login.cookies.lock().unwrap();
-    if let Some(cookie) = visitor.cookie()
-        && !cookies.iter().any(|known| known == cookie)
-    {
-        cookies.push(cookie.to_owned());
-    }
+    assert_eq!(name_seen(&setup.sessions, &grace).await, "grace");
+    let rows = setup.table.rows().await;
+    assert_eq!(rows.len(), 1, "hers alone: {rows:?}");
+    // What was under way finds nothing to write to, and a new login is one.
+    assert_eq!(browsers[1].visit(&setup.sessions, login).await.status, 200);
+    assert_eq!(name_seen(&setup.sessions, &browsers[1]).await, "ada");
+    assert_eq!(name_seen(&setup.sessions, &browsers[0]).await, "nobody");
 }
 
 #[tokio::test]
-async fn whoever_was_logged_in_when_a_revocation_began_is_dead_when_it_returns() {
-    for seed in seeds() {
-        println!("seed {seed}");
-        let world = World::new(seed).await;
-        let done = AtomicUsize::new(0);
-        let devices = (0..DEVICES).map(|n| world.device(Dice::new(seed * 100 + n as u64), &done));
-        tokio::join!(
-            world.administrator(Dice::new(seed), &done),
-            futures_util::future::join_all(devices),
-        );
-        // Also by what was told only after the revocation had returned.
-        let logins = world.acknowledged();
-        let revoked = logins.iter().filter(|l| l.revoked.load(Ordering::SeqCst));
-        let revoked: Vec<_> = revoked.cloned().collect();
-        world.assert_dead(&revoked).await;
-        let revocations = world.revocations.load(Ordering::SeqCst);
-        let survivals = world.survivals.load(Ordering::SeqCst);
-        println!(
-            "{} logins, {revocations} revocations, {survivals} by a device",
-            logins.len()
-        );
-        assert!(revocations > 10 && logins.len() > 20 && revoked.len() > 15);
+async fn revoke_others_leaves_this_one() {
+    let setup = Setup::with_users().await;
+    let sessions = setup.sessions.clone().cycle_id_after(minutes(15));
+    let mut here = logged_in(&sessions).await;
+    let there = logged_in(&sessions).await;
+    assert_eq!(here.visit(&sessions, revoke_others).await.status, 200);
+    assert_eq!(name_seen(&sessions, &here).await, "ada");
+    assert_eq!(name_seen(&sessions, &there).await, "nobody");
 
-        // And a last one leaves nothing at all.
-        world.direct.revoke_user("ada").await.unwrap();
-        assert!(world.direct.user_sessions("ada").await.unwrap().is_empty());
-        assert!(world.bench.table.rows().await.is_empty());
-        for login in logins {
-            let cookies = login.cookies.lock().unwrap().clone();
-            for cookie in cookies {
-                let mut visitor = Visitor::with_cookie(COOKIE, &cookie);
-                assert_eq!(visitor.visit(&world.direct, who).await.body, "");
-            }
-        }
-    }
+    // Also by the id before a rotation, and whatever becomes of the request.
+    let there = logged_in(&sessions).await;
+    setup.clock.advance(minutes(15));
+    let mut before = here.clone();
+    assert_eq!(here.visit(&sessions, who).await.cookies.len(), 1);
+    let fails = async |_: Request, session: Session| -> Result<String, Error> {
+        session.revoke_others().await?;
+        Err("failed".into())
+    };
+    before.try_visit(&sessions, fails).await.unwrap_err();
+    assert_eq!(name_seen(&sessions, &here).await, "ada");
+    assert_eq!(name_seen(&sessions, &there).await, "nobody");
+    // Of one that is nobody's there are no others.
+    let mut guest = setup.guest(count).await;
+    assert_eq!(guest.visit(&sessions, revoke_others).await.status, 200);
+    assert_eq!(name_seen(&sessions, &here).await, "ada");
 }
 
 /// Someone who is logged in, and what to do to renew the id of that session elsewhere.
 async fn racing(
-    bench: &Bench,
+    setup: &Setup,
 ) -> (
-    Visitor,
+    Browser,
     impl Fn() -> Renewing + Clone + Send + Sync + 'static,
 ) {
-    let mut ada = Visitor::new();
-    assert_eq!(ada.visit(&bench.sessions, login).await.status, 200);
-    let (elsewhere, visitor) = (
-        bench.elsewhere(),
+    let mut ada = Browser::new();
+    assert_eq!(ada.visit(&setup.sessions, login).await.status, 200);
+    let (elsewhere, browser) = (
+        setup.elsewhere(),
         Arc::new(tokio::sync::Mutex::new(ada.clone())),
     );
     let renew_it = move || -> Renewing {
-        let (elsewhere, visitor) = (elsewhere.clone(), Arc::clone(&visitor));
+        let (elsewhere, browser) = (elsewhere.clone(), Arc::clone(&browser));
         Box::pin(async move {
-            let mut visitor = visitor.lock().await;
-            assert_eq!(visitor.visit(&elsewhere, renew).await.status, 200);
-            visitor.clone()
+            let mut browser = browser.lock().await;
+            assert_eq!(browser.visit(&elsewhere, cycle).await.status, 200);
+            browser.clone()
         })
     };
     (ada, renew_it)
 }
 
-type Renewing = std::pin::Pin<Box<dyn Future<Output = Visitor> + Send>>;
+type Renewing = std::pin::Pin<Box<dyn Future<Output = Browser> + Send>>;
 
 /// The session is renewed after the revocation has seen its row, and the new row is hidden from
 /// it: a `Query` may see one half of a transaction.
 #[tokio::test]
-async fn a_revocation_follows_a_session_whose_new_row_it_cannot_see() {
-    let bench = Bench::with_users().await;
-    let (ada, renew_it) = racing(&bench).await;
+async fn revocation_follows_a_cycle_it_cannot_see() {
+    let setup = Setup::with_users().await;
+    let (ada, renew_it) = racing(&setup).await;
     let renewed = Arc::new(Mutex::new(None));
     let seen = Arc::clone(&renewed);
-    bench
+    setup
         .proxy
-        .answer(move |operation, before| match (operation, before) {
-            ("Query", 0) => Answer::Forward,
-            ("Query", _) => Answer::Reply(200, r#"{"Items":[],"Count":0,"ScannedCount":0}"#.into()),
+        .script(move |operation, before| match (operation, before) {
+            ("Query", 0) => Action::Forward,
+            ("Query", _) => Action::Reply(200, r#"{"Items":[],"Count":0,"ScannedCount":0}"#.into()),
             ("DeleteItem", 0) => {
                 let (renew_it, seen) = (renew_it.clone(), Arc::clone(&seen));
-                Answer::Forward.after(move || {
+                Action::Forward.after(move || {
                     let (renewing, seen) = (renew_it(), Arc::clone(&seen));
                     async move { *seen.lock().unwrap() = Some(renewing.await) }
                 })
             }
-            _ => Answer::Forward,
+            _ => Action::Forward,
         });
-    bench.sessions.revoke_user("ada").await.unwrap();
+    setup.sessions.revoke_user("ada").await.unwrap();
     let renewed = renewed.lock().unwrap().take().expect("it was renewed");
     assert_ne!(renewed.cookie(), ada.cookie());
-    for mut visitor in [ada, renewed] {
-        assert_eq!(visitor.visit(&bench.sessions, who).await.body, "");
+    for mut browser in [ada, renewed] {
+        assert_eq!(browser.visit(&setup.sessions, who).await.body, "nobody");
     }
     assert!(
-        bench
+        setup
             .table
             .rows()
             .await
@@ -325,20 +137,20 @@ async fn a_revocation_follows_a_session_whose_new_row_it_cannot_see() {
 /// The same, and the stub is gone by the time that it is looked for: the next `Query` has the new
 /// row.
 #[tokio::test]
-async fn a_revocation_that_lost_its_way_asks_again() {
-    let bench = Bench::with_users().await;
-    let (ada, renew_it) = racing(&bench).await;
-    let old = bench.table.item().await["id"].clone();
+async fn revocation_without_a_redirect_asks_again() {
+    let setup = Setup::with_users().await;
+    let (ada, renew_it) = racing(&setup).await;
+    let old = setup.table.item().await["id"].clone();
     let renewed = Arc::new(Mutex::new(None));
     let seen = Arc::clone(&renewed);
-    let (client, table) = (bench.table.client.clone(), bench.table.name.clone());
-    bench
+    let (client, table) = (setup.table.client.clone(), setup.table.name.clone());
+    setup
         .proxy
-        .answer(move |operation, before| match (operation, before) {
+        .script(move |operation, before| match (operation, before) {
             ("DeleteItem", 0) => {
                 let (renew_it, seen, old) = (renew_it.clone(), Arc::clone(&seen), old.clone());
                 let (client, table) = (client.clone(), table.clone());
-                Answer::Forward.after(move || {
+                Action::Forward.after(move || {
                     let (renewing, seen) = (renew_it(), Arc::clone(&seen));
                     let delete = client
                         .delete_item()
@@ -350,137 +162,145 @@ async fn a_revocation_that_lost_its_way_asks_again() {
                     }
                 })
             }
-            _ => Answer::Forward,
+            _ => Action::Forward,
         });
-    bench.sessions.revoke_user("ada").await.unwrap();
+    setup.sessions.revoke_user("ada").await.unwrap();
     let renewed = renewed.lock().unwrap().take().expect("it was renewed");
-    for mut visitor in [ada, renewed] {
-        assert_eq!(visitor.visit(&bench.sessions, who).await.body, "");
-    }
-}
-
-/// So that a `Query` that is under way finds it, wherever the new one stands.
-#[tokio::test]
-async fn the_row_of_a_renewed_session_stays_as_long_as_its_stub() {
-    let bench = Bench::with_users().await;
-    for rotated in [false, true] {
-        bench.sessions.revoke_user("ada").await.unwrap();
-        let (mut ada, renew_it) = racing(&bench).await;
-        let old = bench.table.rows().await.remove(0);
-        if rotated {
-            bench.clock.advance(Duration::from_secs(60));
-            let rotating = bench
-                .sessions
-                .clone()
-                .cycle_id_after(Duration::from_secs(60));
-            ada.visit(&rotating, who).await;
-        } else {
-            renew_it().await;
-        }
-        let rows = bench.table.rows().await;
-        assert_eq!(rows.len(), 2);
-        let stays = rows.iter().find(|row| row["session"] == old["session"]);
-        let items = bench.table.items().await;
-        let stub = items.iter().find(|item| item["id"] == old["session"]);
-        let (stays, stub) = (stays.unwrap(), stub.unwrap());
-        assert_eq!(stub["renewed"].as_bool(), Ok(&true));
-        assert_eq!(stays["ttl"], stub["ttl"], "{rotated}");
-        assert_eq!(stays["handle"], old["handle"]);
-        let new = rows.iter().find(|row| row["session"] != old["session"]);
-        assert_eq!(new.unwrap()["ttl"], old["ttl"]);
+    for mut browser in [ada, renewed] {
+        assert_eq!(browser.visit(&setup.sessions, who).await.body, "nobody");
     }
 }
 
 /// The stub of one that became another user's leads nobody there.
 #[tokio::test]
-async fn a_revocation_does_not_follow_a_session_to_another_user() {
-    let bench = Bench::with_users().await;
-    let (mut ada, _) = racing(&bench).await;
+async fn revocation_follows_no_session_to_another_user() {
+    let setup = Setup::with_users().await;
+    let (mut ada, _) = racing(&setup).await;
     let grace = async |_: Request, session: Session| -> Result<String, Error> {
         session.log_in("grace")?;
         session.insert("name", "grace")?;
         Ok(String::new())
     };
-    assert_eq!(ada.visit(&bench.sessions, grace).await.cookies.len(), 1);
-    bench.sessions.revoke_user("ada").await.unwrap();
-    assert_eq!(ada.visit(&bench.sessions, who).await.body, "grace");
-    bench.sessions.revoke_user("grace").await.unwrap();
-    assert_eq!(ada.visit(&bench.sessions, who).await.body, "");
+    assert_eq!(ada.visit(&setup.sessions, grace).await.cookies.len(), 1);
+    setup.sessions.revoke_user("ada").await.unwrap();
+    assert_eq!(ada.visit(&setup.sessions, who).await.body, "grace");
+    setup.sessions.revoke_user("grace").await.unwrap();
+    assert_eq!(ada.visit(&setup.sessions, who).await.body, "nobody");
 }
 
 /// Clocks are not compared: one that is days off revokes what others take for alive, also a session of
 /// which a write had to be sent again, so that it is ended in another way.
 #[tokio::test]
-async fn a_revocation_by_a_clock_that_is_off_revokes_all_the_same() {
+async fn revocation_ignores_a_wrong_clock() {
     for fenced in [false, true] {
         for late in [false, true] {
-            let bench = Bench::with_users().await;
-            let (mut ada, _) = racing(&bench).await;
-            bench
+            let setup = Setup::with_users().await;
+            let (mut ada, _) = racing(&setup).await;
+            setup
                 .proxy
-                .answer(move |operation, before| match (operation, before) {
-                    ("UpdateItem", 0) if fenced => Answer::error(500, "InternalServerError"),
-                    _ => Answer::Forward,
+                .script(move |operation, before| match (operation, before) {
+                    ("UpdateItem", 0) if fenced => Action::error(500, "InternalServerError"),
+                    _ => Action::Forward,
                 });
-            assert_eq!(ada.visit(&bench.sessions, write).await.body, "ada");
-            let item = bench.table.item().await;
+            assert_eq!(ada.visit(&setup.sessions, write).await.body, "ada");
+            let item = setup.table.item().await;
             assert_eq!(item.contains_key("fence"), fenced);
 
-            let now = UNIX_EPOCH + Duration::from_secs(bench.clock.seconds());
+            let now = UNIX_EPOCH + Duration::from_secs(setup.clock.seconds());
             let other = if late {
                 now - days(100)
             } else {
                 now + days(100)
             };
-            let revoker = bench.sessions.clone().clock(move || other);
+            let revoker = setup.sessions.clone().clock(move || other);
             revoker.revoke_user("ada").await.unwrap();
-            let reply = ada.visit(&bench.sessions, who).await;
-            assert_eq!(reply.body, "", "fenced: {fenced}, late: {late}");
+            let reply = ada.visit(&setup.sessions, who).await;
+            assert_eq!(reply.body, "nobody", "fenced: {fenced}, late: {late}");
         }
     }
 }
 
+async fn write(_: Request, session: Session) -> Result<String, Error> {
+    // One that is dead begins no other.
+    if session.contains("name") {
+        session.increment("n", 1)?;
+    }
+    let name: Option<String> = session.get("name")?;
+    Ok(name.unwrap_or_default())
+}
+
 /// What fails half-way says so, and can be done again.
 #[tokio::test]
-async fn a_revocation_that_fails_says_so_and_can_be_done_again() {
-    let mut bench = Bench::with_users().await;
-    let store = bench.table.store_at(&bench.proxy.endpoint);
-    bench.use_store(store.operation_timeout(Duration::from_millis(300)));
+async fn revocation_that_fails_can_be_repeated() {
+    let mut setup = Setup::with_users().await;
+    let store = setup.table.store_at(&setup.proxy.endpoint);
+    setup.use_store(store.operation_timeout(Duration::from_millis(300)));
     for failing in ["Query", "DeleteItem"] {
-        let mut visitors = vec![Visitor::new(), Visitor::new(), Visitor::new()];
-        for visitor in &mut visitors {
-            assert_eq!(visitor.visit(&bench.sessions, login).await.status, 200);
+        let mut browsers = vec![Browser::new(), Browser::new(), Browser::new()];
+        for browser in &mut browsers {
+            assert_eq!(browser.visit(&setup.sessions, login).await.status, 200);
         }
-        bench.proxy.answer(
+        setup.proxy.script(
             move |operation, before| match operation == failing && before >= 1 {
-                true => Answer::error(500, "InternalServerError"),
-                false => Answer::Forward,
+                true => Action::error(500, "InternalServerError"),
+                false => Action::Forward,
             },
         );
-        let error = bench.sessions.revoke_user("ada").await.unwrap_err();
+        let error = setup.sessions.revoke_user("ada").await.unwrap_err();
         let expected = match failing {
             "Query" => ErrorKind::Unavailable,
             _ => ErrorKind::OutcomeUnknown,
         };
         assert_eq!(error.kind(), expected, "{failing}");
-        bench.proxy.answer(|_, _| Answer::Forward);
-        bench.sessions.revoke_user("ada").await.unwrap();
-        for mut visitor in visitors {
-            assert_eq!(visitor.visit(&bench.sessions, who).await.body, "");
+        setup.proxy.script(|_, _| Action::Forward);
+        setup.sessions.revoke_user("ada").await.unwrap();
+        for mut browser in browsers {
+            assert_eq!(browser.visit(&setup.sessions, who).await.body, "nobody");
         }
-        assert!(bench.table.rows().await.is_empty());
+        assert!(setup.table.rows().await.is_empty());
     }
 }
 
 /// One of a newer version of the function is not taken for dead.
 #[tokio::test]
-async fn a_record_of_a_newer_format_is_not_passed_over() {
-    let bench = Bench::with_users().await;
-    let _ada = racing(&bench).await;
-    let mut item = bench.table.item().await;
+async fn revocation_fails_on_a_newer_format() {
+    let setup = Setup::with_users().await;
+    let _ada = racing(&setup).await;
+    let mut item = setup.table.item().await;
     let newer = aws_sdk_dynamodb::types::AttributeValue::N("2".to_owned());
     item.insert("format".to_owned(), newer);
-    bench.table.put(item).await;
-    let error = bench.sessions.revoke_user("ada").await.unwrap_err();
+    setup.table.put(item).await;
+    let error = setup.sessions.revoke_user("ada").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn revocation_goes_on_where_it_was_stopped() {
+    let setup = Setup::with_users().await;
+    logged_in(&setup.sessions).await;
+    copy_session(&setup, 249, 249).await;
+    setup.proxy.seen();
+    setup
+        .proxy
+        .script(|operation, before| match (operation, before) {
+            ("Query", 1..) => Action::error(400, "AccessDeniedException"),
+            _ => Action::Forward,
+        });
+    let stopped = setup.sessions.revoke_user("ada").await.unwrap_err();
+    assert_eq!(stopped.kind(), ErrorKind::Misconfigured);
+    let calls = setup.proxy.calls();
+    assert_eq!(calls.last().unwrap(), "Query", "deleted page by page");
+    let (items, rows) = (
+        setup.table.items().await.len(),
+        setup.table.rows().await.len(),
+    );
+    assert_eq!((items, rows), (150, 150), "a page of 100 is done");
+    let query = setup.proxy.seen().remove(0).body;
+    assert_eq!(query["Limit"], json!(100));
+    let projection = query["ProjectionExpression"].as_str();
+    assert!(projection.is_some_and(|text| !text.contains("label")));
+
+    setup.proxy.script(|_, _| Action::Forward);
+    setup.sessions.revoke_user("ada").await.unwrap();
+    assert!(setup.table.items().await.is_empty() && setup.table.rows().await.is_empty());
 }

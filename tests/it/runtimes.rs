@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use crate::support::{Function, Outcome, Table, Visitor};
 use axum::body::Body as StreamedBody;
 use lambda_http::{
     Body, Error, IntoResponse, Request, RequestExt as _, Response, Service, service_fn,
@@ -11,6 +10,8 @@ use lambda_http::{
 use lambda_sessions::store::RequestTime;
 use lambda_sessions::{DynamoDbStore, Session, SessionExt as _, SessionLayer, SessionStore as _};
 use tower::{Layer as _, ServiceExt as _};
+
+use crate::support::{Browser, Function, Outcome, Table};
 
 /// Is the function, in the processes that are started for that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -67,7 +68,7 @@ async fn handle(request: Request, session: Session) -> Result<String, Error> {
             session.insert("visits", 1_000)?;
             std::future::pending().await
         }
-        // A visitor of that name and no other.
+        // A browser of that name and no other.
         name => {
             let known = session.get::<String>("name")?;
             session.insert("name", name)?;
@@ -153,11 +154,11 @@ const RUNTIMES: [&str; 6] = [
 ];
 
 #[tokio::test]
-async fn a_request_that_panics_or_fails_writes_nothing_and_leaves_the_next_one_healthy() {
+async fn runtime_survives_a_panic_or_an_error() {
     for role in RUNTIMES {
         let table = Table::new().await;
         let function = start(role, &table).await;
-        let mut ada = Visitor::new();
+        let mut ada = Browser::new();
         let first = function.visit(&mut ada, "/ada").await;
         assert_eq!(
             (first.status, first.body.as_str()),
@@ -178,11 +179,11 @@ async fn a_request_that_panics_or_fails_writes_nothing_and_leaves_the_next_one_h
 }
 
 #[tokio::test]
-async fn a_request_that_is_dropped_writes_nothing_and_leaves_the_next_one_healthy() {
+async fn runtime_survives_a_dropped_request() {
     for role in ["dropping", "dropping, layer"] {
         let table = Table::new().await;
         let function = start(role, &table).await;
-        let mut ada = Visitor::new();
+        let mut ada = Browser::new();
         assert_eq!(function.visit(&mut ada, "/ada").await.body, "/ada 1");
         let dropped = function.visit(&mut ada, "/hang").await;
         assert_eq!((dropped.status, dropped.cookies.len()), (504, 0), "{role}");
@@ -196,7 +197,7 @@ async fn a_request_that_is_dropped_writes_nothing_and_leaves_the_next_one_health
 }
 
 #[tokio::test]
-async fn many_requests_at_once_see_their_own_sessions() {
+async fn runtime_keeps_concurrent_sessions_apart() {
     for role in [
         "run_concurrent",
         "run_with_streaming_response_concurrent",
@@ -204,15 +205,15 @@ async fn many_requests_at_once_see_their_own_sessions() {
     ] {
         let table = Table::new().await;
         let function = &start(role, &table).await;
-        let visits = (0..8).map(|visitor| async move {
-            let (mut visitor, path) = (Visitor::new(), format!("/visitor-{visitor}"));
+        let visits = (0..8).map(|browser| async move {
+            let (mut browser, path) = (Browser::new(), format!("/browser-{browser}"));
             for visit in 1..=10 {
                 // Others fail meanwhile.
                 if visit % 3 == 0 {
-                    let outcome = function.invoke(visitor.event("/panic")).await;
+                    let outcome = function.invoke(browser.event("/panic")).await;
                     assert!(matches!(outcome, Outcome::Error(_)));
                 }
-                let reply = function.visit(&mut visitor, &path).await;
+                let reply = function.visit(&mut browser, &path).await;
                 assert_eq!(reply.body, format!("{path} {visit}"));
                 assert_eq!(reply.cookies.len(), usize::from(visit == 1));
             }
@@ -226,10 +227,10 @@ async fn many_requests_at_once_see_their_own_sessions() {
 /// The cookie is in the prelude, so the session is stored before the body is streamed; what is
 /// changed by the body comes too late, and is told so.
 #[tokio::test]
-async fn a_streamed_response_is_committed_before_its_body() {
+async fn stream_is_committed_before_its_body() {
     let table = Table::new().await;
     let function = start("layer, streaming", &table).await;
-    let mut ada = Visitor::new();
+    let mut ada = Browser::new();
     for visit in ["1", "2"] {
         let reply = function.visit(&mut ada, "/").await;
         assert_eq!(reply.status, 200);

@@ -9,13 +9,15 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use crate::support::{FUNCTION, Proxy, Table, Visitor, this_program};
 use fork::Fork;
 use lambda_http::{Error, Request, SnapStartResource as _};
 use lambda_sessions::{Session, SessionLayer};
 use uuid::Uuid;
 
+use crate::support::{Browser, FUNCTION, Proxy, Table, this_program};
+
 const COPIES: usize = 4;
+
 const VISITORS: usize = 3;
 
 /// Starts, is copied, and has each copy restored and visited; only in the process that is started
@@ -34,7 +36,7 @@ fn start_and_copy() {
     let starting = runtime();
     let sessions = starting.block_on(SessionLayer::from_env()).unwrap();
     // Whatever is drawn from at init has been drawn from.
-    starting.block_on(visit(&sessions, &mut Visitor::new()));
+    starting.block_on(visit(&sessions, &mut Browser::new()));
     let _ = Uuid::new_v4();
 
     for _ in 0..COPIES {
@@ -47,9 +49,9 @@ fn start_and_copy() {
                     sessions.store().after_restore().await.unwrap();
                     println!("\nuuid {}", Uuid::new_v4());
                     for _ in 0..VISITORS {
-                        let mut visitor = Visitor::new();
+                        let mut browser = Browser::new();
                         for _ in 0..2 {
-                            let id = visit(&sessions, &mut visitor).await;
+                            let id = visit(&sessions, &mut browser).await;
                             println!("\nid {id}");
                         }
                     }
@@ -61,7 +63,7 @@ fn start_and_copy() {
 }
 
 /// Begins a session, or changes it and renews its id.
-async fn visit(sessions: &SessionLayer, visitor: &mut Visitor) -> String {
+async fn visit(sessions: &SessionLayer, browser: &mut Browser) -> String {
     let count = |_: Request, session: Session| async move {
         session.increment("visits", 1)?;
         session.save().await?;
@@ -70,12 +72,12 @@ async fn visit(sessions: &SessionLayer, visitor: &mut Visitor) -> String {
         }
         Ok::<_, Error>("")
     };
-    assert_eq!(visitor.visit(sessions, count).await.status, 200);
-    visitor.cookie().unwrap().to_owned()
+    assert_eq!(browser.visit(sessions, count).await.status, 200);
+    browser.cookie().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn copies_of_a_process_share_no_id() {
+async fn snapshot_copies_share_no_id() {
     let table = Table::new().await;
     let proxy = Proxy::start(&table.endpoint).await;
     let (tokens, writes) = (Drawn::default(), Drawn::default());

@@ -1,12 +1,13 @@
 //! Both stores pass the public suite, and the suite can fail.
 
-use crate::support::Table;
 use lambda_sessions::session::UserSessions;
 use lambda_sessions::store::{
     Cycle, Found, Pseudonym, Record, Replacement, RequestTime, Revoked, StorageKey, Timestamp,
     Update, conformance,
 };
 use lambda_sessions::{Error, MemoryStore, SessionStore};
+
+use crate::support::Table;
 
 #[tokio::test]
 async fn the_memory_store_conforms() {

@@ -10,15 +10,13 @@ use crate::process::run;
 use crate::workspace::Workspace;
 
 const SEEDS: &str = "LAMBDA_SESSIONS_HISTORY_SEEDS";
-const ARGUMENTS: [&str; 8] = [
+const ARGUMENTS: [&str; 6] = [
     "--test",
     "exhaustive",
-    "--test",
-    "it",
     "--",
     "--nocapture",
     "histories",
-    "revocation",
+    "revocations",
 ];
 
 pub(crate) struct Histories {

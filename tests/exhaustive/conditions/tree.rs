@@ -114,7 +114,7 @@ fn depths(text: &str) -> impl Iterator<Item = i32> {
 }
 
 #[test]
-fn a_condition_without_each_of_its_parts() {
+fn condition_is_left_without_each_part() {
     let tree = Tree::parse("a(#x, :y) AND (b(#x) OR #x BETWEEN :l AND :h) AND #t > :n");
     let all: Vec<(String, String)> = tree
         .without_each()

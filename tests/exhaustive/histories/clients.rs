@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use lambda_http::{Error, Request};
 use lambda_sessions::{DynamoDbStore, Session, SessionExt as _, SessionLayer};
 
-use super::judge::{Event, Notes, Told};
-use super::stage::{BEGINS, Stage};
-use crate::support::{Clock, Dice, Reply, Visitor, minutes};
+use super::checker::{Event, Observations, Outcome};
+use super::scheduler::{BEGINS, Scheduler};
+use crate::support::{Browser, Clock, Random, Reply, minutes};
 
 pub(crate) const CLIENTS: usize = 8;
 /// Sessions that live to the end.
@@ -30,24 +30,24 @@ pub(crate) fn reads_consistently(client: usize) -> bool {
 }
 
 pub(crate) struct World {
-    pub(crate) stage: Stage,
+    pub(crate) scheduler: Scheduler,
     pub(crate) clock: Clock,
     /// An instance of the function for each client.
     pub(crate) instances: Vec<SessionLayer<DynamoDbStore>>,
     /// One who has each session's cookie.
-    pub(crate) holders: Mutex<Vec<Visitor>>,
-    pub(crate) notes: Mutex<Notes>,
+    pub(crate) holders: Mutex<Vec<Browser>>,
+    pub(crate) observations: Mutex<Observations>,
 }
 
 /// All requests of one client.
 pub(crate) async fn run(world: Arc<World>, client: usize, seed: u64) {
     let mut client = Client {
-        dice: Dice::new(seed.wrapping_mul(1_000).wrapping_add(client as u64)),
+        random: Random::new(seed.wrapping_mul(1_000).wrapping_add(client as u64)),
         world,
         client,
     };
     for _ in 0..REQUESTS {
-        client.world.stage.turn(client.client, BEGINS).await;
+        client.world.scheduler.turn(client.client, BEGINS).await;
         client.request().await;
     }
 }
@@ -55,24 +55,24 @@ pub(crate) async fn run(world: Arc<World>, client: usize, seed: u64) {
 struct Client {
     world: Arc<World>,
     client: usize,
-    dice: Dice,
+    random: Random,
 }
 
 /// The others go on also without one that has failed.
 impl Drop for Client {
     fn drop(&mut self) {
-        self.world.stage.leave();
+        self.world.scheduler.leave();
     }
 }
 
 impl Client {
     async fn request(&mut self) {
-        if self.roll(20) == 0 {
+        if self.below(20) == 0 {
             self.world.clock.advance(minutes(61));
         }
-        let session = self.roll(SESSIONS);
-        let register = REGISTERS[self.roll(REGISTERS.len())];
-        match self.roll(20) {
+        let session = self.below(SESSIONS);
+        let register = REGISTERS[self.below(REGISTERS.len())];
+        match self.below(20) {
             0..=3 if reads_consistently(self.client) => self.read(session).await,
             0..=5 => self.set(session, register, Way::Plain).await,
             6 => self.set(session, register, Way::Unread).await,
@@ -87,8 +87,8 @@ impl Client {
             14..=16 => self.push(session).await,
             17 => self.come_and_go().await,
             _ => {
-                let doomed = SESSIONS + self.roll(DOOMED);
-                match self.roll(15) {
+                let doomed = SESSIONS + self.below(DOOMED);
+                match self.below(15) {
                     0 => self.destroy(doomed).await,
                     1..=4 if reads_consistently(self.client) => self.look(doomed).await,
                     _ => self.keep_alive(doomed).await,
@@ -99,7 +99,7 @@ impl Client {
 
     async fn read(&mut self, session: usize) {
         for register in REGISTERS {
-            self.note(session, register, Event::Read(self.client));
+            self.observe(session, register, Event::Read(self.client));
         }
         let read = |_: Request, session: Session| async move {
             if session.is_new() {
@@ -109,35 +109,35 @@ impl Client {
             let values = [value("r0")?, value("r1")?, value("r2")?];
             Ok(serde_json::to_string(&values)?)
         };
-        let reply = self.visitor(session).visit(self.instance(), read).await;
-        let told = told(&reply);
-        let seen: Option<[u64; 3]> = match told {
-            Told::Done => Some(serde_json::from_str(&reply.body).unwrap()),
+        let reply = self.browser(session).visit(self.instance(), read).await;
+        let outcome = outcome(&reply);
+        let seen: Option<[u64; 3]> = match outcome {
+            Outcome::Done => Some(serde_json::from_str(&reply.body).unwrap()),
             _ => None,
         };
         for (n, register) in REGISTERS.into_iter().enumerate() {
             let event = match seen {
                 Some(values) => Event::Saw(self.client, values[n]),
-                None => Event::Told(self.client, told),
+                None => Event::Ended(self.client, outcome),
             };
-            self.note(session, register, event);
+            self.observe(session, register, event);
         }
     }
 
     async fn set(&mut self, session: usize, register: &'static str, way: Way) {
         let value = match way {
             Way::Removal => 0,
-            _ => self.notes(Notes::fresh),
+            _ => self.observations(Observations::fresh),
         };
-        self.note(session, register, Event::Write(self.client, value));
-        let mut visitor = self.visitor(session);
+        self.observe(session, register, Event::Write(self.client, value));
+        let mut browser = self.browser(session);
         let reply = match way {
             Way::Unread => {
                 let write = |request: Request| async move {
                     request.write_only_session()?.insert(register, value)?;
                     Ok("")
                 };
-                visitor.visit_layered(self.instance(), write).await
+                browser.visit_layered(self.instance(), write).await
             }
             _ => {
                 let write = |_: Request, session: Session| async move {
@@ -159,23 +159,23 @@ impl Client {
                     // Another one was faster, so that this has begun a session of its own.
                     Ok(if session.is_new() { NOBODY } else { "" })
                 };
-                visitor.visit(self.instance(), write).await
+                browser.visit(self.instance(), write).await
             }
         };
-        let told = match way {
-            Way::Unread => told_unread(&reply),
-            _ => told(&reply),
+        let outcome = match way {
+            Way::Unread => outcome_write_only(&reply),
+            _ => outcome(&reply),
         };
-        self.note(session, register, Event::Told(self.client, told));
-        if matches!(way, Way::Renewing) && told == Told::Done {
-            self.world.holders.lock().unwrap()[session] = visitor;
+        self.observe(session, register, Event::Ended(self.client, outcome));
+        if matches!(way, Way::Renewing) && outcome == Outcome::Done {
+            self.world.holders.lock().unwrap()[session] = browser;
         }
     }
 
     /// A register in the middle of a request, and a counter at its end.
     async fn save(&mut self, session: usize, register: &'static str) {
-        let value = self.notes(Notes::fresh);
-        self.note(session, register, Event::Write(self.client, value));
+        let value = self.observations(Observations::fresh);
+        self.observe(session, register, Event::Write(self.client, value));
         let saved = &AtomicBool::new(false);
         let write = |_: Request, session: Session| async move {
             if session.is_new() {
@@ -187,13 +187,13 @@ impl Client {
             session.increment("n", 1)?;
             Ok("")
         };
-        let reply = self.visitor(session).visit(self.instance(), write).await;
-        let (first, second) = match (saved.load(Ordering::SeqCst), told(&reply)) {
-            (true, told) => (Told::Done, told),
-            (false, told) => (told, Told::Refused),
+        let reply = self.browser(session).visit(self.instance(), write).await;
+        let (first, second) = match (saved.load(Ordering::SeqCst), outcome(&reply)) {
+            (true, outcome) => (Outcome::Done, outcome),
+            (false, outcome) => (outcome, Outcome::Refused),
         };
-        self.note(session, register, Event::Told(self.client, first));
-        self.notes(|notes| notes.counted(session, second));
+        self.observe(session, register, Event::Ended(self.client, first));
+        self.observations(|observations| observations.counted(session, second));
     }
 
     async fn count(&mut self, session: usize) {
@@ -204,8 +204,8 @@ impl Client {
             session.increment("n", 1)?;
             Ok("")
         };
-        let reply = self.visitor(session).visit(self.instance(), count).await;
-        self.notes(|notes| notes.counted(session, told(&reply)));
+        let reply = self.browser(session).visit(self.instance(), count).await;
+        self.observations(|observations| observations.counted(session, outcome(&reply)));
     }
 
     async fn count_unread(&mut self, session: usize) {
@@ -213,14 +213,14 @@ impl Client {
             request.write_only_session()?.increment("n", 1)?;
             Ok("")
         };
-        let mut visitor = self.visitor(session);
-        let reply = visitor.visit_layered(self.instance(), count).await;
-        self.notes(|notes| notes.counted(session, told_unread(&reply)));
+        let mut browser = self.browser(session);
+        let reply = browser.visit_layered(self.instance(), count).await;
+        self.observations(|observations| observations.counted(session, outcome_write_only(&reply)));
     }
 
     /// A list that is updated, and a counter in the same save.
     async fn push(&mut self, session: usize) {
-        let entry = self.notes(Notes::fresh);
+        let entry = self.observations(Observations::fresh);
         let push = |_: Request, session: Session| async move {
             if session.is_new() {
                 return Ok(NOBODY);
@@ -229,60 +229,60 @@ impl Client {
             session.increment("n", 1)?;
             Ok("")
         };
-        let reply = self.visitor(session).visit(self.instance(), push).await;
-        self.notes(|notes| {
-            notes.pushed(session, entry, told(&reply));
-            notes.counted(session, told(&reply));
+        let reply = self.browser(session).visit(self.instance(), push).await;
+        self.observations(|observations| {
+            observations.pushed(session, entry, outcome(&reply));
+            observations.counted(session, outcome(&reply));
         });
     }
 
     async fn destroy(&mut self, doomed: usize) {
-        self.note(doomed, DEAD, Event::Write(self.client, 1));
+        self.observe(doomed, DEAD, Event::Write(self.client, 1));
         let destroy = |_: Request, session: Session| async move {
             session.destroy()?;
             Ok("")
         };
-        let reply = self.visitor(doomed).visit(self.instance(), destroy).await;
-        self.note(doomed, DEAD, Event::Told(self.client, told(&reply)));
+        let reply = self.browser(doomed).visit(self.instance(), destroy).await;
+        self.observe(doomed, DEAD, Event::Ended(self.client, outcome(&reply)));
     }
 
     /// A session of its own, from its beginning to its end.
     async fn come_and_go(&mut self) {
-        let who = SESSIONS + DOOMED + self.notes(Notes::fresh) as usize;
+        let who = SESSIONS + DOOMED + self.observations(Observations::fresh) as usize;
         let begin = |_: Request, session: Session| async move {
             session.insert("who", who)?;
             Ok("")
         };
-        let mut visitor = Visitor::new();
-        let begun = visitor.visit(self.instance(), begin).await;
-        if told(&begun) != Told::Done {
+        let mut browser = Browser::new();
+        let begun = browser.visit(self.instance(), begin).await;
+        if outcome(&begun) != Outcome::Done {
             return;
         }
-        self.note(who, DEAD, Event::Write(self.client, 1));
+        self.observe(who, DEAD, Event::Write(self.client, 1));
         let destroy = |_: Request, session: Session| async move {
             session.destroy()?;
             Ok("")
         };
-        let ended = visitor.visit(self.instance(), destroy).await;
-        self.note(who, DEAD, Event::Told(self.client, told(&ended)));
+        let ended = browser.visit(self.instance(), destroy).await;
+        self.observe(who, DEAD, Event::Ended(self.client, outcome(&ended)));
     }
 
     async fn look(&mut self, doomed: usize) {
-        self.note(doomed, DEAD, Event::Read(self.client));
+        self.observe(doomed, DEAD, Event::Read(self.client));
         let look = |_: Request, session: Session| async move {
             Ok(u64::from(session.is_new()).to_string())
         };
-        let reply = self.visitor(doomed).visit(self.instance(), look).await;
-        let event = match told(&reply) {
-            Told::Done => Event::Saw(self.client, reply.body.parse().unwrap()),
-            told => Event::Told(self.client, told),
+        let reply = self.browser(doomed).visit(self.instance(), look).await;
+        let event = match outcome(&reply) {
+            Outcome::Done => Event::Saw(self.client, reply.body.parse().unwrap()),
+            outcome => Event::Ended(self.client, outcome),
         };
-        self.note(doomed, DEAD, event);
+        self.observe(doomed, DEAD, event);
     }
 
     /// A write says as well as a read whether there is a session: it was there, or gone.
     async fn keep_alive(&mut self, doomed: usize) {
-        self.note(doomed, DEAD, Event::Read(self.client));
+        self.observe(doomed, DEAD, Event::Read(self.client));
         let count = |_: Request, session: Session| async move {
             if session.is_new() {
                 return Ok(NOBODY);
@@ -290,20 +290,20 @@ impl Client {
             session.increment("n", 1)?;
             Ok("")
         };
-        let reply = self.visitor(doomed).visit(self.instance(), count).await;
-        let event = match (told(&reply), reply.body.as_str()) {
-            (Told::Done, _) => Event::Saw(self.client, 0),
+        let reply = self.browser(doomed).visit(self.instance(), count).await;
+        let event = match (outcome(&reply), reply.body.as_str()) {
+            (Outcome::Done, _) => Event::Saw(self.client, 0),
             (_, "Gone" | NOBODY) => Event::Saw(self.client, 1),
-            (told, _) => Event::Told(self.client, told),
+            (outcome, _) => Event::Ended(self.client, outcome),
         };
-        self.note(doomed, DEAD, event);
+        self.observe(doomed, DEAD, event);
     }
 
-    fn roll(&mut self, sides: usize) -> usize {
-        self.dice.roll(sides as u64) as usize
+    fn below(&mut self, limit: usize) -> usize {
+        self.random.below(limit as u64) as usize
     }
 
-    fn visitor(&self, session: usize) -> Visitor {
+    fn browser(&self, session: usize) -> Browser {
         self.world.holders.lock().unwrap()[session].clone()
     }
 
@@ -311,12 +311,12 @@ impl Client {
         &self.world.instances[self.client]
     }
 
-    fn notes<R>(&self, f: impl FnOnce(&mut Notes) -> R) -> R {
-        f(&mut self.world.notes.lock().unwrap())
+    fn observations<R>(&self, f: impl FnOnce(&mut Observations) -> R) -> R {
+        f(&mut self.world.observations.lock().unwrap())
     }
 
-    fn note(&self, session: usize, register: &'static str, event: Event) {
-        self.notes(|notes| notes.event((session, register), event));
+    fn observe(&self, session: usize, register: &'static str, event: Event) {
+        self.observations(|observations| observations.event((session, register), event));
     }
 }
 
@@ -331,19 +331,19 @@ enum Way {
     Renewing,
 }
 
-fn told(reply: &Reply) -> Told {
+fn outcome(reply: &Reply) -> Outcome {
     match (reply.status, reply.body.as_str()) {
-        (200, NOBODY) => Told::Refused,
-        (200, _) => Told::Done,
-        (_, "OutcomeUnknown") => Told::Unknown,
-        _ => Told::Refused,
+        (200, NOBODY) => Outcome::Refused,
+        (200, _) => Outcome::Done,
+        (_, "OutcomeUnknown") => Outcome::Unknown,
+        _ => Outcome::Refused,
     }
 }
 
 /// On a session that is not there any more such a write has begun another one.
-fn told_unread(reply: &Reply) -> Told {
+fn outcome_write_only(reply: &Reply) -> Outcome {
     match reply.cookies.is_empty() {
-        true => told(reply),
-        false => Told::Refused,
+        true => outcome(reply),
+        false => Outcome::Refused,
     }
 }

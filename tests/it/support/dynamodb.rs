@@ -175,6 +175,22 @@ async fn start_emulator() -> String {
     format!("http://{address}")
 }
 
+/// Returns the attribute of a number.
+pub fn number(number: impl ToString) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+/// Returns the attribute of a text.
+pub fn text(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+/// Returns the value that the only record among these items stores under `key`.
+pub fn stored_value(items: &[Item], key: &str) -> AttributeValue {
+    let record = items.iter().find_map(|item| item.get("data"));
+    record.unwrap().as_m().unwrap()[key].clone()
+}
+
 /// Returns a name that no other test has, in this process or another.
 pub fn unique() -> String {
     let mut bytes = [0; 8];

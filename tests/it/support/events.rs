@@ -8,7 +8,7 @@ use lambda_http::{Adapter, Error, IntoResponse, Request, Service as _};
 use lambda_sessions::{Session, SessionLayer, SessionStore};
 use serde_json::{Value, json};
 
-use super::{Reply, Visitor};
+use super::{Browser, Reply};
 
 /// A front door, which decides how a client's cookies reach the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,6 @@ impl Shape {
         let mut adapter = Adapter::from(sessions.wrap(handler));
         let event = LambdaEvent::new(request, Context::default());
         let response = adapter.call(event).await.unwrap();
-        Visitor::new().take(&serde_json::to_value(response).unwrap())
+        Browser::new().take(&serde_json::to_value(response).unwrap())
     }
 }

@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 
-use super::{Reply, Table, Visitor};
+use super::{Browser, Reply, Table};
 
 /// The variable that tells the process that it is a function, and which one.
 pub const FUNCTION: &str = "LAMBDA_SESSIONS_TEST_FUNCTION";
@@ -102,9 +102,9 @@ impl Function {
     }
 
     /// Sends a request through API Gateway. The function has ten seconds for the response.
-    pub async fn visit(&self, visitor: &mut Visitor, path: &str) -> Reply {
-        match self.invoke(visitor.event(path)).await {
-            Outcome::Response(response) => visitor.take(&read(&response)),
+    pub async fn visit(&self, browser: &mut Browser, path: &str) -> Reply {
+        match self.invoke(browser.event(path)).await {
+            Outcome::Response(response) => browser.take(&read(&response)),
             Outcome::Error(error) => panic!("{path}: {error}"),
         }
     }

@@ -4,26 +4,37 @@
 #![allow(dead_code, unused_imports, unreachable_pub)] // each test file uses a part of it
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)] // as in any test
 
-mod bench;
-mod dice;
+mod browser;
 mod dynamodb;
 mod events;
 mod function;
+mod handlers;
 mod proxy;
-mod visitor;
+mod random;
+mod scoped_browser;
+mod setup;
+mod users;
 mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub use bench::{Bench, assert_refused, count, logout, peek, plain_login, watched, who};
-pub use dice::{Dice, seeds};
-pub use dynamodb::{Item, Table, config};
+use lambda_sessions::SigningKey;
+
+pub use browser::{Browser, COOKIE, Reply};
+pub use dynamodb::{Item, Table, config, number, stored_value, text};
 pub use events::{SHAPES, Shape};
 pub use function::{FUNCTION, Function, Outcome, role, this_program};
-pub use proxy::{Answer, Copies, Proxy, Seen};
-pub use visitor::{Reply, Visitor};
+pub use handlers::{
+    begin, count, count_write_only, cycle, logged_in, login, logout, logout_write_only, name_seen,
+    peek, plain_login, revoke_others, who,
+};
+pub use proxy::{Action, Copies, Proxy, Seen};
+pub use random::{Random, seeds};
+pub use scoped_browser::ScopedBrowser;
+pub use setup::{Sessions, Setup, assert_refused, direct_sessions, watched};
+pub use users::copy_session;
 pub use wire::{Fate, Wire};
 
 /// A clock that stands still until it is moved. It begins in 2033, which no store's own clock
@@ -49,6 +60,11 @@ impl Clock {
         let clock = self.clone();
         move || UNIX_EPOCH + Duration::from_secs(clock.seconds())
     }
+}
+
+/// Returns a signing key that consists of this byte.
+pub fn signing_key(byte: u8) -> SigningKey {
+    SigningKey::new([byte; 32]).unwrap()
 }
 
 pub const fn minutes(n: u64) -> Duration {

@@ -1,14 +1,18 @@
 //! A proxy on the wire in front of DynamoDB. It records every call by its `X-Amz-Target`, and
 //! handles it as the test says.
 
+mod action;
+mod clock;
+
+pub use action::Action;
+
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
 
-use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
+use action::{error_body, error_with};
+use aws_sdk_dynamodb::primitives::DateTimeFormat;
+use clock::{ahead_by, refused_time};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderMap, HeaderValue};
@@ -20,119 +24,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// The way in which the proxy handles a call.
-#[derive(Clone)]
-pub enum Answer {
-    /// Forwards the call.
-    Forward,
-    /// Replies with this and forwards nothing.
-    Reply(u16, String),
-    /// Forwards the call, and replies with this whatever the upstream response was.
-    ForwardThenReply(u16, String),
-    /// Forwards the call after this time.
-    Delay(Duration),
-    /// Accepts the call and never answers.
-    Hang,
-    /// Accepts the call and closes the connection.
-    Reset,
-    /// Reports a failure, but forwards the call after this time.
-    Late(Duration),
-    /// Reports a failure, and forwards the call right after this many later calls.
-    Overtaken(usize),
-    /// Forwards the call and never answers.
-    ForwardThenHang,
-    /// Forwards the call and closes the connection.
-    ForwardThenReset,
-    /// Answers a read that is not strongly consistent with the item as it was before its last
-    /// write. This requires [`Proxy::keep_copies`]. Other calls are forwarded.
-    Stale,
-    /// Lets the test decide while the call waits.
-    Ask(Question),
-}
+type Script = Arc<dyn Fn(&str, usize) -> Action + Send + Sync>;
 
-/// A function that a test runs while a call waits in the proxy, and that decides how the call is
-/// handled.
-pub type Question = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
-
-impl Answer {
-    /// Returns DynamoDB's error of that name.
-    pub fn error(status: u16, name: &str) -> Self {
-        Self::Reply(status, error_body(name))
-    }
-
-    /// Makes the call succeed, but its response is lost.
-    pub fn lost() -> Self {
-        Self::ForwardThenReply(500, error_body("InternalServerError"))
-    }
-
-    /// Returns DynamoDB's error of that name and with that message.
-    pub fn error_saying(status: u16, name: &str, message: &str) -> Self {
-        Self::Reply(status, error_with(name, message))
-    }
-
-    /// Runs `question` while the call waits, and handles the call as its result says.
-    pub fn ask<F>(question: impl Fn() -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = Self> + Send + 'static,
-    {
-        Self::Ask(Arc::new(move || Box::pin(question())))
-    }
-
-    /// Handles the call in this way, once `happening` is complete.
-    pub fn after<F>(self, happening: impl Fn() -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        Self::ask(move || {
-            let (happens, then) = (happening(), self.clone());
-            async move {
-                happens.await;
-                then
-            }
-        })
-    }
-}
-
-fn error_body(name: &str) -> String {
-    error_with(name, &format!("said {name}"))
-}
-
-fn error_with(name: &str, message: &str) -> String {
-    let name = format!("com.amazonaws.dynamodb.v20120810#{name}");
-    json!({ "__type": name, "message": message }).to_string()
-}
-
-fn ahead_by(seconds: i64) -> DateTime {
-    let now = DateTime::from(SystemTime::now());
-    DateTime::from_secs(now.secs() + seconds)
-}
-
-/// Returns the message with which DynamoDB refuses the time of a signature, if it does.
-fn refused_time(now: DateTime, signed: Option<&HeaderValue>) -> Option<String> {
-    let text = signed?.to_str().unwrap();
-    let (date, time) = (&text[..8], &text[9..15]);
-    let part = |text: &str, from: usize| text[from..from + 2].to_owned();
-    let rfc3339 = format!(
-        "{}-{}-{}T{}:{}:{}Z",
-        &date[..4],
-        part(date, 4),
-        part(date, 6),
-        part(time, 0),
-        part(time, 2),
-        part(time, 4)
-    );
-    let signed = DateTime::from_str(&rfc3339, DateTimeFormat::DateTime).unwrap();
-    match now.secs() - signed.secs() {
-        -300..=300 => None,
-        301.. => Some(format!(
-            "Signature expired: {text} is now earlier than it may be"
-        )),
-        _ => Some(format!("Signature not yet current: {text} is still later")),
-    }
-}
-
-type Script = Arc<dyn Fn(&str, usize) -> Answer + Send + Sync>;
 type Edit = Arc<dyn Fn(&str, &mut Value) + Send + Sync>;
+
 type EditReply = Arc<dyn Fn(&str, u16, &mut Value) + Send + Sync>;
 
 /// A request as it came in.
@@ -176,7 +71,7 @@ impl Proxy {
     /// Starts a proxy in front of DynamoDB at that endpoint.
     pub async fn start(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let forward: Script = Arc::new(|_, _| Answer::Forward);
+        let forward: Script = Arc::new(|_, _| Action::Forward);
         let proxy = Self {
             endpoint: format!("http://{}", listener.local_addr().unwrap()),
             upstream: Upstream::new(upstream),
@@ -211,7 +106,7 @@ impl Proxy {
 
     /// Sets how calls are handled from now on, by the operation and the number of its earlier
     /// calls.
-    pub fn answer(&self, script: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) {
+    pub fn script(&self, script: impl Fn(&str, usize) -> Action + Send + Sync + 'static) {
         self.calls.lock().unwrap().clear();
         *self.script.lock().unwrap() = Arc::new(script);
     }
@@ -300,14 +195,14 @@ impl Proxy {
         };
         let script = Arc::clone(&self.script.lock().unwrap());
         let mut answer = script(&call.operation, before);
-        while let Answer::Ask(question) = answer {
+        while let Action::Ask(question) = answer {
             answer = question().await;
         }
         match answer {
-            Answer::Reply(status, body) => Ok(reply(status, body)),
-            Answer::Hang => std::future::pending().await,
-            Answer::Reset => Err(Reset),
-            Answer::Late(time) => {
+            Action::Reply(status, body) => Ok(reply(status, body)),
+            Action::Hang => std::future::pending().await,
+            Action::Reset => Err(Reset),
+            Action::Late(time) => {
                 let proxy = self.clone();
                 tokio::spawn(async move {
                     tokio::time::sleep(time).await;
@@ -315,31 +210,31 @@ impl Proxy {
                 });
                 Ok(reply(500, error_body("InternalServerError")))
             }
-            Answer::Overtaken(after) => {
+            Action::Overtaken(after) => {
                 self.overtaken.lock().unwrap().push((after, call));
                 Ok(reply(500, error_body("InternalServerError")))
             }
-            Answer::Stale => match self.copy_for(&call) {
+            Action::Stale => match self.copy_for(&call) {
                 Some(copy) => Ok(reply(200, copy)),
                 None => Ok(self.forward(call).await),
             },
-            Answer::Delay(time) => {
+            Action::Delay(time) => {
                 tokio::time::sleep(time).await;
                 Ok(self.forward(call).await)
             }
-            Answer::ForwardThenReply(status, body) => {
+            Action::ForwardThenReply(status, body) => {
                 self.forward(call).await;
                 Ok(reply(status, body))
             }
-            Answer::ForwardThenHang => {
+            Action::ForwardThenHang => {
                 self.forward(call).await;
                 std::future::pending().await
             }
-            Answer::ForwardThenReset => {
+            Action::ForwardThenReset => {
                 self.forward(call).await;
                 Err(Reset)
             }
-            Answer::Forward | Answer::Ask(_) => Ok(self.forward(call).await),
+            Action::Forward | Action::Ask(_) => Ok(self.forward(call).await),
         }
     }
 

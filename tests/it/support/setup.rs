@@ -8,24 +8,26 @@ use std::time::Duration;
 use lambda_http::{Error, Request};
 use lambda_sessions::{DynamoDbStore, ErrorKind, Session, SessionLayer, SessionStore};
 
-use super::{Clock, Proxy, Reply, Table, Visitor};
+use super::{Browser, Clock, Proxy, Reply, Table};
 
-pub struct Bench {
+pub type Sessions = SessionLayer<DynamoDbStore>;
+
+pub struct Setup {
     pub table: Table,
     pub proxy: Proxy,
     pub clock: Clock,
-    pub sessions: SessionLayer<DynamoDbStore>,
+    pub sessions: Sessions,
     errors: Errors,
 }
 
 pub type Errors = Arc<Mutex<Vec<lambda_sessions::Error>>>;
 
-impl Bench {
+impl Setup {
     pub async fn new() -> Self {
         Self::on(Table::new().await).await
     }
 
-    /// Creates a bench on which sessions can be bound to users.
+    /// Creates a setup in which sessions can be bound to users.
     pub async fn with_users() -> Self {
         Self::on(Table::with_users().await).await
     }
@@ -58,29 +60,29 @@ impl Bench {
     }
 
     /// Returns the same sessions with a short operation timeout, for faults that last.
-    pub fn hasty(&self) -> SessionLayer<DynamoDbStore> {
+    pub fn hasty(&self) -> Sessions {
         let store = self.table.store_at(&self.proxy.endpoint);
         let store = store.operation_timeout(Duration::from_millis(300));
         watched_by(store, &self.errors).clock(self.clock.reader())
     }
 
     /// Returns another instance of the function, with its own connections that no proxy sees.
-    pub fn elsewhere(&self) -> SessionLayer<DynamoDbStore> {
+    pub fn elsewhere(&self) -> Sessions {
         SessionLayer::new(self.table.store()).clock(self.clock.reader())
     }
 
-    /// Returns a visitor who has visited this handler.
-    pub async fn guest<H, F>(&self, handler: H) -> Visitor
+    /// Returns a browser who has visited this handler.
+    pub async fn guest<H, F>(&self, handler: H) -> Browser
     where
         H: Fn(Request, Session) -> F + Clone + Send,
         F: Future<Output = Result<String, Error>> + Send,
     {
-        let mut visitor = Visitor::new();
-        let reply = visitor.visit(&self.sessions, handler).await;
+        let mut browser = Browser::new();
+        let reply = browser.visit(&self.sessions, handler).await;
         assert_eq!(reply.status, 200, "{}", reply.body);
-        assert!(visitor.cookie().is_some());
+        assert!(browser.cookie().is_some());
         self.proxy.calls();
-        visitor
+        browser
     }
 
     /// Returns the errors since the last call, and clears them.
@@ -122,32 +124,14 @@ fn watched_by<S: SessionStore>(store: S, errors: &Errors) -> SessionLayer<S> {
     })
 }
 
-pub async fn count(_: Request, session: Session) -> Result<String, Error> {
-    Ok(session.increment("visits", 1)?.to_string())
+/// Returns sessions directly on a table, with their clock.
+pub async fn direct_sessions() -> (Sessions, Table, Clock) {
+    let (table, clock) = (Table::new().await, Clock::new());
+    let sessions = SessionLayer::new(table.store()).clock(clock.reader());
+    (sessions, table, clock)
 }
 
-pub async fn peek(_: Request, session: Session) -> Result<String, Error> {
-    Ok(format!("{:?}", session.get::<i64>("visits")?))
-}
-
-pub async fn logout(_: Request, session: Session) -> Result<String, Error> {
-    session.destroy()?;
-    Ok(String::new())
-}
-
-/// Logs in without binding the session to a user.
-pub async fn plain_login(_: Request, session: Session) -> Result<String, Error> {
-    session.cycle_id()?;
-    session.insert("name", "ada")?;
-    Ok(String::new())
-}
-
-/// Returns the name that a login has stored.
-pub async fn who(_: Request, session: Session) -> Result<String, Error> {
-    let name: Option<String> = session.get("name")?;
-    Ok(name.unwrap_or_else(|| "nobody".to_owned()))
-}
-
+/// Asserts that a reply has this status and sets no cookie.
 #[track_caller]
 pub fn assert_refused(reply: &Reply, status: u64, what: &str) {
     assert_eq!((reply.status, reply.cookies.len()), (status, 0), "{what}");

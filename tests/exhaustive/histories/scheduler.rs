@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::support::{Answer, Dice};
+use crate::support::{Action, Random};
 
 /// What a client is about to do that is about to begin a request.
 pub(crate) const BEGINS: &str = "begins";
 
 #[derive(Clone)]
-pub(crate) struct Stage(Arc<Mutex<State>>);
+pub(crate) struct Scheduler(Arc<Mutex<State>>);
 
 /// Whether clients run one at a time or at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,20 +28,20 @@ pub(crate) enum Order {
 }
 
 struct State {
-    dice: Dice,
+    random: Random,
     order: Order,
     /// How many clients there are.
     clients: usize,
     /// Those that wait, and what they are about to do.
-    waiting: BTreeMap<usize, (String, oneshot::Sender<Answer>)>,
+    waiting: BTreeMap<usize, (String, oneshot::Sender<Action>)>,
     /// All that was let happen, in order.
     log: Vec<String>,
 }
 
-impl Stage {
+impl Scheduler {
     pub(crate) fn new(seed: u64, clients: usize, order: Order) -> Self {
         Self(Arc::new(Mutex::new(State {
-            dice: Dice::new(seed),
+            random: Random::new(seed),
             order,
             clients,
             waiting: BTreeMap::new(),
@@ -50,8 +50,8 @@ impl Stage {
     }
 
     /// Waits until it is this client's turn, and says what becomes of its call.
-    pub(crate) async fn turn(&self, client: usize, what: &str) -> Answer {
-        let (go, told) = oneshot::channel();
+    pub(crate) async fn turn(&self, client: usize, what: &str) -> Action {
+        let (go, outcome) = oneshot::channel();
         {
             let mut state = self.0.lock().unwrap();
             if state.order == Order::Free {
@@ -61,7 +61,7 @@ impl Stage {
             assert!(other.is_none(), "client {client} does two things at once");
             state.proceed();
         }
-        told.await.expect("the stage outlives its clients")
+        outcome.await.expect("the scheduler outlives its clients")
     }
 
     /// This client takes no more turns.
@@ -82,17 +82,17 @@ impl State {
         if self.waiting.is_empty() || self.waiting.len() < self.clients {
             return;
         }
-        let nth = self.dice.roll(self.waiting.len() as u64) as usize;
+        let nth = self.random.below(self.waiting.len() as u64) as usize;
         let client = *self.waiting.keys().nth(nth).expect("there are so many");
         let (what, go) = self.waiting.remove(&client).expect("it waits");
         let answer = self.decide(client, &what);
         go.send(answer).map_err(drop).expect("it waits");
     }
 
-    fn decide(&mut self, client: usize, what: &str) -> Answer {
+    fn decide(&mut self, client: usize, what: &str) -> Action {
         let answer = match what {
-            BEGINS => Answer::Forward,
-            call => fault(&mut self.dice, call, self.order),
+            BEGINS => Action::Forward,
+            call => fault(&mut self.random, call, self.order),
         };
         self.log.push(format!("{client} {what} {}", name(&answer)));
         answer
@@ -100,35 +100,35 @@ impl State {
 }
 
 /// What becomes of one call.
-fn fault(dice: &mut Dice, call: &str, order: Order) -> Answer {
+fn fault(random: &mut Random, call: &str, order: Order) -> Action {
     let is_read = call == "GetItem";
-    match (dice.roll(300), order) {
-        (0..=8, _) => Answer::error(500, "InternalServerError"),
-        (9..=17, _) => Answer::lost(),
-        (18..=20, _) => Answer::Reset,
-        (21..=23, _) => Answer::ForwardThenReset,
-        (24..=29, _) => Answer::error(400, "ThrottlingException"),
-        (30..=119, _) if is_read => Answer::Stale,
-        (30..=38, _) => Answer::Overtaken(1 + dice.roll(6) as usize),
-        (39, Order::Free) => Answer::Hang,
-        (40, Order::Free) => Answer::ForwardThenHang,
-        (41..=59, Order::Free) => Answer::Delay(Duration::from_millis(dice.roll(30))),
-        _ => Answer::Forward,
+    match (random.below(300), order) {
+        (0..=8, _) => Action::error(500, "InternalServerError"),
+        (9..=17, _) => Action::lost(),
+        (18..=20, _) => Action::Reset,
+        (21..=23, _) => Action::ForwardThenReset,
+        (24..=29, _) => Action::error(400, "ThrottlingException"),
+        (30..=119, _) if is_read => Action::Stale,
+        (30..=38, _) => Action::Overtaken(1 + random.below(6) as usize),
+        (39, Order::Free) => Action::Hang,
+        (40, Order::Free) => Action::ForwardThenHang,
+        (41..=59, Order::Free) => Action::Delay(Duration::from_millis(random.below(30))),
+        _ => Action::Forward,
     }
 }
 
-fn name(answer: &Answer) -> &'static str {
+fn name(answer: &Action) -> &'static str {
     match answer {
-        Answer::Forward => "",
-        Answer::Reply(..) => "refused",
-        Answer::ForwardThenReply(..) => "lost",
-        Answer::Reset => "reset",
-        Answer::ForwardThenReset => "reset after",
-        Answer::Overtaken(_) => "overtaken",
-        Answer::Stale => "stale",
-        Answer::Hang => "hangs",
-        Answer::ForwardThenHang => "hangs after",
-        Answer::Delay(_) => "slow",
+        Action::Forward => "",
+        Action::Reply(..) => "refused",
+        Action::ForwardThenReply(..) => "lost",
+        Action::Reset => "reset",
+        Action::ForwardThenReset => "reset after",
+        Action::Overtaken(_) => "overtaken",
+        Action::Stale => "stale",
+        Action::Hang => "hangs",
+        Action::ForwardThenHang => "hangs after",
+        Action::Delay(_) => "slow",
         other => unreachable!("{}", std::any::type_name_of_val(other)),
     }
 }

@@ -11,9 +11,12 @@ use lambda_sessions::{Session, SessionLayer, SessionStore};
 use serde_json::{Value, json};
 use tower::Layer;
 
+/// The default name of the session's cookie.
+pub const COOKIE: &str = "__Host-sid";
+
 /// A client like a browser, or like `curl -b jar -c jar`.
 #[derive(Clone, Default)]
-pub struct Visitor {
+pub struct Browser {
     pub jar: BTreeMap<String, String>,
     headers: BTreeMap<String, String>,
 }
@@ -27,17 +30,17 @@ pub struct Reply {
     headers: BTreeMap<String, String>,
 }
 
-impl Visitor {
-    /// Creates a visitor without cookies.
+impl Browser {
+    /// Creates a browser without cookies.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Creates a visitor with this cookie.
+    /// Creates a browser with this cookie.
     pub fn with_cookie(name: &str, value: &str) -> Self {
-        let mut visitor = Self::new();
-        visitor.jar.insert(name.to_owned(), value.to_owned());
-        visitor
+        let mut browser = Self::new();
+        browser.jar.insert(name.to_owned(), value.to_owned());
+        browser
     }
 
     pub fn set_header(&mut self, name: &str, value: &str) {
@@ -46,7 +49,7 @@ impl Visitor {
 
     /// Returns the value of the session's cookie.
     pub fn cookie(&self) -> Option<&str> {
-        self.jar.get("__Host-sid").map(String::as_str)
+        self.jar.get(COOKIE).map(String::as_str)
     }
 
     /// Sends a request to a wrapped handler.

@@ -7,7 +7,7 @@ use stateright::semantics::{ConsistencyTester, LinearizabilityTester};
 
 /// What came of a request, as its client was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Told {
+pub(crate) enum Outcome {
     Done,
     /// It has not happened, and never will.
     Refused,
@@ -23,7 +23,7 @@ pub(crate) enum Event {
     /// What a read saw.
     Saw(usize, u64),
     /// What became of a write, or of a read that saw nothing.
-    Told(usize, Told),
+    Ended(usize, Outcome),
 }
 
 /// A register of a session.
@@ -31,10 +31,10 @@ pub(crate) type Name = (usize, &'static str);
 
 /// All that was seen.
 #[derive(Default)]
-pub(crate) struct Notes {
+pub(crate) struct Observations {
     registers: BTreeMap<Name, Vec<Event>>,
-    counted: BTreeMap<usize, Vec<Told>>,
-    pushed: BTreeMap<usize, Vec<(u64, Told)>>,
+    counted: BTreeMap<usize, Vec<Outcome>>,
+    pushed: BTreeMap<usize, Vec<(u64, Outcome)>>,
     next: u64,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Left {
     pub(crate) list: Vec<u64>,
 }
 
-impl Notes {
+impl Observations {
     /// A value that nobody else writes.
     pub(crate) fn fresh(&mut self) -> u64 {
         self.next += 1;
@@ -56,26 +56,30 @@ impl Notes {
         self.registers.entry(register).or_default().push(event);
     }
 
-    pub(crate) fn counted(&mut self, session: usize, told: Told) {
-        self.counted.entry(session).or_default().push(told);
+    pub(crate) fn counted(&mut self, session: usize, outcome: Outcome) {
+        self.counted.entry(session).or_default().push(outcome);
     }
 
-    pub(crate) fn pushed(&mut self, session: usize, entry: u64, told: Told) {
-        self.pushed.entry(session).or_default().push((entry, told));
+    pub(crate) fn pushed(&mut self, session: usize, entry: u64, outcome: Outcome) {
+        self.pushed
+            .entry(session)
+            .or_default()
+            .push((entry, outcome));
     }
 
     /// What is known of the end of a session that may have been destroyed: the best of what those
     /// were told who destroyed it.
-    pub(crate) fn destroyed(&self, session: usize) -> Option<Told> {
+    pub(crate) fn destroyed(&self, session: usize) -> Option<Outcome> {
         let events = self.registers.get(&(session, "dead"))?;
         let mut destroying = BTreeSet::new();
         let mut best = None;
         for event in events {
             match event {
                 Event::Write(client, _) => drop(destroying.insert(*client)),
-                Event::Told(client, told) if destroying.remove(client) => match (told, best) {
-                    (Told::Done, _) | (_, None) => best = Some(*told),
-                    (Told::Unknown, Some(Told::Refused)) => best = Some(*told),
+                Event::Ended(client, outcome) if destroying.remove(client) => match (outcome, best)
+                {
+                    (Outcome::Done, _) | (_, None) => best = Some(*outcome),
+                    (Outcome::Unknown, Some(Outcome::Refused)) => best = Some(*outcome),
                     _ => {}
                 },
                 _ => {}
@@ -96,23 +100,23 @@ impl Notes {
     }
 
     /// What each operation was told, by its kind.
-    pub(crate) fn told(&self) -> BTreeMap<&'static str, Vec<Told>> {
+    pub(crate) fn outcome(&self) -> BTreeMap<&'static str, Vec<Outcome>> {
         let of_registers = self.registers.iter().flat_map(|((_, name), events)| {
-            let told = events.iter().filter_map(|event| match event {
-                Event::Told(_, told) => Some(*told),
-                Event::Saw(..) => Some(Told::Done),
+            let outcome = events.iter().filter_map(|event| match event {
+                Event::Ended(_, outcome) => Some(*outcome),
+                Event::Saw(..) => Some(Outcome::Done),
                 _ => None,
             });
-            told.map(|told| (*name, told))
+            outcome.map(|outcome| (*name, outcome))
         });
         let counted = self.counted.values().flatten();
         let pushed = self.pushed.values().flatten();
-        let mut all: BTreeMap<&'static str, Vec<Told>> = BTreeMap::new();
-        for (kind, told) in of_registers
-            .chain(counted.map(|told| ("counter", *told)))
-            .chain(pushed.map(|(_, told)| ("list", *told)))
+        let mut all: BTreeMap<&'static str, Vec<Outcome>> = BTreeMap::new();
+        for (kind, outcome) in of_registers
+            .chain(counted.map(|outcome| ("counter", *outcome)))
+            .chain(pushed.map(|(_, outcome)| ("list", *outcome)))
         {
-            all.entry(kind).or_default().push(told);
+            all.entry(kind).or_default().push(outcome);
         }
         all
     }
@@ -123,11 +127,14 @@ impl Notes {
     /// # Errors
     ///
     /// The first kind of which that is not so.
-    pub(crate) fn judge_success(&self) -> Result<(), String> {
-        for (kind, told) in self.told() {
-            let done = told.iter().filter(|told| **told == Told::Done).count();
-            if done * 4 < told.len() * 3 || done < 50 {
-                return Err(format!("{kind}: {done} done of {}", told.len()));
+    pub(crate) fn check_success(&self) -> Result<(), String> {
+        for (kind, outcome) in self.outcome() {
+            let done = outcome
+                .iter()
+                .filter(|outcome| **outcome == Outcome::Done)
+                .count();
+            if done * 4 < outcome.len() * 3 || done < 50 {
+                return Err(format!("{kind}: {done} done of {}", outcome.len()));
             }
         }
         Ok(())
@@ -138,7 +145,7 @@ impl Notes {
     /// # Errors
     ///
     /// The first that is not, with its events.
-    pub(crate) fn judge_registers(&self) -> Result<(), String> {
+    pub(crate) fn check_registers(&self) -> Result<(), String> {
         for (register, events) in &self.registers {
             if !is_linearizable(events) {
                 return Err(format!("{register:?} is not linearizable: {events:#?}"));
@@ -153,10 +160,11 @@ impl Notes {
     /// # Errors
     ///
     /// What is wrong.
-    pub(crate) fn judge_session(&self, session: usize, left: &Left) -> Result<(), String> {
+    pub(crate) fn check_session(&self, session: usize, left: &Left) -> Result<(), String> {
         let counted = self.counted.get(&session).cloned().unwrap_or_default();
-        let many = |what: Told| counted.iter().filter(|told| **told == what).count() as i64;
-        let (least, unknown) = (many(Told::Done), many(Told::Unknown));
+        let many =
+            |what: Outcome| counted.iter().filter(|outcome| **outcome == what).count() as i64;
+        let (least, unknown) = (many(Outcome::Done), many(Outcome::Unknown));
         if !(least..=least + unknown).contains(&left.count) {
             let count = left.count;
             return Err(format!(
@@ -167,14 +175,16 @@ impl Notes {
         if there.len() != left.list.len() {
             return Err(format!("session {session}: an entry came twice: {left:?}"));
         }
-        for (entry, told) in self.pushed.get(&session).into_iter().flatten() {
-            let wrong = match told {
-                Told::Done => !there.contains(entry),
-                Told::Refused => there.contains(entry),
-                Told::Unknown => false,
+        for (entry, outcome) in self.pushed.get(&session).into_iter().flatten() {
+            let wrong = match outcome {
+                Outcome::Done => !there.contains(entry),
+                Outcome::Refused => there.contains(entry),
+                Outcome::Unknown => false,
             };
             if wrong {
-                return Err(format!("session {session}: {entry} was {told:?}: {left:?}"));
+                return Err(format!(
+                    "session {session}: {entry} was {outcome:?}: {left:?}"
+                ));
             }
         }
         Ok(())
@@ -198,25 +208,25 @@ fn is_linearizable(events: &[Event]) -> bool {
                     .expect("it was invoked");
                 continue;
             }
-            Event::Told(client, Told::Done) => {
+            Event::Ended(client, Outcome::Done) => {
                 let ret = RegisterRet::WriteOk;
                 tester
                     .on_return(threads[client], ret)
                     .expect("it was invoked");
                 continue;
             }
-            Event::Told(_, Told::Refused | Told::Unknown) => continue,
+            Event::Ended(_, Outcome::Refused | Outcome::Unknown) => continue,
         };
         let ended = events[at + 1..].iter().find_map(|later| match later {
-            Event::Saw(other, _) if *other == client => Some(Told::Done),
-            Event::Told(other, told) if *other == client => Some(*told),
+            Event::Saw(other, _) if *other == client => Some(Outcome::Done),
+            Event::Ended(other, outcome) if *other == client => Some(*outcome),
             _ => None,
         });
         let thread = *threads.entry(client).or_insert(client);
-        match (ended.unwrap_or(Told::Unknown), &invoked) {
-            (Told::Refused, _) | (Told::Unknown, RegisterOp::Read) => {}
-            (Told::Done, _) => drop(tester.on_invoke(thread, invoked).expect("one at a time")),
-            (Told::Unknown, _) => {
+        match (ended.unwrap_or(Outcome::Unknown), &invoked) {
+            (Outcome::Refused, _) | (Outcome::Unknown, RegisterOp::Read) => {}
+            (Outcome::Done, _) => drop(tester.on_invoke(thread, invoked).expect("one at a time")),
+            (Outcome::Unknown, _) => {
                 tester.on_invoke(thread, invoked).expect("one at a time");
                 threads.insert(client, next_thread);
                 next_thread += 1;
@@ -228,19 +238,19 @@ fn is_linearizable(events: &[Event]) -> bool {
 
 /// The judge sees what is wrong: a read that goes back, and one of what was refused.
 #[test]
-fn a_history_that_is_not_linearizable_is_found_out() {
-    let write = |client, n| [Event::Write(client, n), Event::Told(client, Told::Done)];
+fn checker_finds_a_history_not_linearizable() {
+    let write = |client, n| [Event::Write(client, n), Event::Ended(client, Outcome::Done)];
     let read = |client, n| [Event::Read(client), Event::Saw(client, n)];
 
     let both = [write(0, 1), write(1, 2)].concat();
     assert!(is_linearizable(&[&both[..], &read(0, 2)].concat()));
     assert!(!is_linearizable(&[&both[..], &read(0, 1)].concat()));
-    let unknown = [Event::Write(1, 2), Event::Told(1, Told::Unknown)];
+    let unknown = [Event::Write(1, 2), Event::Ended(1, Outcome::Unknown)];
     let late = [&write(0, 1)[..], &unknown, &read(1, 1), &read(1, 2)].concat();
     assert!(is_linearizable(&late));
     let back = [&write(0, 1)[..], &unknown, &read(0, 2), &read(0, 1)].concat();
     assert!(!is_linearizable(&back));
-    let refused = [Event::Write(1, 2), Event::Told(1, Told::Refused)];
+    let refused = [Event::Write(1, 2), Event::Ended(1, Outcome::Refused)];
     assert!(!is_linearizable(
         &[&write(0, 1)[..], &refused, &read(0, 2)].concat()
     ));
@@ -250,25 +260,25 @@ fn a_history_that_is_not_linearizable_is_found_out() {
         Event::Saw(1, 1),
         Event::Read(1),
         Event::Saw(1, 0),
-        Event::Told(0, Told::Done),
+        Event::Ended(0, Outcome::Done),
     ];
     assert!(!is_linearizable(&during));
 }
 
 #[test]
-fn counters_and_lists_have_their_bounds() {
-    let mut notes = Notes::default();
-    notes.counted(0, Told::Done);
-    notes.counted(0, Told::Unknown);
-    notes.counted(0, Told::Refused);
-    notes.pushed(0, 7, Told::Done);
-    notes.pushed(0, 8, Told::Refused);
-    notes.pushed(0, 9, Told::Unknown);
-    let judged = |count, list: &[u64]| {
+fn checker_bounds_counters_and_lists() {
+    let mut observations = Observations::default();
+    observations.counted(0, Outcome::Done);
+    observations.counted(0, Outcome::Unknown);
+    observations.counted(0, Outcome::Refused);
+    observations.pushed(0, 7, Outcome::Done);
+    observations.pushed(0, 8, Outcome::Refused);
+    observations.pushed(0, 9, Outcome::Unknown);
+    let is_possible = |count, list: &[u64]| {
         let list = list.to_vec();
-        notes.judge_session(0, &Left { count, list }).is_ok()
+        observations.check_session(0, &Left { count, list }).is_ok()
     };
-    assert!(judged(1, &[7]) && judged(2, &[9, 7]));
-    assert!(!judged(0, &[7]) && !judged(3, &[7]));
-    assert!(!judged(1, &[]) && !judged(1, &[7, 8]) && !judged(1, &[7, 7]));
+    assert!(is_possible(1, &[7]) && is_possible(2, &[9, 7]));
+    assert!(!is_possible(0, &[7]) && !is_possible(3, &[7]));
+    assert!(!is_possible(1, &[]) && !is_possible(1, &[7, 8]) && !is_possible(1, &[7, 7]));
 }
