@@ -1,5 +1,6 @@
 //! Tests that no secret leaks. Every kind of error is provoked with marked secrets in every place.
-//! None of them may appear in the log, in a response or in `Debug` output.
+//! None of them may appear in the log, in a response or in `Debug` output. This is one file,
+//! because its tests share the secrets.
 //!
 //! 1. The kinds are compared with those in the source: a new kind without a way to provoke it fails
 //!    the test.
@@ -115,7 +116,7 @@ fn kinds_in_the_source() -> Vec<&'static str> {
     lines.filter_map(|line| line.strip_suffix(',')).collect()
 }
 
-/// A logged-in browser, and the results of their next requests.
+/// A logged-in browser, and the results of its next requests.
 struct LoggedIn {
     setup: Setup,
     sessions: SessionLayer<DynamoDbStore>,
@@ -165,12 +166,12 @@ impl LoggedIn {
             }
         };
         let reply = self.browser.clone().visit(&self.sessions, handler).await;
-        let answer = format!("{reply:?}");
-        self.replies.lock().unwrap().push_str(&answer);
+        let reply = format!("{reply:?}");
+        self.replies.lock().unwrap().push_str(&reply);
     }
 
-    async fn read_meets(&self, answer: Action) {
-        self.setup.proxy.script(move |_, _| answer.clone());
+    async fn read_meets(&self, action: Action) {
+        self.setup.proxy.script(move |_, _| action.clone());
         self.asks(|session| session.insert(KEY, VALUE)).await;
     }
 
@@ -372,8 +373,9 @@ async fn debug_of_public_types_leaks_no_secret() {
             let id = session.id();
             let key = id.as_ref().map(|id| id.storage_key());
             let sessions = session.user_sessions().await?;
-            let unread = request.write_only_session()?;
-            let text = format!("{session:?} {id:?} {key:?} {sessions:?} {unread:?} {session:#?}");
+            let write_only = request.write_only_session()?;
+            let text =
+                format!("{session:?} {id:?} {key:?} {sessions:?} {write_only:?} {session:#?}");
             written.lock().unwrap().push_str(&text);
             Ok::<_, HandlerError>(String::new())
         }
@@ -399,18 +401,18 @@ async fn debug_of_public_types_leaks_no_secret() {
     let changes = Changes::default();
     let binding = record.binding().unwrap();
     let update = Update::new(changes.clone(), at);
-    let renewal = Cycle::new(record.clone(), changes.clone(), record.ttl(), at);
-    let stub = renewal.stub(&storage_key);
+    let cycle = Cycle::new(record.clone(), changes.clone(), record.ttl(), at);
+    let tombstone = cycle.stub(&storage_key);
     let entry: Option<&Entry> = record.data().get(KEY);
     let data: &Data = record.data();
     let of: &Record = &record;
     show(format!(
-        "{of:?} {data:?} {entry:?} {changes:?} {update:?} {renewal:?}"
+        "{of:?} {data:?} {entry:?} {changes:?} {update:?} {cycle:?}"
     ));
     show(format!(
-        "{stub:?} {:?} {:?}",
+        "{tombstone:?} {:?} {:?}",
         Stored::Live(record.clone()),
-        Stored::Tombstone(stub.clone())
+        Stored::Tombstone(tombstone.clone())
     ));
     show(format!(
         "{binding:?} {:?} {:?}",

@@ -1,8 +1,8 @@
-//! No clause of a condition is there for nothing: each is taken out of the requests on the wire, in
-//! turn, and each time a scenario breaks that holds with it.
+//! Each clause of each condition is needed. Each is removed from the requests on the wire in turn,
+//! and each time a scenario fails that passes with it.
 //!
-//! The clauses are those that the scenarios are seen to send, so a new one without a scenario fails
-//! this test.
+//! The clauses are collected from the requests of the scenarios, so a new clause without a scenario
+//! fails this test.
 
 mod scenarios;
 mod tree;
@@ -27,7 +27,7 @@ struct Clause {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn condition_needs_each_of_its_clauses() {
     let scenarios = Arc::new(scenarios::all());
-    // All of them hold, and these are the clauses that they send.
+    // All scenarios pass, and these are the clauses that they send.
     let mut senders: BTreeMap<Clause, Vec<usize>> = BTreeMap::new();
     for (n, scenario) in scenarios.iter().enumerate() {
         let seen: Arc<Mutex<BTreeSet<Clause>>> = Arc::default();
@@ -47,7 +47,7 @@ async fn condition_needs_each_of_its_clauses() {
     }
     assert!(senders.len() > 40, "{senders:?}");
 
-    // A few at a time: what fails for want of time has not failed for want of a clause.
+    // Only a few run at a time: a failure must be due to the clause, and not to the load.
     let mut waiting = senders.into_iter();
     let mut checking = tokio::task::JoinSet::new();
     let mut useless = Vec::new();
@@ -73,14 +73,14 @@ async fn condition_needs_each_of_its_clauses() {
     assert_eq!(useless, [], "nothing breaks without these");
 }
 
-/// Whether a scenario breaks without this clause, and holds with it.
+/// Returns whether a scenario fails without this clause. It must pass with it.
 async fn breaks_without(scenario: &Scenario, clause: &Clause) -> bool {
     let dropped = clause.clone();
     let drop = move |write, condition: &str| dropped.taken_out_of(write, condition);
     if run(scenario, drop).await.is_ok() {
         return false;
     }
-    // It has to be the clause, and not the machine.
+    // The failure must be due to the clause, and not to the machine.
     if let Err(why) = run(scenario, |_, _| None).await {
         panic!("{}: {why}", scenario.name);
     }
@@ -95,7 +95,7 @@ impl Clause {
         }
     }
 
-    /// A condition without this clause, if that is one of its own.
+    /// Returns a condition without this clause, if the condition has it.
     fn taken_out_of(&self, write: &'static str, condition: &str) -> Option<String> {
         let parts = Tree::parse(condition).without_each();
         let is_it = |(text, _): &(String, _)| Self::new(write, text) == *self;
@@ -104,7 +104,7 @@ impl Clause {
     }
 }
 
-/// The same without the numbers of keys.
+/// Removes the numbers of placeholders.
 fn general(text: &str) -> String {
     let mut general = text.to_owned();
     for placeholder in ["#k", ":v", ":o", ":l", ":h", "#g", ":g"] {
@@ -115,8 +115,8 @@ fn general(text: &str) -> String {
     general
 }
 
-/// Runs a scenario on a table of its own. Each condition that is sent becomes what `edit` makes of
-/// it, if that is anything.
+/// Runs a scenario on a table of its own. If `edit` returns a condition, it replaces the one that
+/// was sent.
 async fn run(
     scenario: &Scenario,
     edit: impl Fn(&'static str, &str) -> Option<String> + Send + Sync + 'static,
@@ -133,12 +133,12 @@ async fn run(
             }
         }
     });
-    // Without a clause a write may be tried again and again.
+    // Without a clause a write may be retried endlessly.
     let verdict = tokio::time::timeout(Duration::from_secs(10), scenario.run(&setup)).await;
     verdict.unwrap_or_else(|_| Err("it takes too long".to_owned()))
 }
 
-/// The writes of a call, each of its kind.
+/// Returns the writes of a call, each with its kind.
 fn writes<'a>(operation: &str, body: &'a mut Value) -> Vec<(&'static str, &'a mut Value)> {
     let update = body["UpdateExpression"].as_str().unwrap_or_default();
     let all_data = update.contains("#data = :data");
@@ -148,7 +148,7 @@ fn writes<'a>(operation: &str, body: &'a mut Value) -> Vec<(&'static str, &'a mu
         "DeleteItem" => vec![("delete", body)],
         "UpdateItem" if !update.contains("#version") => vec![("touch", body)],
         "UpdateItem" if !all_data => vec![("update", body)],
-        // Only a clear has a fence: the other depends on the version.
+        // Only a clear has a fence. The other kind depends on the version.
         "UpdateItem" if body["ConditionExpression"].to_string().contains("#fence") => {
             vec![("clear", body)]
         }
@@ -160,14 +160,14 @@ fn writes<'a>(operation: &str, body: &'a mut Value) -> Vec<(&'static str, &'a mu
             .map(|write| match write {
                 write if write["Delete"].is_object() => ("replace", &mut write["Delete"]),
                 write if write["Put"]["Item"]["data"].is_object() => ("begin", &mut write["Put"]),
-                write => ("leave a stub", &mut write["Put"]),
+                write => ("end the cycled id", &mut write["Put"]),
             })
             .collect(),
         _ => Vec::new(),
     }
 }
 
-/// DynamoDB refuses an empty condition, and placeholders that nothing uses.
+/// Removes an empty condition and unused placeholders, which DynamoDB rejects.
 fn tidy(request: &mut Value) {
     let text = |name: &str| request[name].as_str().unwrap_or_default().to_owned();
     let used = format!(

@@ -1,12 +1,11 @@
-//! Random requests at once under random faults, and what was seen of them judged afterwards.
+//! Random concurrent requests under random faults, and a check of everything that clients observed.
 //!
-//! Eight clients, each with an instance of the function to itself, share five sessions, whose ids
-//! are renewed on the way, and three more that are destroyed. They set, remove, count, push, save,
-//! and press on with ids that are dead. Their calls fail, are reset or throttled, before and after
-//! the effect; attempts arrive long after their own repetition; reads that are not strongly consistent
-//! are served older copies; and which call comes next is decided by the seed, one after the other,
-//! so that a seed's history is always the same. Then the same again, all at once, with calls that
-//! are slow or hang.
+//! Eight clients, each with its own instance of the function, share five sessions, whose ids are
+//! cycled, and three more that are destroyed. They set, remove, count, push, save, and continue to
+//! use dead ids. Their calls fail, are reset or throttled, before or after the effect. Attempts
+//! arrive long after their own retry. Reads that are not strongly consistent return older copies.
+//! The seed decides which call comes next, one after the other, so a seed always has the same
+//! history. In a second test the calls run concurrently, and are slow or hang.
 //!
 //! 1. Every key that is set and read is linearizable, by stateright's checker. A write of which the
 //!    client was told that its outcome is unknown may have happened, at any time after it was sent,
@@ -33,18 +32,18 @@ use scheduler::{Order, Scheduler};
 
 use crate::support::{Action, Browser, Clock, Copies, Item, Proxy, Table, seeds};
 
-/// Longer than any history takes: it is faults that end an operation, and not the machine's load.
+/// A timeout longer than any history: faults end an operation, and not the load of the machine.
 const LONG: Duration = Duration::from_secs(600);
-/// For calls that hang.
+/// The timeout of calls that hang.
 const SHORT: Duration = Duration::from_secs(3);
 
-/// What a seed's history was.
+/// The history of a seed.
 struct History {
     seed: u64,
-    /// Every call, in order, and what became of it.
+    /// Every call, in order, and how it was handled.
     log: Vec<String>,
     observations: Observations,
-    /// What is in the table in the end.
+    /// The contents of the table at the end.
     items: Vec<Item>,
 }
 
@@ -116,7 +115,7 @@ impl History {
 
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// A description of what is wrong.
     fn check(&self) -> Result<(), String> {
         self.observations.check_success()?;
         self.observations.check_registers()?;
@@ -126,7 +125,7 @@ impl History {
             };
             self.observations.check_session(session, &left(item))?;
         }
-        // Those that were there at first, and those that came later.
+        // These are the sessions from the start and those that began later.
         let came = self.observations.destroyed_at_some_time();
         for doomed in came.into_iter().filter(|session| *session >= SESSIONS) {
             let there = self.records(doomed).len();
@@ -176,7 +175,7 @@ async fn history_of_concurrency_is_linearizable() {
 
 async fn check_all(order: Order) {
     let seeds: Vec<u64> = seeds().collect();
-    // A few at a time: they wait for backoffs, and not for each other.
+    // Only a few run at a time. They mostly wait for back-offs.
     for some in seeds.chunks(4) {
         let running: Vec<_> = some
             .iter()
@@ -207,7 +206,7 @@ async fn check_all(order: Order) {
     }
 }
 
-/// So that a seed that fails can be looked into.
+/// A seed that fails can therefore be examined.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn history_is_repeated_by_its_seed() {
     let seed = seeds().start;

@@ -29,7 +29,7 @@ const STEPS: usize = 60;
 
 const COOKIE: &str = "__Host-sid";
 
-/// One login, and every cookie that its client has been told.
+/// A login, and every cookie that its client has received.
 #[derive(Default)]
 struct Login {
     cookies: Mutex<Vec<String>>,
@@ -38,9 +38,9 @@ struct Login {
 
 struct World {
     setup: Setup,
-    /// By which everything is done; its calls are disturbed.
+    /// The sessions that the devices use. Their calls are disturbed.
     sessions: SessionLayer<DynamoDbStore>,
-    /// By which everything is looked at.
+    /// The sessions that the checks use.
     direct: SessionLayer<DynamoDbStore>,
     logins: Mutex<Vec<Arc<Login>>>,
     revocations: AtomicUsize,
@@ -59,7 +59,7 @@ async fn who(_: Request, session: Session) -> Result<String, Error> {
 }
 
 async fn write(_: Request, session: Session) -> Result<String, Error> {
-    // One that is dead begins no other.
+    // A dead session must not begin a new one.
     if session.contains("name") {
         session.increment("n", 1)?;
     }
@@ -117,12 +117,12 @@ impl World {
         browser.visit(&self.direct, who).await.body == "ada"
     }
 
-    /// The logins that are acknowledged by now.
+    /// Returns the logins that were acknowledged so far.
     fn acknowledged(&self) -> Vec<Arc<Login>> {
         self.logins.lock().unwrap().clone()
     }
 
-    /// They were revoked, and that has returned.
+    /// Asserts that these logins are dead, after their revocation has returned.
     async fn assert_dead(&self, logins: &[Arc<Login>]) {
         for login in logins {
             login.revoked.store(true, Ordering::SeqCst);
@@ -134,7 +134,7 @@ impl World {
         self.revocations.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Revokes the user from outside, again and again.
+    /// Revokes the user from outside repeatedly.
     async fn administrator(&self, mut random: Random, done: &AtomicUsize) {
         while done.load(Ordering::SeqCst) < DEVICES {
             tokio::time::sleep(Duration::from_millis(random.below(60))).await;
@@ -172,7 +172,7 @@ impl World {
                 _ => self.log_out_elsewhere(browser, own).await,
             };
             told(own, browser);
-            // Gone, or empty: it was revoked, or nobody knows what became of it.
+            // The session was revoked, or its outcome is unknown.
             if reply.status == 409 || (reply.status == 200 && reply.body.is_empty()) {
                 at = None;
             }
@@ -180,7 +180,7 @@ impl World {
         done.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Two requests at once, as a page sends them.
+    /// Sends two concurrent requests, as a page does.
     async fn page(&self, browser: &mut Browser) -> Reply {
         let (mut one, mut two) = (browser.clone(), browser.clone());
         let (reply, _) = tokio::join!(
@@ -211,7 +211,7 @@ impl World {
     }
 }
 
-/// What the client has been told by now.
+/// Records the cookie that the client has now.
 fn told(login: &Login, browser: &Browser) {
     let mut cookies = login.cookies.lock().unwrap();
     if let Some(cookie) = browser.cookie()
@@ -232,7 +232,7 @@ async fn revocation_ends_every_earlier_login() {
             world.administrator(Random::new(seed), &done),
             futures_util::future::join_all(devices),
         );
-        // Also by what was told only after the revocation had returned.
+        // This includes cookies that arrived after the revocation had returned.
         let logins = world.acknowledged();
         let revoked = logins.iter().filter(|l| l.revoked.load(Ordering::SeqCst));
         let revoked: Vec<_> = revoked.cloned().collect();
@@ -245,7 +245,7 @@ async fn revocation_ends_every_earlier_login() {
         );
         assert!(revocations > 10 && logins.len() > 20 && revoked.len() > 15);
 
-        // And a last one leaves nothing at all.
+        // A last revocation leaves nothing.
         world.direct.revoke_user("ada").await.unwrap();
         assert!(world.direct.user_sessions("ada").await.unwrap().is_empty());
         assert!(world.setup.table.rows().await.is_empty());

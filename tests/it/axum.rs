@@ -118,7 +118,7 @@ async fn axum_error_is_a_response_and_commits_nothing() {
         (response.status().as_u16(), body.as_str()),
         (418, "Deserialize")
     );
-    // The extractor's own rejection is one too.
+    // The extractor's rejection is replaced too.
     proxy.script(|_, _| Action::error(500, "InternalServerError"));
     let known = format!("__Host-sid={}", "A".repeat(43));
     let (response, body) = visit(&app, "/count", Some(&known)).await;
@@ -139,7 +139,7 @@ async fn axum_extractor_without_a_layer_fails() {
     );
 }
 
-/// Cookies that HTTP/2 has split over several header lines, and two that differ.
+/// HTTP/2 may split cookies over several header lines. Two different ids are rejected.
 #[tokio::test]
 async fn axum_cookie_lines_are_one_header() {
     let app = Router::new()
@@ -167,7 +167,7 @@ async fn axum_cookie_lines_are_one_header() {
     assert_eq!(visit(&[&other, &cookie]).await, "1");
 }
 
-/// And with axum.
+/// The session layer may be outside or inside of layers that change the body.
 #[tokio::test]
 async fn axum_bodies_pass_in_any_order() {
     use axum::Router;

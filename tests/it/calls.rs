@@ -1,5 +1,5 @@
-//! The table of DynamoDB calls, asserted by counting them on the wire: once for the wrapped
-//! handler, once for the tower layer.
+//! The exact DynamoDB calls of each use of a session, counted on the wire, for wrapped handlers and
+//! for the tower layer. This file is longer than others, because it is one table.
 
 use std::future::Future;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use lambda_sessions::{Session, SessionExt as _};
 
 use crate::support::{Browser, Setup, minutes};
 
-/// The two ways to a session.
+/// The two ways to get a session.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Wrapped,
@@ -24,7 +24,7 @@ async fn begin(_: Request, session: Session) -> Result<String, Error> {
     Ok(String::new())
 }
 
-/// The calls that a handler costs, which does this with its session.
+/// Returns the calls of a handler that does this with its session.
 async fn calls_of<F>(
     setup: &Setup,
     way: Way,
@@ -52,7 +52,7 @@ where
     setup.proxy.calls()
 }
 
-/// The calls that a handler behind the layer costs which does not read its session.
+/// Returns the calls of a handler behind the layer that does not read its session.
 async fn calls_unread<F>(
     setup: &Setup,
     browser: &mut Browser,
@@ -195,7 +195,7 @@ async fn calls_of_any_change_read_and_update() {
     }
 }
 
-/// More keys than one update expression holds: still one write.
+/// Changes of more keys than fit into one update expression are still one write.
 #[tokio::test]
 async fn calls_of_a_thousand_changes_two() {
     let setup = Setup::new().await;
@@ -306,7 +306,7 @@ async fn calls_of_a_logout_read_and_delete() {
     }
 }
 
-/// A session that is a user's has a row besides.
+/// A session that is bound to a user also has a row.
 #[tokio::test]
 async fn calls_of_users_include_their_rows() {
     let setup = Setup::with_users().await;
@@ -323,15 +323,15 @@ async fn calls_of_users_include_their_rows() {
         let mut browser = setup.guest(begin).await;
         let login_transaction = ["GetItem", "TransactWriteItems"];
         let calls = calls_of(&setup, way, &mut browser, login).await;
-        assert_eq!(calls, login_transaction, "{way:?}: it is renewed and bound");
+        assert_eq!(calls, login_transaction, "{way:?}: the id is cycled");
         let calls = calls_of(&setup, way, &mut browser, login).await;
         assert_eq!(calls, login_transaction, "{way:?}: once more");
-        let renew = |session: Session| async move {
+        let cycle = |session: Session| async move {
             session.cycle_id()?;
             Ok(())
         };
-        let calls = calls_of(&setup, way, &mut browser, renew).await;
-        assert_eq!(calls, login_transaction, "{way:?}: a renewal");
+        let calls = calls_of(&setup, way, &mut browser, cycle).await;
+        assert_eq!(calls, login_transaction, "{way:?}: a cycle");
         let change = |session: Session| async move { Ok(session.insert("a", 7)?) };
         let calls = calls_of(&setup, way, &mut browser, change).await;
         assert_eq!(calls, ["GetItem", "UpdateItem"], "{way:?}: as any other");
@@ -387,7 +387,7 @@ async fn calls_of_a_scheduled_cycle_as_of_cycle_id() {
         let calls = calls_of(&setup, way, &mut browser, read).await;
         assert_eq!(calls, ["GetItem", "TransactWriteItems"], "{way:?}: due");
         assert_eq!(calls_of(&setup, way, &mut browser, read).await, ["GetItem"]);
-        // By the id before it: the stub, and where it leads.
+        // A request by the previous id reads the redirect and its target.
         let mut late = before.clone();
         let calls = calls_of(&setup, way, &mut late, read).await;
         assert_eq!(calls, ["GetItem", "GetItem"], "{way:?}: in the grace");
@@ -444,7 +444,7 @@ async fn calls_of_asking_twice_one_read() {
     );
 }
 
-/// Of nested layers the outermost commits, and there is one session.
+/// The outermost of nested layers commits, and there is one session.
 #[tokio::test]
 async fn calls_of_nested_layers_read_and_write() {
     use tower::Layer as _;

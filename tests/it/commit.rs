@@ -8,7 +8,7 @@ use lambda_sessions::Session;
 
 use crate::support::{Browser, count, direct_sessions, peek};
 
-/// Rules of the commit: what fails commits nothing, a logout aside.
+/// A request that fails commits nothing but a logout.
 #[tokio::test]
 async fn commit_after_a_failure_is_only_a_logout() {
     let (sessions, table, _) = direct_sessions().await;
@@ -34,7 +34,7 @@ async fn commit_after_a_failure_is_only_a_logout() {
         "the old id, the old data"
     );
 
-    // 4xx is an answer, not a failure.
+    // A 4xx response is not a failure.
     let client_error = |_: Request, session: Session| async move {
         session.increment("visits", 1)?;
         Ok((StatusCode::NOT_FOUND, "no such page"))
@@ -111,7 +111,8 @@ async fn save_commits_at_once() {
         assert!(stored["data"].as_m().unwrap().contains_key("paid"));
         let id = session.id().unwrap();
         assert_eq!(stored["id"].as_s().unwrap(), id.storage_key().as_str());
-        // Another request counts in between: `get` gives what was committed after the next save.
+        // Another request counts concurrently. `get` returns the committed value after the next
+        // save.
         session.increment("n", 1)?;
         let mut other = Browser::with_cookie("__Host-sid", id.expose());
         other
@@ -129,7 +130,7 @@ async fn save_commits_at_once() {
     assert_eq!(reply.status, 200, "{}", reply.body);
     assert_eq!(reply.cookies.len(), 1, "the id of the first save");
 
-    // What was saved stays saved if the handler fails afterwards, and the client learns the id.
+    // A save remains if the handler fails afterwards, and the client gets the id.
     let mut bob = Browser::new();
     let fails = |_: Request, session: Session| async move {
         session.insert("a", 1)?;

@@ -11,7 +11,7 @@ use crate::support::{
     Action, Browser, Setup, begin, count, days, direct_sessions, logout, plain_login,
 };
 
-/// So many requests of one page at once, each of which has read its session before any writes.
+/// Sends this many concurrent requests. Each has read the session before any of them writes.
 async fn at_once<F>(setup: &Setup, browser: &Browser, requests: usize, act: fn(Session, usize) -> F)
 where
     F: Future<Output = Result<(), lambda_sessions::Error>> + Send + 'static,
@@ -99,7 +99,7 @@ async fn updates_at_once_all_apply() {
     assert_eq!(ada.visit(&setup.sessions, read).await.body, "52");
 }
 
-/// Parallel requests of one page, each changing a key of its own.
+/// Parallel requests of one page each change their own key.
 #[tokio::test]
 async fn parallel_requests_lose_nothing() {
     let (sessions, table, _) = direct_sessions().await;
@@ -127,11 +127,11 @@ async fn parallel_requests_lose_nothing() {
     );
 }
 
-/// A session that ends while its handler runs is not brought back.
+/// A session that ends while its handler runs is not restored.
 #[tokio::test]
 async fn write_to_a_session_that_ended_is_gone() {
     let (sessions, table, clock) = direct_sessions().await;
-    for ending in ["expired", "destroyed", "renewed"] {
+    for ending in ["expired", "destroyed", "cycled"] {
         let mut ada = Browser::new();
         ada.visit(&sessions, count).await;
         let other = ada.clone();
@@ -165,7 +165,7 @@ async fn write_to_a_session_that_ended_is_gone() {
     }
 }
 
-/// Two requests each look at what the other one is about to change: one of them has to lose.
+/// Two requests each read the key that the other is about to change: one of them has to fail.
 #[tokio::test]
 async fn require_unchanged_lets_one_of_two_win() {
     let setup = Setup::new().await;
@@ -173,7 +173,7 @@ async fn require_unchanged_lets_one_of_two_win() {
     let both_have_read = &Barrier::new(2);
     let withdraw = |from: &'static str, other: &'static str| {
         move |_: Request, session: Session| async move {
-            // The rule: not both.
+            // Only one of the two keys may be set.
             let allowed = !session.contains(other);
             both_have_read.wait().await;
             if allowed {
@@ -195,8 +195,8 @@ async fn require_unchanged_lets_one_of_two_win() {
     assert_eq!(data.len(), 3, "one of them: {:?}", data.keys());
 }
 
-/// A renewal, and a change that is too large for one expression, go on top of what others wrote
-/// meanwhile, unless that is not to be.
+/// A cycle, and a change too large for one expression, are applied on top of concurrent writes,
+/// unless `require_unchanged` was called.
 #[tokio::test]
 async fn require_unchanged_holds_for_every_write() {
     let setup = Setup::new().await;
@@ -246,7 +246,7 @@ async fn require_unchanged_holds_for_every_write() {
 async fn update_that_never_wins_is_a_conflict() {
     let setup = Setup::new().await.giving_up_after(300);
     let mut ada = setup.guest(begin).await;
-    // Before each attempt another request puts something else there.
+    // Another request changes the list before each attempt.
     let (elsewhere, other) = (setup.elsewhere(), ada.clone());
     setup.proxy.script(move |operation, _| {
         let (elsewhere, other) = (elsewhere.clone(), other.clone());
@@ -268,12 +268,12 @@ async fn update_that_never_wins_is_a_conflict() {
         session.update("list", |list: &mut Vec<u32>| list.push(2))?;
         let error = session.save().await.unwrap_err();
         if error.kind() == ErrorKind::Conflict {
-            // It is still pending, and is given up here.
+            // The update is still pending, and is replaced here.
             session.insert("list", [0; 0])?;
         }
         Ok(format!("{:?}", error.kind()))
     };
-    // On a machine that is slower all of a sudden an attempt may be cut off, and is unknown.
+    // On a slow machine an attempt may time out, and its outcome is then unknown.
     for _ in 0..5 {
         let reply = ada.visit(&setup.sessions, update).await;
         if (reply.status, reply.body.as_str()) == (200, "Conflict") {
@@ -284,7 +284,7 @@ async fn update_that_never_wins_is_a_conflict() {
     panic!("no conflict");
 }
 
-/// Every clone is the same session: what one of them saved is what the next one changes.
+/// All clones are the same session: a save by one is the base of the changes by the next.
 #[tokio::test]
 async fn saves_of_one_session_wait_for_each_other() {
     let setup = Setup::new().await;
@@ -315,7 +315,7 @@ async fn saves_of_one_session_wait_for_each_other() {
     assert_eq!(setup.proxy.calls(), ["PutItem", "UpdateItem"]);
     assert_eq!(setup.table.item().await["data"].as_m().unwrap().len(), 2);
 
-    // A save that still runs when the handler returns is waited for.
+    // The commit waits for a save that still runs when the handler returns.
     setup
         .proxy
         .script(|operation, before| match (operation, before) {

@@ -48,7 +48,7 @@ async fn cookie_is_sent_once_until_a_touch_is_due() {
     }
 }
 
-/// A client that writes in every request must not lose its cookie: its `Max-Age` has to move.
+/// A client that writes in every request must not lose its cookie, so its `Max-Age` is extended.
 #[tokio::test]
 async fn cookie_of_a_frequent_writer_is_extended() {
     let (sessions, _, clock) = direct_sessions().await;
@@ -97,7 +97,7 @@ async fn cookie_has_the_configured_attributes() {
     );
 }
 
-/// An early save is no proof that the id is alive at the end.
+/// An early save does not prove that the id is alive at the end.
 #[tokio::test]
 async fn cookie_is_not_sent_for_an_id_that_died() {
     let setup = Setup::with_users().await;
@@ -144,7 +144,7 @@ async fn cookie_of_our_scope_is_sent_once() {
         "__Host-sid=theirs; Path=/elsewhere; Secure",
         "theme=dark",
     ];
-    let answer = |act: &'static str| {
+    let respond = |act: &'static str| {
         move |_: Request, session: Session| async move {
             match act {
                 "login" => session.insert("name", "ada")?,
@@ -162,14 +162,14 @@ async fn cookie_of_our_scope_is_sent_once() {
         let ada = ScopedBrowser::logged_in(&setup.sessions).await;
         let line = format!("{COOKIE}={}", ada.jar[0].value);
         for (act, lines) in [("login", vec![]), ("logout", vec![line.as_str()])] {
-            let reply = shape.visit(&setup.sessions, &lines, answer(act)).await;
+            let reply = shape.visit(&setup.sessions, &lines, respond(act)).await;
             let found = &reply.cookies;
             assert_eq!(found.len(), 3, "{shape:?} {act}: {found:?}");
             assert!(found[0].starts_with(COOKIE) && !found[0].contains("theirs"));
             assert_eq!(found[1..], THEIRS[1..], "{shape:?} {act}");
         }
         let lines = [line.as_str()];
-        let reply = shape.visit(&setup.sessions, &lines, answer("read")).await;
+        let reply = shape.visit(&setup.sessions, &lines, respond("read")).await;
         assert_eq!(
             reply.cookies, THEIRS,
             "{shape:?}: nothing is set or removed"
@@ -180,7 +180,7 @@ async fn cookie_of_our_scope_is_sent_once() {
 #[tokio::test]
 async fn caching_of_the_handler_is_overruled() {
     let setup = Setup::new().await;
-    let answer = |act: &'static str| {
+    let respond = |act: &'static str| {
         move |_: Request, session: Session| async move {
             match act {
                 "login" => session.insert("name", "ada")?,
@@ -205,7 +205,7 @@ async fn caching_of_the_handler_is_overruled() {
     ];
     let mut browser = Browser::new();
     for act in ["login", "read", "logout"] {
-        let reply = browser.visit(&setup.sessions, answer(act)).await;
+        let reply = browser.visit(&setup.sessions, respond(act)).await;
         let said = names.map(|name| reply.header(name).unwrap());
         match act {
             "read" => assert!(said.iter().all(|said| said.ends_with("max-age=60"))),

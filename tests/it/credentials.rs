@@ -17,7 +17,7 @@ use crate::support::{
     Action, Browser, Proxy, Setup, Table, assert_refused, config, count, days, this_program,
 };
 
-/// Credentials that are loaded in that time, and are others each time.
+/// A provider that takes this time, and returns different credentials each time.
 #[derive(Clone, Debug)]
 struct Loading {
     takes: Duration,
@@ -100,7 +100,7 @@ async fn credentials_refused_twice_are_misconfigured() {
     assert_eq!(setup.kinds(), [ErrorKind::Misconfigured]);
 }
 
-/// Neither the time of an attempt nor that of an operation counts before they are there.
+/// Neither timeout begins before the credentials are loaded.
 #[tokio::test]
 async fn credentials_that_are_slow_are_waited_for() {
     let mut setup = Setup::new().await;
@@ -111,7 +111,7 @@ async fn credentials_that_are_slow_are_waited_for() {
     let mut ada = Browser::new();
     assert_eq!(ada.visit(&setup.sessions, count).await.status, 200);
     assert_eq!(setup.proxy.calls(), ["PutItem"]);
-    // Also when the client is replaced.
+    // This also holds when the client is replaced.
     setup
         .proxy
         .script(|operation, before| match (operation, before) {
@@ -126,8 +126,7 @@ fn a_key() -> StorageKey {
     serde_json::from_value(json!("some key")).unwrap()
 }
 
-/// The SDK's own limit for an attempt, of the client that the store is made of, counts no more than
-/// the store's.
+/// The SDK's own attempt timeout does not include the credentials either.
 #[tokio::test]
 async fn credentials_are_no_part_of_an_attempt() {
     use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
@@ -175,7 +174,7 @@ async fn credentials_are_bound_by_the_deadline() {
     assert!((500..1_500).contains(&took), "{took}");
 }
 
-/// The invocation's end cuts the loading off, and not the write: that was never sent.
+/// The deadline ends the loading of credentials. The write was never sent, so its outcome is known.
 #[tokio::test]
 async fn credentials_cut_off_by_the_deadline_are_known() {
     let mut setup = Setup::new().await;
@@ -191,10 +190,10 @@ async fn credentials_cut_off_by_the_deadline_are_known() {
     assert!(setup.proxy.calls().is_empty());
 }
 
-/// Says so where this is the process that was started to call `from_env`.
+/// The variable that marks the process that calls `from_env`.
 const CHILD: &str = "LAMBDA_SESSIONS_TEST_CHILD";
 
-/// Calls `from_env` and visits; only in the process that is started for it.
+/// Calls `from_env` and sends a request, only in the process that is started for it.
 #[tokio::test]
 async fn child() {
     if std::env::var_os(CHILD).is_none() {
@@ -203,7 +202,7 @@ async fn child() {
     let sessions = SessionLayer::from_env().await.unwrap();
     println!("started");
     let reply = Browser::new().visit(&sessions, count).await;
-    println!("answers: {} {}", reply.status, reply.body);
+    println!("replies: {} {}", reply.status, reply.body);
 }
 
 #[tokio::test]
@@ -212,16 +211,16 @@ async fn credentials_are_loaded_by_from_env() {
     let proxy = Proxy::start(&table.endpoint).await;
     let directory = std::env::temp_dir().join(&table.name);
     std::fs::create_dir(&directory).unwrap();
-    let answer = directory.join("credentials.json");
+    let file_of_credentials = directory.join("credentials.json");
     let credentials = json!({
         "Version": 1,
         "AccessKeyId": "SLOWKEY",
         "SecretAccessKey": "secret",
     });
-    std::fs::write(&answer, credentials.to_string()).unwrap();
+    std::fs::write(&file_of_credentials, credentials.to_string()).unwrap();
     let profile = format!(
         "[default]\ncredential_process = sh -c \"sleep 1.5; cat {}\"\n",
-        answer.display()
+        file_of_credentials.display()
     );
     let file = directory.join("config");
     std::fs::write(&file, profile).unwrap();
@@ -240,8 +239,8 @@ async fn credentials_are_loaded_by_from_env() {
     let running = tokio::task::spawn_blocking(move || command.output().unwrap());
     let output = running.await.unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("answers: 200 1"), "{said}");
-    // The first is the warm-up's.
+    assert!(said.contains("replies: 200 1"), "{said}");
+    // The first call is that of the warm-up.
     assert_eq!(proxy.calls(), ["GetItem", "PutItem"]);
     assert_eq!(proxy.seen()[0].access_key(), "SLOWKEY");
     std::fs::remove_dir_all(directory).unwrap();

@@ -1,4 +1,4 @@
-//! The example `csrf`: forms of its own pages pass, and forged ones cost nothing and change nothing.
+//! The example `csrf`: forms of its own pages pass. Forged ones change nothing and cost no call.
 
 #[path = "../../examples/csrf/src/coins.rs"]
 mod coins;
@@ -12,11 +12,11 @@ use tower_http::csrf::CsrfLayer;
 
 use crate::support::{Browser, Reply, Setup, count};
 
-/// As in the event that the browsers send.
+/// The host in the events of `Browser`.
 const HOST: &str = "r3pmxmplak.execute-api.us-east-2.amazonaws.com";
 
-/// What browsers say of a form that another site has sent: those of today, one from before 2023, and
-/// one whose page is in a sandbox.
+/// The headers of browsers with a form of another site: current browsers, older ones, and a page in
+/// a sandbox.
 const FORGED: [(&str, &str); 5] = [
     ("sec-fetch-site", "cross-site"),
     ("sec-fetch-site", "same-site"),
@@ -69,7 +69,7 @@ async fn csrf_form_of_our_own_page_passes() {
     let setup = Setup::new().await;
     let mut browser = Browser::new();
     let own = format!("https://{HOST}");
-    // The second is of a browser that knows no `Sec-Fetch-Site`, the last of a program that is none.
+    // The second is a browser without `Sec-Fetch-Site`, and the last is not a browser.
     for (n, header) in [
         ("sec-fetch-site", "same-origin"),
         ("origin", &own),
@@ -95,7 +95,7 @@ async fn csrf_forged_form_costs_no_call() {
     let before = setup.table.item().await;
     setup.proxy.calls();
     for header in FORGED {
-        // The second has no session yet, and must not be given one.
+        // The second has no session yet, and must not get one.
         for mut victim in [browser.clone(), Browser::new()] {
             let reply = post(&setup, &mut victim, header).await;
             crate::support::assert_refused(&reply, 403, header.1);
@@ -106,7 +106,7 @@ async fn csrf_forged_form_costs_no_call() {
     assert_eq!(given(&setup, &mut browser).await, "3");
 }
 
-/// So a `GET` must change nothing.
+/// A `GET` passes, so it must change nothing.
 #[tokio::test]
 async fn csrf_get_from_anywhere_passes() {
     let setup = Setup::new().await;
@@ -120,7 +120,7 @@ async fn csrf_get_from_anywhere_passes() {
     }
 }
 
-/// Which reads before its handler runs, so that there it matters which of the two is outside.
+/// A wrapped handler reads its session before it runs, so the layer must be outside of it.
 #[tokio::test]
 async fn csrf_forged_form_reads_no_wrapped_session() {
     let setup = Setup::new().await;

@@ -1,4 +1,4 @@
-//! A new id for a session, on request and on schedule, and what becomes of the previous one.
+//! Cycled ids, on request and on schedule, and the effect on the previous id.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,16 +28,16 @@ async fn cycle_id_kills_the_old_id() {
         "Some(1)",
         "the data came along"
     );
-    assert_eq!(table.items().await.len(), 2, "the record and the stub");
+    assert_eq!(table.items().await.len(), 2, "the record and a tombstone");
 
-    // The old id sees nothing, and what it changes begins another session.
+    // The old id reads nothing, and a change under it begins another session.
     assert_eq!(attacker.visit(&sessions, who).await.body, "nobody");
     let begun = attacker.clone().visit(&sessions, count).await;
     assert_eq!((begun.body.as_str(), begun.cookies.len()), ("1", 1));
     let out = attacker.clone().visit(&sessions, logout).await;
     assert_eq!((out.status, out.cookies.len()), (200, 1));
     assert_eq!(ada.visit(&sessions, who).await.body, "ada");
-    // A login of its own begins afresh.
+    // A login with it begins an empty session.
     let reply = attacker.visit(&sessions, plain_login).await;
     assert_eq!((reply.status, reply.cookies.len()), (200, 1));
     assert_eq!(attacker.visit(&sessions, peek).await.body, "None");
@@ -47,14 +47,14 @@ async fn cycle_id_kills_the_old_id() {
         "and hers is as it was"
     );
 
-    // Once the stub's time is over the old id is as unknown as any.
+    // When the tombstone has expired, the old id is unknown.
     let mut late = Browser::with_cookie("__Host-sid", "");
     late.jar.clone_from(&attacker.jar);
     clock.advance(minutes(3));
     assert_eq!(late.visit(&sessions, count).await.status, 200);
 }
 
-/// The renewal is saved before anything was put, so there is nothing to store yet. The next change
+/// The cycle is saved before the first change, so there is nothing to store yet. The next change
 /// begins a new session.
 #[tokio::test]
 async fn cycle_id_lost_race_begins_a_new_session() {
@@ -77,7 +77,7 @@ async fn cycle_id_lost_race_begins_a_new_session() {
     assert_eq!(name_seen(&setup.sessions, &next).await, "ada");
 }
 
-/// A renewal of a session that is bound to nobody counts as a login, and is not refused.
+/// Cycling the id of a session without a user counts as a login, and is not rejected.
 #[tokio::test]
 async fn cycle_id_by_the_previous_id_if_unbound() {
     for bound in [false, true] {
@@ -108,7 +108,7 @@ async fn cycle_on_schedule_keeps_parallel_requests() {
     assert_eq!(reply.cookies.len(), 0, "not before it is due");
     setup.clock.advance(Duration::from_secs(1));
 
-    // All three have read the session before the first of them is answered.
+    // All three requests have read the session before the first response.
     let barrier = Arc::new(Barrier::new(3));
     let page = |n: i64| {
         let barrier = Arc::clone(&barrier);
@@ -132,11 +132,7 @@ async fn cycle_on_schedule_keeps_parallel_requests() {
     assert!(replies.iter().all(|reply| reply.status == 200));
     assert!(replies.iter().all(|reply| reply.body == "ada"));
     let issued: Vec<_> = replies.iter().flat_map(|reply| &reply.cookies).collect();
-    assert_eq!(
-        issued.len(),
-        1,
-        "one of them has renewed the id: {issued:?}"
-    );
+    assert_eq!(issued.len(), 1, "one of them has cycled the id: {issued:?}");
     let given = [a, b, c].into_iter();
     let mut given = given.filter(|browser| browser.cookie() != before.cookie());
     ada = given.next().unwrap();
@@ -145,7 +141,7 @@ async fn cycle_on_schedule_keeps_parallel_requests() {
     };
     assert_eq!(ada.visit(&sessions, sum).await.body, "Some(111)");
 
-    // Who still comes by the old id is let in, to read and to write, and given nothing.
+    // A client that still uses the previous id can read and write, and gets no cookie.
     let mut late = before.clone();
     setup.clock.advance(Duration::from_secs(59));
     let reply = late.visit(&sessions, count).await;
@@ -165,7 +161,7 @@ async fn cycle_on_schedule_keeps_parallel_requests() {
     assert_eq!(listed.len(), 1, "it is one login: {listed:?}");
 }
 
-/// An outage must not leave a client with an id that leads nowhere in a minute.
+/// An outage must not leave a client with an id that dies within a minute.
 #[tokio::test]
 async fn cycle_on_schedule_lost_response_is_resolved() {
     let mut setup = Setup::with_users().await;
@@ -184,7 +180,7 @@ async fn cycle_on_schedule_lost_response_is_resolved() {
             });
         let reply = ada.visit(&sessions, who).await;
         setup.proxy.script(|_, _| Action::Forward);
-        // Where nobody can tell, nobody is told that all is well.
+        // If the outcome is unknown, the response is no success.
         let expected = if happened { (200, 1) } else { (503, 0) };
         assert_eq!((reply.status, reply.cookies.len()), expected);
         setup.clock.advance(minutes(2));
@@ -197,7 +193,7 @@ async fn cycle_id_leaves_no_redirect() {
     let setup = Setup::with_users().await;
     let sessions = setup.sessions.clone().cycle_id_after(minutes(15));
     let mut ada = logged_in(&sessions).await;
-    // Also where a renewal on schedule would be due.
+    // This also holds if a scheduled cycle is due.
     setup.clock.advance(minutes(15));
     let mut before = ada.clone();
     assert_eq!(ada.visit(&sessions, cycle).await.cookies.len(), 1);
@@ -208,20 +204,24 @@ async fn cycle_id_leaves_no_redirect() {
     assert_eq!((out.status, out.cookies.len()), (200, 1));
     assert_eq!(name_seen(&sessions, &ada).await, "ada");
 
-    // Not by way of a grace either: the id before the one that was renewed leads to a stub.
+    // The grace period of an earlier id ends too: its redirect leads to a tombstone.
     setup.clock.advance(minutes(15));
     let before = ada.clone();
-    assert_eq!(ada.visit(&sessions, who).await.cookies.len(), 1, "rotated");
+    assert_eq!(
+        ada.visit(&sessions, who).await.cookies.len(),
+        1,
+        "cycled on schedule"
+    );
     assert_eq!(name_seen(&sessions, &before).await, "ada");
     assert_eq!(ada.visit(&sessions, cycle).await.cookies.len(), 1);
     assert_eq!(name_seen(&sessions, &before).await, "nobody");
 }
 
-/// A scheduled id change that fails leaves the touch, and the changes, that it was to take along.
+/// If a scheduled cycle fails, the touch and the changes of its request are still written.
 #[tokio::test]
 async fn cycle_on_schedule_that_fails_still_touches() {
     let setup = Setup::with_users().await;
-    let rotating = setup.sessions.clone().cycle_id_after(minutes(15));
+    let cycling = setup.sessions.clone().cycle_id_after(minutes(15));
     let login = |_: Request, session: Session| async move {
         session.log_in("ada")?;
         Ok::<_, Error>(String::new())
@@ -232,12 +232,12 @@ async fn cycle_on_schedule_that_fails_still_touches() {
     users.table_name(setup.table.users()).send().await.unwrap();
     setup.clock.advance(minutes(61));
     let before = setup.table.item().await;
-    let reply = ada.visit(&rotating, peek).await;
+    let reply = ada.visit(&cycling, peek).await;
     assert_eq!((reply.status, reply.cookies.len()), (200, 1));
     let touched = setup.table.item().await;
     assert_eq!(touched["id"], before["id"]);
     assert_ne!(touched["ttl"], before["ttl"]);
-    let reply = ada.visit(&rotating, count).await;
+    let reply = ada.visit(&cycling, count).await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "1"));
-    assert_eq!(ada.visit(&rotating, peek).await.body, "Some(1)");
+    assert_eq!(ada.visit(&cycling, peek).await.body, "Some(1)");
 }

@@ -1,4 +1,4 @@
-//! The deadline of the invocation holds whatever the store does: the answer still gets out.
+//! The deadline of the invocation: the response is sent in time, whatever the store does.
 
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,10 +9,10 @@ use tower::{Layer as _, ServiceExt as _};
 
 use crate::support::{Action, Setup, count};
 
-/// So that it is the deadline that ends an operation, and nothing else.
+/// A timeout so long that only the deadline can end an operation.
 const AN_HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// Long enough for a slow machine, and much shorter than that.
+/// A time that is long enough for a slow machine, and much shorter than the timeouts.
 const A_MINUTE: Duration = Duration::from_secs(60);
 
 async fn setup() -> Setup {
@@ -22,17 +22,17 @@ async fn setup() -> Setup {
     setup
 }
 
-/// How a handler comes by its session.
+/// The two ways to get a session.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Wrapped,
     Layered,
 }
 
-/// What a handler does with it.
+/// Performs the named step in a handler.
 async fn act(what: &str, session: Session) -> Result<String, Error> {
     match what {
-        "renew" => session.cycle_id()?,
+        "cycle" => session.cycle_id()?,
         "replace" => {
             session.destroy()?;
             session.insert("visits", 1)?;
@@ -47,7 +47,7 @@ async fn act(what: &str, session: Session) -> Result<String, Error> {
     Ok(String::new())
 }
 
-/// A request with that deadline, in milliseconds since 1970.
+/// Sends a request with this deadline, in milliseconds since 1970, and returns the status.
 async fn visit(
     setup: &Setup,
     cookie: Option<&str>,
@@ -63,12 +63,12 @@ async fn visit(
     }
     let request: Request = request.body(Body::Empty).unwrap();
     let request = request.with_lambda_context(context);
-    let answered = async {
+    let response = async {
         match way {
             Way::Wrapped => {
                 let handler = move |_: Request, session: Session| act(what, session);
-                let answered = setup.sessions.wrap(handler).oneshot(request).await;
-                answered.map(|response| response.status())
+                let response = setup.sessions.wrap(handler).oneshot(request).await;
+                response.map(|response| response.status())
             }
             Way::Layered => {
                 let inner = service_fn(move |request: Request| async move {
@@ -76,14 +76,14 @@ async fn visit(
                     let body = act(what, session).await?;
                     Ok::<_, Error>(Response::new(Body::from(body)))
                 });
-                let answered = setup.sessions.layer(inner).oneshot(request).await;
-                answered.map(|response| response.status())
+                let response = setup.sessions.layer(inner).oneshot(request).await;
+                response.map(|response| response.status())
             }
         }
     };
-    let answered = tokio::time::timeout(A_MINUTE, answered).await;
-    let answered = answered.unwrap_or_else(|_| panic!("{what}, {way:?}: no answer"));
-    answered.unwrap().as_u16()
+    let response = tokio::time::timeout(A_MINUTE, response).await;
+    let response = response.unwrap_or_else(|_| panic!("{what}, {way:?}: no response"));
+    response.unwrap().as_u16()
 }
 
 fn milliseconds(time: SystemTime) -> u64 {
@@ -104,7 +104,7 @@ async fn deadline_ends_the_wait_for_a_hanging_store() {
         for (what, hanging) in [
             ("count", "GetItem"),
             ("count", "UpdateItem"),
-            ("renew", "TransactWriteItems"),
+            ("cycle", "TransactWriteItems"),
             ("replace", "TransactWriteItems"),
             ("destroy", "DeleteItem"),
         ] {
@@ -127,7 +127,7 @@ async fn deadline_ends_the_wait_for_a_hanging_store() {
     }
 }
 
-/// What is refused until there is no time left has not happened, and is not said to be unknown.
+/// A write that is throttled until the deadline has not happened, and its outcome is known.
 #[tokio::test]
 async fn deadline_after_refusals_is_throttled() {
     let setup = setup().await;
@@ -135,7 +135,7 @@ async fn deadline_after_refusals_is_throttled() {
     for (what, cookie) in [
         ("create", None),
         ("count", ada.cookie()),
-        ("renew", ada.cookie()),
+        ("cycle", ada.cookie()),
         ("replace", ada.cookie()),
         ("destroy", ada.cookie()),
     ] {
@@ -156,7 +156,7 @@ async fn deadline_that_passed_sends_nothing() {
     let setup = setup().await;
     let ada = setup.guest(count).await;
     for way in WAYS {
-        // The margin begins while the handler runs.
+        // The time reserved for the response begins while the handler runs.
         let deadline = in_(Duration::from_secs(1));
         let status = visit(&setup, ada.cookie(), deadline, way, "dawdle").await;
         assert_eq!(status, 503, "{way:?}: no time left");
@@ -207,29 +207,29 @@ async fn deadline_ends_revoke_user() {
             let mut context = Context::default();
             context.deadline = in_(Duration::from_secs(1));
             let request = Request::new(Body::Empty).with_lambda_context(context);
-            let answered = async {
+            let response = async {
                 match way {
                     Way::Wrapped => {
                         let handler = move |_: Request, _: Session| asks();
-                        let answered = setup.sessions.wrap(handler).oneshot(request).await;
-                        answered.map(|response| response.status())
+                        let response = setup.sessions.wrap(handler).oneshot(request).await;
+                        response.map(|response| response.status())
                     }
                     Way::Layered => {
                         let inner = service_fn(move |_: Request| asks());
-                        let answered = setup.sessions.layer(inner).oneshot(request).await;
-                        answered.map(|response| response.status())
+                        let response = setup.sessions.layer(inner).oneshot(request).await;
+                        response.map(|response| response.status())
                     }
                 }
             };
-            let answered = tokio::time::timeout(A_MINUTE, answered).await;
-            assert_eq!(answered.expect("it ends").unwrap(), 200, "{way:?} {what}");
+            let response = tokio::time::timeout(A_MINUTE, response).await;
+            assert_eq!(response.expect("it ends").unwrap(), 200, "{way:?} {what}");
             let kind = told.lock().unwrap().take().unwrap();
             assert_eq!(kind, ErrorKind::Timeout, "{way:?} {what}");
         }
     }
 }
 
-/// A save that nobody polls any more keeps others of its session waiting, but not for ever.
+/// A save that is no longer polled delays other saves of its session, but only until the deadline.
 #[tokio::test]
 async fn deadline_ends_the_wait_for_another_save() {
     let setup = setup().await;
@@ -260,7 +260,7 @@ async fn deadline_ends_the_wait_for_another_save() {
         .wrap(handler)
         .oneshot(request.with_lambda_context(context));
     let response = tokio::time::timeout(A_MINUTE, visited).await;
-    let response = response.expect("it answers").unwrap();
+    let response = response.expect("it responds").unwrap();
     assert_eq!(response.status(), 503);
     assert_eq!(setup.kinds(), [ErrorKind::OutcomeUnknown], "of the first");
 }

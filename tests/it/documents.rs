@@ -1,24 +1,24 @@
-//! What the documents link to is there, the tests that they name included.
+//! The links of the documents lead to files and headings that exist, and the tests that they name
+//! exist.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 13] = [
-    "README.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    "CHANGELOG.md",
-    "docs/configuration.md",
-    "docs/costs.md",
-    "docs/csrf.md",
-    "docs/deploy.md",
-    "docs/errors.md",
-    "docs/faults.md",
-    "docs/guide.md",
-    "docs/promises.md",
-    "docs/storage.md",
-];
+/// Returns all documents: those of the root and those under `docs`.
+fn documents(root: &Path) -> Vec<PathBuf> {
+    let at_root = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+    ];
+    let at_root = at_root.map(|name| root.join(name));
+    let folder = std::fs::read_dir(root.join("docs")).unwrap();
+    let pages = folder.map(|entry| entry.unwrap().path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|it| it == "md"));
+    at_root.into_iter().chain(pages).collect()
+}
 
-/// The texts and targets of a document's links.
+/// Returns the texts and targets of a document's links.
 fn links(text: &str) -> Vec<(&str, &str)> {
     let inline = text.match_indices("](").map(|(at, _)| {
         let label = &text[text[..at].rfind('[').unwrap() + 1..at];
@@ -36,8 +36,7 @@ fn links(text: &str) -> Vec<(&str, &str)> {
 fn documents_link_to_files_and_tests_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut files, mut tests) = (0, 0);
-    for document in DOCUMENTS {
-        let document = root.join(document);
+    for document in documents(root) {
         let text = std::fs::read_to_string(&document).unwrap();
         for (label, target) in links(&text) {
             let (target, fragment) = target.split_once('#').unwrap_or((target, ""));

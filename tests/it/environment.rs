@@ -1,17 +1,17 @@
-//! `from_env`, in processes of its own: the test runs itself again with the variables set.
+//! `from_env`, called in separate processes: each test runs this program again with variables set.
 
 use lambda_http::SnapStartResource as _;
 use lambda_sessions::SessionLayer;
 
 use crate::support::{Browser, Proxy, Table, count, this_program};
 
-/// Says so where this is the process that was started to call `from_env`.
+/// The variable that marks the process that calls `from_env`.
 const CHILD: &str = "LAMBDA_SESSIONS_TEST_CHILD";
 
-/// Asks it to restore its store between its visits.
+/// The variable that makes it restore its store between its requests.
 const RESTORE: &str = "LAMBDA_SESSIONS_TEST_RESTORE";
 
-/// Calls `from_env` and visits twice; only in the process that is started for it.
+/// Calls `from_env` and sends two requests, only in the process that is started for it.
 #[tokio::test]
 async fn child() {
     if std::env::var_os(CHILD).is_none() {
@@ -31,10 +31,10 @@ async fn child() {
     }
     let second = browser.visit(&sessions, count).await;
     let carrier = first.cookies.first().cloned().unwrap_or_default();
-    println!("answers: {} {} {}", second.status, second.body, carrier);
+    println!("replies: {} {} {}", second.status, second.body, carrier);
 }
 
-/// What the child says with these variables, and none others of ours or the SDK's.
+/// Returns the output of the child with these variables, and no others of the library or the SDK.
 async fn run(variables: &[(&str, &str)]) -> String {
     let mut command = this_program(concat!(module_path!(), "::child"), variables);
     command.env(CHILD, "1");
@@ -42,12 +42,12 @@ async fn run(variables: &[(&str, &str)]) -> String {
         .await
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let said = |line: &&str| line.contains("answers: ") || line.contains("error: ");
+    let said = |line: &&str| line.contains("replies: ") || line.contains("error: ");
     let line = text
         .lines()
         .find(said)
         .unwrap_or_else(|| panic!("it said nothing: {text}"));
-    line[line.find("answers: ").or(line.find("error: ")).unwrap()..].to_owned()
+    line[line.find("replies: ").or(line.find("error: ")).unwrap()..].to_owned()
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn from_env_reads_all_settings() {
         ("SESSION_COOKIE_SAMESITE", "Strict"),
     ])
     .await;
-    assert!(said.starts_with("answers: 200 2 __Host-sid="), "{said}");
+    assert!(said.starts_with("replies: 200 2 __Host-sid="), "{said}");
     assert!(
         said.contains("Max-Age=600") && said.contains("SameSite=Strict"),
         "{said}"
@@ -81,10 +81,10 @@ async fn from_env_honours_the_endpoint_of_the_sdk() {
         ("SESSION_DYNAMODB_USE_HEADER", "true"),
     ])
     .await;
-    assert_eq!(said, "answers: 200 2 ");
+    assert_eq!(said, "replies: 200 2 ");
 }
 
-/// The warm-up is logged and forgotten; the first request says what is wrong.
+/// The failure of the warm-up is logged, and the first request fails.
 #[tokio::test]
 async fn from_env_starts_without_dynamodb() {
     let said = run(&[
@@ -94,7 +94,7 @@ async fn from_env_starts_without_dynamodb() {
     .await;
     assert_eq!(
         said,
-        "answers: 503 The session is not available at the moment. Please try again."
+        "replies: 503 The session is not available at the moment. Please try again."
     );
 }
 
@@ -125,7 +125,7 @@ async fn from_env_names_the_wrong_variable() {
     assert!(said.contains("`__Host-` wants `Secure`"), "{said}");
 }
 
-/// A copy of a SnapStart snapshot has connections of its own, and they are warm.
+/// A copy of a SnapStart snapshot opens its own connections before its first request.
 #[tokio::test]
 async fn from_env_connects_again_after_a_restore() {
     let table = Table::new().await;
@@ -137,7 +137,7 @@ async fn from_env_connects_again_after_a_restore() {
         (RESTORE, "1"),
     ])
     .await;
-    assert!(said.starts_with("answers: 200 2 "), "{said}");
+    assert!(said.starts_with("replies: 200 2 "), "{said}");
     let (before, after) = (["GetItem", "PutItem"], ["GetItem", "GetItem", "UpdateItem"]);
     assert_eq!(proxy.calls(), [&before[..], &after[..]].concat());
     assert_eq!(proxy.connections(), 2);

@@ -10,8 +10,8 @@ use tower_http::compression::CompressionLayer;
 
 use crate::support::{Browser, Setup, Table, assert_refused, count, direct_sessions};
 
-/// When it was the session that failed the handler, `on_error` answers, with `wrap` and with the
-/// layer, and not Lambda's 502.
+/// If a session's error fails the handler, the response is that of `on_error`, and not Lambda's
+/// 502.
 #[tokio::test]
 async fn on_error_answers_a_failed_session_call() {
     let (sessions, ..) = direct_sessions().await;
@@ -45,7 +45,7 @@ async fn on_error_answers_a_failed_session_call() {
     );
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 
-    // A failure that the handler dealt with is its own affair.
+    // An error that the handler has handled changes nothing.
     let dealt_with = |_: Request, session: Session| async move {
         session.insert("n", 1)?;
         assert!(session.insert("", 1).is_err());
@@ -72,7 +72,7 @@ async fn error_of_the_handler_is_returned() {
     let setup = Setup::new().await;
     let mut ada = setup.guest(count).await;
     let handler = |_: Request, session: Session| async move {
-        // It deals with this one.
+        // The handler handles this error.
         let text: Option<String> = session.get("visits").unwrap_or_default();
         assert_eq!(text, None);
         Err::<String, Error>("the payment was declined".into())
@@ -82,7 +82,7 @@ async fn error_of_the_handler_is_returned() {
     assert!(setup.errors().is_empty());
 }
 
-/// Whatever type the handler's error has.
+/// This holds for any error type of the handler.
 #[tokio::test]
 async fn error_of_the_session_in_any_type_is_answered() {
     let setup = Setup::new().await;
@@ -94,26 +94,26 @@ async fn error_of_the_session_in_any_type_is_answered() {
         let request: Request = request.body(Body::Empty).unwrap();
         setup.sessions.wrap(wrapped).oneshot(request).await
     };
-    let answered = visit(|session| Ok(session.get::<String>("visits")?.unwrap_or_default())).await;
-    assert_eq!(answered.unwrap().status(), 503);
+    let response = visit(|session| Ok(session.get::<String>("visits")?.unwrap_or_default())).await;
+    assert_eq!(response.unwrap().status(), 503);
     assert_eq!(setup.kinds(), [ErrorKind::Deserialize]);
-    // The first of two is what it returns.
-    let answered = visit(|session| {
+    // The handler returns the first of two errors.
+    let response = visit(|session| {
         let first = session.get::<String>("visits").unwrap_err();
         let _ = session.insert("", 1);
         Err(first.into())
     });
-    assert_eq!(answered.await.unwrap().status(), 503);
+    assert_eq!(response.await.unwrap().status(), 503);
     assert_eq!(setup.kinds(), [ErrorKind::Deserialize]);
-    let answered = visit(|session| {
+    let response = visit(|session| {
         drop(session.get::<String>("visits"));
         Err(AppError::Other)
     });
-    assert!(matches!(answered.await, Err(AppError::Other)));
+    assert!(matches!(response.await, Err(AppError::Other)));
     assert!(setup.errors().is_empty());
 }
 
-/// Errors that the handler has dealt with do not push out the one that it returns.
+/// Errors that the handler has handled do not hide the one that it returns.
 #[tokio::test]
 async fn error_returned_after_many_is_answered() {
     let setup = Setup::new().await;
@@ -130,7 +130,7 @@ async fn error_returned_after_many_is_answered() {
     assert_eq!(setup.kinds(), [ErrorKind::Deserialize]);
 }
 
-/// A logout that failed is logged, and the handler's error is not lost for it.
+/// A failed logout is logged, and the handler's error is still returned.
 #[tokio::test]
 async fn error_of_the_handler_survives_failed_logout() {
     use crate::support::Action;
@@ -148,7 +148,7 @@ async fn error_of_the_handler_survives_failed_logout() {
     assert_eq!(error.to_string(), "the page is broken");
 }
 
-/// A session that failed and was then dealt with is saved, like any other.
+/// A session is saved even if the handler had to handle an error of it.
 #[tokio::test]
 async fn error_that_was_handled_stops_no_save() {
     let setup = Setup::new().await;
@@ -167,7 +167,7 @@ async fn error_that_was_handled_stops_no_save() {
     );
 }
 
-/// The text of a failure is a body like any other.
+/// The text of an error response passes the other layers as a body.
 #[tokio::test]
 async fn error_response_is_a_body_like_any_other() {
     let sessions = SessionLayer::new(Table::named_only().await.store());

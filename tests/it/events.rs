@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{COOKIE, Function, Outcome, SHAPES, ScopedBrowser, Setup, Shape, Table, who};
 
-/// Is the function, in the processes that are started for that.
+/// Runs as the function, in the processes that are started for it.
 #[tokio::test]
 async fn function() {
     let Some(role) = crate::support::role() else {
@@ -49,7 +49,8 @@ async fn event_cookie_lines_all_count() {
     }
 }
 
-/// Without `lambda_sessions::run`, only one line counts. A failure means that `lambda_http` was mended.
+/// Without `lambda_sessions::run`, only one line is read. A failure of this test means that
+/// `lambda_http` was fixed.
 #[test]
 fn event_in_lambda_http_alone_keeps_one_line() {
     let request: LambdaRequest =
@@ -66,7 +67,7 @@ fn event_that_is_repaired_keeps_the_rest() {
         if shape.has_lines() {
             event["multiValueHeaders"]["x-list"] = json!(["1", "2"]);
         }
-        // Behind a domain of its own, which the request's context does not name.
+        // This is a custom domain, which the request's context does not contain.
         if shape == Shape::RestApi {
             event["headers"]["Host"] = json!("www.example.com");
             event["multiValueHeaders"]["Host"] = json!(["www.example.com"]);
@@ -95,7 +96,7 @@ async fn event_with_a_bad_cookie_drops_it_alone() {
             let reply = Shape::HttpApi.visit(&setup.sessions, &lines, who).await;
             assert_eq!(reply.body, "ada", "{bad:?}");
         }
-        // The others hold it in a header, for which `lambda_http` refuses the whole event.
+        // The other events have it in a header, and `lambda_http` rejects the whole event.
         for shape in SHAPES.into_iter().filter(|shape| *shape != Shape::HttpApi) {
             let event = shape.event(&[&own, bad]);
             let parsed = serde_json::from_value::<LambdaRequest>(event);

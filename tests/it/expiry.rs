@@ -78,7 +78,7 @@ async fn lifetime_caps_the_expiry() {
     clock.advance(Duration::from_secs(1));
     assert_eq!(ada.visit(&sessions, who).await.body, "nobody");
 
-    // Shortening it in a deployment ends older sessions.
+    // A shorter lifetime in a new deployment ends older sessions.
     let mut bob = Browser::new();
     bob.visit(&sessions, plain_login).await;
     clock.advance(minutes(61));
@@ -99,7 +99,7 @@ async fn lifetime_is_extended_by_nothing() {
         session.cycle_id()?;
         Ok(String::new())
     };
-    // Touches, renewals, `clear` and another `log_in`: none of them makes it younger.
+    // Touches, cycles, `clear` and another `log_in` do not extend the lifetime.
     setup.clock.advance(days(1));
     assert_eq!(ada.visit(&sessions, who).await.body, "ada");
     setup.clock.advance(days(1));
@@ -112,7 +112,7 @@ async fn lifetime_is_extended_by_nothing() {
     assert_eq!(ada.visit(&sessions, who).await.body, "nobody");
 }
 
-/// Where the client merely read, what happened in between is not its affair.
+/// A client that only read gets its response, even if the touch fails.
 #[tokio::test]
 async fn touch_lost_race_keeps_response() {
     let (sessions, _, clock) = direct_sessions().await;

@@ -88,7 +88,7 @@ async fn load_that_fails_is_not_a_logout() {
             "{name}: {calls:?}"
         );
 
-        // Behind the layer, a handler that can do without is not harmed.
+        // Behind the layer, a handler that works without a session succeeds.
         let tolerant = |request: Request| async move {
             Ok(match request.session().await {
                 Ok(_) => "with",
@@ -114,7 +114,7 @@ async fn load_that_fails_is_not_a_logout() {
     );
 }
 
-/// A session that could not be loaded is not written, by whichever view of it.
+/// A session that could not be loaded is not written by any handle.
 #[tokio::test]
 async fn load_that_fails_allows_only_a_logout() {
     let setup = Setup::new().await;
@@ -141,7 +141,7 @@ async fn load_that_fails_allows_only_a_logout() {
     assert_eq!(setup.table.items().await.len(), 0);
 }
 
-/// What each write does when DynamoDB refuses it: the error, no cookie, the data as they were.
+/// A rejected write gives an error and no cookie, and leaves the data unchanged.
 #[tokio::test]
 async fn write_that_is_refused_sends_no_cookie() {
     for (name, status, kind) in [
@@ -165,7 +165,7 @@ async fn write_that_is_refused_sends_no_cookie() {
         let replies = [
             ("create", Browser::new().visit(&hasty, count).await),
             ("update", ada.visit(&hasty, count).await),
-            ("renew", ada.visit(&hasty, cycle).await),
+            ("cycle", ada.visit(&hasty, cycle).await),
             ("replace", ada.visit(&hasty, replace).await),
             ("destroy", ada.visit(&hasty, logout).await),
         ];
@@ -175,7 +175,7 @@ async fn write_that_is_refused_sends_no_cookie() {
         assert_eq!(setup.kinds(), [kind; 5], "{name}");
         assert_eq!(setup.table.items().await, before, "{name}");
 
-        // A touch is nothing that anybody asked for.
+        // A failed touch does not fail the request.
         setup.clock.advance(minutes(61));
         let reply = ada.visit(&hasty, peek).await;
         assert_eq!(
@@ -224,11 +224,11 @@ async fn endpoint_that_refuses_is_unavailable() {
         503,
         "a create",
     );
-    let unread = |request: Request| async move {
+    let write_only = |request: Request| async move {
         Ok(request.write_only_session()?.insert("a", 1).map(|()| "")?)
     };
     assert_refused(
-        &known.visit_layered(&sessions, unread).await,
+        &known.visit_layered(&sessions, write_only).await,
         503,
         "an update",
     );
@@ -239,14 +239,15 @@ async fn endpoint_that_refuses_is_unavailable() {
     }
 }
 
-/// As where a VPC has no way to DynamoDB: a connection is begun, and nothing comes back.
+/// A connection attempt that is never answered, as in a VPC without a route to DynamoDB, sends
+/// nothing.
 #[tokio::test]
 async fn endpoint_that_is_silent_is_unavailable() {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
-    // Nobody accepts. Once the queue is full, whoever comes is not answered any more.
+    // The listener never accepts. When its queue is full, further connections get no answer.
     let mut queue = Vec::new();
     let budget = std::time::Duration::from_millis(300);
     while let Ok(queued) =

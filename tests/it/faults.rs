@@ -1,7 +1,7 @@
-//! Each fault of DynamoDB, at each step, before and after its effect, once and for good: what the
-//! client gets, what is stored, and that the same session is there once it is over.
+//! Each fault of DynamoDB at each step, before and after its effect, once and permanently: the
+//! response, the stored data, and the same session once the fault is over.
 //!
-//! What has to come of it is read from `docs/faults.md`, whose tables are this test's.
+//! The expected outcomes are read from the tables of `docs/faults.md`.
 
 use std::time::Duration;
 
@@ -30,11 +30,11 @@ enum Step {
     Load,
     Create,
     Update,
-    Unread,
+    WriteOnly,
     Touch,
-    Renew,
+    Cycle,
     Login,
-    Rotate,
+    ScheduledCycle,
     Replace,
     Delete,
 }
@@ -65,11 +65,11 @@ const STEPS: [(&str, Step); 10] = [
     ("Load", Step::Load),
     ("Create", Step::Create),
     ("Update", Step::Update),
-    ("Unread", Step::Unread),
+    ("Write only", Step::WriteOnly),
     ("Touch", Step::Touch),
-    ("Renew", Step::Renew),
+    ("Cycle", Step::Cycle),
     ("Login", Step::Login),
-    ("Rotate", Step::Rotate),
+    ("Scheduled cycle", Step::ScheduledCycle),
     ("Replace", Step::Replace),
     ("Delete", Step::Delete),
 ];
@@ -82,17 +82,17 @@ struct Row {
     times: Times,
 }
 
-/// What has to come of it.
+/// The expected outcome.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     status: u64,
     retry: bool,
     cookie: bool,
-    /// Whether the step's effect is in the table, once.
+    /// If true, the step's effect is in the table once.
     stored: bool,
 }
 
-/// Every row of the page, twice: once, and for good.
+/// Returns every row of the page twice: for a fault that occurs once, and for a permanent one.
 fn rows() -> Vec<(Row, Outcome)> {
     let mut step = None;
     let mut rows = Vec::new();
@@ -166,18 +166,21 @@ impl Row {
         match self.step {
             Step::Load => "GetItem",
             Step::Create => "PutItem",
-            Step::Update | Step::Unread | Step::Touch => "UpdateItem",
-            Step::Renew | Step::Login | Step::Rotate | Step::Replace => "TransactWriteItems",
+            Step::Update | Step::WriteOnly | Step::Touch => "UpdateItem",
+            Step::Cycle | Step::Login | Step::ScheduledCycle | Step::Replace => {
+                "TransactWriteItems"
+            }
             Step::Delete => "DeleteItem",
         }
     }
 
-    /// Of a new session in the place of an old one, the end of the old one does not depend on the new.
+    /// Returns whether the old session ends although the new one could not be stored.
     fn is_logged_out_all_the_same(self) -> bool {
         self.step == Step::Replace && matches!(self.fault, Fault::AccessDenied | Fault::NoTable)
     }
 
-    /// An answer that proves that nothing happened has no moment after the effect.
+    /// Returns whether the row exists. A fault that proves that nothing happened cannot occur after
+    /// the effect.
     fn exists(self) -> bool {
         let proof = matches!(
             self.fault,
@@ -196,7 +199,7 @@ impl Row {
             .operation_timeout(Duration::from_secs(4));
         let sessions = SessionLayer::new(store).clock(clock.reader());
         let sessions = match self.step {
-            Step::Rotate => sessions.cycle_id_after(minutes(15)),
+            Step::ScheduledCycle => sessions.cycle_id_after(minutes(15)),
             _ => sessions,
         };
         let mut ada = Browser::new();
@@ -206,7 +209,7 @@ impl Row {
         let before = table.items().await;
         match self.step {
             Step::Touch => clock.advance(minutes(61)),
-            Step::Rotate => clock.advance(minutes(16)),
+            Step::ScheduledCycle => clock.advance(minutes(16)),
             _ => {}
         }
         let brought = ada.cookie().map(str::to_owned);
@@ -227,14 +230,14 @@ impl Row {
                 .clone()
         };
         let effect = match self.step {
-            Step::Load | Step::Update | Step::Unread => {
+            Step::Load | Step::Update | Step::WriteOnly => {
                 let now = visits(&after[0]);
                 assert!(now == "1" || now == "2", "{self:?}: counted {now}");
                 now == "2"
             }
             Step::Create => after.len() == 1,
             Step::Touch => after[0]["ttl"] != before[0]["ttl"],
-            Step::Renew | Step::Login | Step::Rotate => after.len() == 2,
+            Step::Cycle | Step::Login | Step::ScheduledCycle => after.len() == 2,
             Step::Replace => after
                 .first()
                 .is_some_and(|item| item["id"] != before[0]["id"]),
@@ -269,8 +272,10 @@ impl Row {
     ) -> crate::support::Reply {
         match self.step {
             Step::Load | Step::Create | Step::Update => ada.visit(sessions, count).await,
-            Step::Unread => ada.visit_layered(sessions, count_write_only).await,
-            Step::Touch | Step::Rotate => ada.visit(sessions, |_, _| async { Ok("") }).await,
+            Step::WriteOnly => ada.visit_layered(sessions, count_write_only).await,
+            Step::Touch | Step::ScheduledCycle => {
+                ada.visit(sessions, |_, _| async { Ok("") }).await
+            }
             Step::Login => {
                 let login = |_: Request, session: Session| async move {
                     session.log_in("ada")?;
@@ -278,7 +283,7 @@ impl Row {
                 };
                 ada.visit(sessions, login).await
             }
-            Step::Renew => ada.visit(sessions, cycle).await,
+            Step::Cycle => ada.visit(sessions, cycle).await,
             Step::Replace => {
                 let anew = |_: Request, session: Session| async move {
                     session.destroy()?;
@@ -291,7 +296,8 @@ impl Row {
         }
     }
 
-    /// Once it is over, whoever still has a session finds it under the same cookie.
+    /// Asserts that, once the fault is over, a client that still has a session finds it under the
+    /// same cookie.
     async fn recovers(
         self,
         ada: &mut Browser,
@@ -300,7 +306,7 @@ impl Row {
     ) {
         let lost = matches!(
             self.step,
-            Step::Create | Step::Renew | Step::Login | Step::Replace | Step::Delete
+            Step::Create | Step::Cycle | Step::Login | Step::Replace | Step::Delete
         );
         if lost && effect {
             return;
@@ -309,7 +315,7 @@ impl Row {
         let expected = match (self.step, effect) {
             (Step::Create, _) => "1",
             (Step::Replace, _) if self.is_logged_out_all_the_same() => "1",
-            (Step::Load | Step::Update | Step::Unread, true) => "3",
+            (Step::Load | Step::Update | Step::WriteOnly, true) => "3",
             _ => "2",
         };
         assert_eq!(
@@ -343,7 +349,7 @@ async fn fault_at_each_step_has_its_outcome() {
             }
         }
     }
-    // Many at a time: they wait for time-outs, and not for each other.
+    // Many rows run at a time, because they mostly wait for timeouts.
     let mut wrong = Vec::new();
     for some in rows.chunks(30) {
         let running: Vec<_> = some

@@ -1,5 +1,5 @@
-//! An execution environment that is frozen and thawed: whatever became of its connections in the
-//! meantime, the next request succeeds within its time.
+//! An execution environment that is frozen and thawed. The next request succeeds in time, whatever
+//! happened to the connections.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tower::Layer as _;
 
 use crate::support::{Browser, Fate, Function, Table, Wire};
 
-/// Is the function, in the processes that are started for that.
+/// Runs as the function, in the processes that are started for it.
 #[tokio::test]
 async fn function() {
     if crate::support::role().is_none() {
@@ -28,11 +28,11 @@ async fn function() {
                 let session = request.session().await?;
                 session.increment("visits", 1)?.to_string()
             }
-            "/unread" => {
+            "/write-only" => {
                 request.write_only_session()?.increment("visits", 1)?;
                 String::new()
             }
-            // As an application may that uses the same client.
+            // An application may use the same client in this way.
             "/crowd" => {
                 let session = request.session().await?;
                 let key = session.id().expect("it is stored").storage_key().clone();
@@ -56,8 +56,8 @@ struct Frozen {
 }
 
 impl Frozen {
-    /// A function with a browser and so many connections, all of which meet that fate while it is
-    /// frozen.
+    /// Returns a function with a browser and this many connections, which meet this fate while it
+    /// is frozen.
     async fn thawed(connections: usize, fate: Fate, pause: Duration) -> Self {
         let table = Table::new().await;
         let wire = Wire::start(&table.endpoint).await;
@@ -97,7 +97,7 @@ const FATES: [Fate; 3] = [Fate::Closed, Fate::Reset, Fate::Silent];
 
 const A_MOMENT: Duration = Duration::from_millis(300);
 
-/// Longer than the store trusts a connection of which it has heard nothing.
+/// A pause after which the store no longer trusts its connections.
 const A_WHILE: Duration = Duration::from_secs(11);
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn thaw_reads_and_writes_by_a_new_connection() {
     }
 }
 
-/// One that is lost stands for all: they are not tried one after the other.
+/// One lost connection discards all, so they are not tried one after the other.
 #[tokio::test]
 async fn thaw_tries_one_dead_connection_of_many() {
     for fate in FATES {
@@ -125,22 +125,22 @@ async fn thaw_tries_one_dead_connection_of_many() {
     }
 }
 
-/// Of a write that nothing was read for nobody could tell whether it happened, so after a pause
-/// something is read first.
+/// The outcome of a write without a read could not be determined, so the store reads first after a
+/// pause.
 #[tokio::test]
 async fn thaw_counts_a_write_only_change_once() {
     let fates = FATES.map(|fate| async move {
         let mut thawed = Frozen::thawed(8, fate, A_WHILE).await;
-        assert_eq!(thawed.visit("/unread").await.status, 200, "{fate:?}");
+        assert_eq!(thawed.visit("/write-only").await.status, 200, "{fate:?}");
         assert_eq!(thawed.visits().await, "2", "{fate:?}");
-        // Once it is awake, it costs one call again.
-        assert_eq!(thawed.visit("/unread").await.status, 200, "{fate:?}");
+        // After that it costs one call again.
+        assert_eq!(thawed.visit("/write-only").await.status, 200, "{fate:?}");
         assert_eq!(thawed.visits().await, "3", "{fate:?}");
     });
     futures_util::future::join_all(fates).await;
 }
 
-/// A new session, which begins with a write.
+/// A new session begins with a write.
 #[tokio::test]
 async fn thaw_lets_a_session_begin() {
     for fate in FATES {

@@ -41,7 +41,7 @@ async fn handle_kept_after_the_response_is_sealed() {
     assert_eq!(table.item().await["version"].as_n().unwrap(), "1");
 }
 
-/// The first use of a session may come after the response has left.
+/// The first use of a session may come after the response was sent.
 #[tokio::test]
 async fn handle_first_used_after_the_response_fails() {
     let setup = Setup::new().await;
@@ -56,8 +56,8 @@ async fn handle_first_used_after_the_response_fails() {
     };
     ada.clone().visit_layered(&setup.sessions, keep).await;
     let request = kept.lock().unwrap().take().unwrap();
-    let unread = request.write_only_session().unwrap();
-    let error = unread.increment("visits", 1).unwrap_err();
+    let write_only = request.write_only_session().unwrap();
+    let error = write_only.increment("visits", 1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     let error = request.session().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
@@ -88,7 +88,7 @@ async fn handle_of_a_dropped_request_fails() {
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
 }
 
-/// A clone that was kept past its response ends no session of the user.
+/// A clone that was kept after the response revokes no session of the user.
 #[tokio::test]
 async fn handle_kept_after_the_response_revokes_nobody() {
     let setup = Setup::with_users().await;
@@ -122,7 +122,7 @@ async fn handle_kept_after_the_response_revokes_nobody() {
     assert_eq!(listed.len(), 2);
 }
 
-/// A function of an update may hold a clone of its own session. It is let go of at the end, however
+/// A function of an update may hold a clone of its own session. It is dropped at the end, however
 /// the request ends.
 #[tokio::test]
 async fn update_that_holds_its_session_is_freed() {
@@ -166,7 +166,7 @@ async fn update_that_holds_its_session_is_freed() {
     }
 }
 
-/// Uses its session when it is dropped.
+/// A value that uses its session when it is dropped.
 struct UsesSession(Session);
 
 impl Drop for UsesSession {
@@ -175,7 +175,7 @@ impl Drop for UsesSession {
     }
 }
 
-/// Runs this on a thread of its own, since a lock that is taken twice waits for ever.
+/// Runs a function on a thread of its own, because a lock that is taken twice waits for ever.
 fn assert_ends(what: &str, run: impl FnOnce() + Send + 'static) {
     let (ended, end) = std::sync::mpsc::channel();
     std::thread::spawn(move || {

@@ -19,7 +19,7 @@ async fn id_header_replaces_the_cookie() {
     ada.set_header("x-sessionid", &id);
     assert_eq!(ada.visit(&sessions, count).await.body, "2");
 
-    // Only the configured transport is accepted.
+    // A cookie is not accepted.
     let mut by_cookie = Browser::with_cookie("__Host-sid", &id);
     assert_eq!(by_cookie.visit(&sessions, peek).await.body, "None");
     let reply = ada.visit(&sessions, logout).await;

@@ -115,32 +115,32 @@ async fn item_after_each_write_has_these_attributes() {
         Ok("")
     })
     .await;
-    let (stubs, records): (Vec<_>, Vec<_>) = table
+    let (tombstones, records): (Vec<_>, Vec<_>) = table
         .items()
         .await
         .into_iter()
         .partition(|item| item["id"] == old);
-    let stub = &stubs[0];
+    let tombstone = &tombstones[0];
     assert_eq!(
-        names(stub),
+        names(tombstone),
         BTreeSet::from(["id", "modified", "renewed", "ttl"])
     );
-    assert_eq!(stub["renewed"], AttributeValue::Bool(true));
+    assert_eq!(tombstone["renewed"], AttributeValue::Bool(true));
     assert_eq!(
-        stub["modified"], touched["modified"],
+        tombstone["modified"], touched["modified"],
         "the time of its death"
     );
-    assert_eq!(stub["ttl"], number(clock.seconds() + 120));
-    let renewed = &records[0];
-    assert_eq!(names(renewed), names(&created));
+    assert_eq!(tombstone["ttl"], number(clock.seconds() + 120));
+    let cycled = &records[0];
+    assert_eq!(names(cycled), names(&created));
     assert_eq!(
-        (&renewed["version"], &renewed["created"]),
+        (&cycled["version"], &cycled["created"]),
         (&number(3), &created["created"])
     );
-    assert_eq!(renewed["data"], touched["data"]);
+    assert_eq!(cycled["data"], touched["data"]);
 }
 
-/// Puts an item of a foreign shape where the browser's session is.
+/// Replaces the browser's item with a changed one, and returns it.
 async fn corrupt(table: &Table, change: impl FnOnce(&mut Item)) -> Item {
     let mut item = table.item().await;
     change(&mut item);
@@ -186,12 +186,15 @@ async fn item_of_a_foreign_shape_is_left_alone() {
         };
         assert_eq!(ada.visit(&sessions, write).await.status, 200, "{shape}");
         assert_ne!(ada.cookie(), old.cookie(), "{shape}: its id is not adopted");
-        let unread = |request: Request| async move {
+        let write_only = |request: Request| async move {
             request.write_only_session()?.insert("a", 1)?;
             Ok("")
         };
         assert_eq!(
-            old.clone().visit_layered(&sessions, unread).await.status,
+            old.clone()
+                .visit_layered(&sessions, write_only)
+                .await
+                .status,
             200,
             "{shape}"
         );
@@ -225,11 +228,11 @@ async fn item_of_a_newer_format_is_corrupt() {
         let never = |_: Request, _: Session| async { Err::<&str, Error>("was called".into()) };
         let reply = ada.visit(&sessions, never).await;
         assert_eq!((reply.status, reply.cookies.len()), (503, 0), "{format:?}");
-        let unread = |request: Request| async move {
+        let write_only = |request: Request| async move {
             request.write_only_session()?.insert("a", 1)?;
             Ok("")
         };
-        assert_eq!(ada.visit_layered(&sessions, unread).await.status, 503);
+        assert_eq!(ada.visit_layered(&sessions, write_only).await.status, 503);
         assert_eq!(
             ada.visit_layered(&sessions, logout_write_only).await.status,
             503
@@ -253,7 +256,7 @@ async fn item_of_a_newer_format_is_corrupt() {
     );
 }
 
-/// What cannot be read of an item is an error for whoever asks for it, and is kept.
+/// Unreadable values are kept. Only a request for one of them fails.
 #[tokio::test]
 async fn item_keeps_what_cannot_be_read() {
     let (sessions, table, _) = direct_sessions().await;
@@ -310,8 +313,7 @@ async fn item_keeps_what_cannot_be_read() {
     assert_eq!(data.len(), 4 + 6 + 1 + 500);
 }
 
-/// The record is read as one of version 0, whose version does not exist: no condition that is made
-/// from it ever holds.
+/// The version is read as 0, and no condition with that version ever holds.
 #[tokio::test]
 async fn item_with_a_malformed_version_is_corrupt() {
     let many = |_: Request, session: Session| async move {
@@ -320,18 +322,18 @@ async fn item_with_a_malformed_version_is_corrupt() {
         }
         Ok("")
     };
-    for renews in [false, true] {
+    for cycles in [false, true] {
         let setup = Setup::new().await;
         let mut ada = setup.guest(count).await;
         let mut item = setup.table.item().await;
         item.insert("version".to_owned(), text("1"));
         setup.table.put(item.clone()).await;
-        let reply = match renews {
+        let reply = match cycles {
             true => ada.visit(&setup.sessions, cycle).await,
             false => ada.visit(&setup.sessions, many).await,
         };
         assert_refused(&reply, 503, "it cannot be written");
-        assert_eq!(setup.proxy.calls().len(), 2, "renews: {renews}");
+        assert_eq!(setup.proxy.calls().len(), 2, "cycles: {cycles}");
         assert_eq!(setup.kinds(), [ErrorKind::Corrupt]);
         assert_eq!(setup.table.item().await, item);
     }

@@ -7,8 +7,8 @@ use lambda_sessions::Session;
 
 use crate::support::{Action, Browser, Setup, count, logout, number, peek, stored_value};
 
-/// An attempt that was given up, and reaches DynamoDB after its own repetition, changes nothing any
-/// more, whatever others have written in between.
+/// An attempt that reaches DynamoDB after its own retry changes nothing, whatever other requests
+/// have written meanwhile.
 #[tokio::test]
 async fn late_attempt_does_not_count_again() {
     const LATE: Duration = Duration::from_millis(300);
@@ -18,7 +18,7 @@ async fn late_attempt_does_not_count_again() {
         ("UpdateItem", 0) => Action::Late(LATE),
         _ => Action::Forward,
     };
-    // With another request in between, and with none.
+    // One round has another request before the late attempt, and the other has none.
     for (other, visits) in [(true, "Some(3)"), (false, "Some(4)")] {
         setup.proxy.script(late);
         assert_eq!(ada.visit(&setup.sessions, count).await.status, 200);
@@ -30,7 +30,7 @@ async fn late_attempt_does_not_count_again() {
         assert_eq!(ada.visit(&setup.sessions, peek).await.body, visits);
     }
 
-    // What was set and is set anew stays new.
+    // A newer value stays.
     setup.proxy.script(late);
     let set = |value: i64| {
         move |_: Request, session: Session| async move {
@@ -44,7 +44,7 @@ async fn late_attempt_does_not_count_again() {
     assert_eq!(ada.visit(&setup.sessions, peek).await.body, "Some(20)");
 }
 
-/// An attempt to create a session that reaches DynamoDB after the logout brings nothing back.
+/// An attempt to create a session that reaches DynamoDB after the logout restores nothing.
 #[tokio::test]
 async fn late_create_after_a_logout_revives_nothing() {
     const LATE: Duration = Duration::from_millis(300);
@@ -60,9 +60,9 @@ async fn late_create_after_a_logout_revives_nothing() {
     let mut thief = ada.clone();
     assert_eq!(ada.visit(&setup.sessions, logout).await.status, 200);
     assert_eq!(ada.cookie(), None);
-    let stub = setup.table.item().await;
+    let tombstone = setup.table.item().await;
     assert_eq!(
-        stub["ttl"].as_n().unwrap().parse(),
+        tombstone["ttl"].as_n().unwrap().parse(),
         Ok(setup.clock.seconds() + 15 * 60),
         "for as long as the attempt's signature is good"
     );
@@ -77,8 +77,8 @@ async fn late_create_after_a_logout_revives_nothing() {
     assert_eq!(thief.visit(&setup.sessions, peek).await.body, "None");
 }
 
-/// The values are there, so it may look as if it had happened; but the attempt is still on its way,
-/// and would overwrite what others write from then on.
+/// The values are already stored, but the first attempt is still on its way. It must not overwrite
+/// later writes.
 #[tokio::test]
 async fn late_attempt_overwrites_nothing_after_success() {
     let set = |value: i64| {
@@ -89,7 +89,7 @@ async fn late_attempt_overwrites_nothing_after_success() {
             Ok("")
         }
     };
-    // Large enough to be one write of all data, or not.
+    // Large changes are one write of all data.
     for large in [false, true] {
         let setup = Setup::new().await;
         let mut ada = setup.guest(count).await;
@@ -143,7 +143,7 @@ async fn fill(_: Request, session: Session) -> Result<String, Error> {
     Ok(String::new())
 }
 
-/// A value that was found in place is not written again over a later value of another request.
+/// A value that the retry found in place is not written over a later value.
 #[tokio::test]
 async fn value_in_place_is_not_written_again() {
     let setup = Setup::new().await;

@@ -37,7 +37,7 @@ async fn layers_nested_have_a_session_each() {
     assert_eq!((visitors.store().len(), admins.store().len()), (1, 1));
 }
 
-/// A handler that is wrapped inside another layer, too.
+/// A wrapped handler inside another layer has its own session, too.
 #[tokio::test]
 async fn layer_around_a_wrapped_handler_is_separate() {
     let (outer, inner) = (MemoryStore::new(), MemoryStore::new());
@@ -90,7 +90,7 @@ async fn layer_missing_is_misconfigured() {
     assert!(error.to_string().contains("SessionLayer"), "{error}");
 }
 
-/// A handler may borrow what lives in `main`, and its service is `Clone` for `run_concurrent`.
+/// A handler may borrow local variables of `main`, and its service is `Clone` for `run_concurrent`.
 #[tokio::test]
 async fn wrap_lets_handlers_borrow_and_clone() {
     let greeting = String::from("hello");
@@ -109,7 +109,7 @@ async fn wrap_lets_handlers_borrow_and_clone() {
     }
     concurrent(sessions.wrap(count));
 
-    // The session's own error may be the handler's.
+    // The handler's error type may be that of the session.
     async fn own_error(_: Request, session: Session) -> Result<String, lambda_sessions::Error> {
         Ok(session.increment("visits", 1)?.to_string())
     }
@@ -122,7 +122,7 @@ async fn wrap_lets_handlers_borrow_and_clone() {
     runs(sessions.wrap(own_error));
 }
 
-/// A session layer outside and inside of layers that change the body, in front of `lambda_http`.
+/// The session layer may be outside or inside of layers that change the body.
 #[tokio::test]
 async fn body_of_any_type_passes_in_any_order() {
     let sessions = SessionLayer::new(MemoryStore::new());
@@ -145,7 +145,7 @@ async fn body_of_any_type_passes_in_any_order() {
     assert_eq!(ada.send(inside).await.unwrap().body, "2");
 }
 
-/// A future that has no more to say must not be waited for.
+/// A completed future panics if it is polled again, and does not wait.
 #[tokio::test]
 async fn future_polled_after_it_was_ready_panics() {
     use futures_util::FutureExt as _;

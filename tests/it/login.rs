@@ -12,7 +12,7 @@ use crate::support::{Browser, Setup, count, login, minutes, name_seen, peek};
 #[tokio::test]
 async fn login_makes_a_planted_id_worthless() {
     let setup = Setup::with_users().await;
-    // The attacker begins a session, and gets the victim's browser to send its id.
+    // The attacker begins a session, and makes the victim's browser send its id.
     let mut attacker = setup.guest(count).await;
     let mut victim = attacker.clone();
     let reply = victim.visit(&setup.sessions, login).await;
@@ -22,7 +22,7 @@ async fn login_makes_a_planted_id_worthless() {
     assert_eq!(victim.visit(&setup.sessions, peek).await.body, "Some(1)");
 
     assert_eq!(name_seen(&setup.sessions, &attacker).await, "nobody");
-    // What the attacker writes begins a session that the victim knows nothing of.
+    // A write of the attacker begins a separate session.
     let write = attacker.visit(&setup.sessions, count).await;
     assert_eq!((write.body.as_str(), write.cookies.len()), ("1", 1));
     assert_eq!(name_seen(&setup.sessions, &attacker).await, "nobody");
@@ -62,10 +62,10 @@ async fn login_is_performed_by_a_save() {
     assert_eq!((reply.body.as_str(), reply.cookies.len()), ("1", 1));
     assert_eq!(name_seen(&setup.sessions, &before).await, "nobody");
     assert_eq!(setup.sessions.user_sessions("ada").await.unwrap().len(), 1);
-    // One that begins with it is bound at once.
+    // A new session is bound at once.
     let reply = Browser::new().visit(&setup.sessions, saves).await;
     assert_eq!((reply.body.as_str(), reply.cookies.len()), ("2", 1));
-    // And nothing at all is written where the handler fails.
+    // Nothing is written if the handler fails.
     let fails = async |_: Request, session: Session| -> Result<String, Error> {
         session.log_in("grace")?;
         Err("failed".into())
@@ -92,7 +92,7 @@ enum End {
     Dropped,
 }
 
-/// The client that planted the id reads nothing of the login, and the user's sessions can be revoked.
+/// The client that planted the id reads nothing of the login, and the session can be revoked.
 #[tokio::test]
 async fn login_that_is_saved_leaves_the_old_id_dead() {
     for end in [
@@ -192,7 +192,7 @@ async fn login_of_another_user_starts_empty() {
     assert_eq!(setup.table.rows().await.len(), 1, "the former row is gone");
 }
 
-/// A login of another user that fails logs out nobody.
+/// A failed login of another user leaves the current login unchanged.
 #[tokio::test]
 async fn login_of_another_user_that_fails_is_undone() {
     let setup = Setup::with_users().await;
@@ -205,7 +205,7 @@ async fn login_of_another_user_that_fails_is_undone() {
     assert_eq!(name_seen(&setup.sessions, &ada).await, "ada");
 }
 
-/// A login with the id before a scheduled change, within the grace period.
+/// A client may log in by the previous id during the grace period.
 #[tokio::test]
 async fn login_by_the_previous_id_keeps_the_session() {
     let setup = Setup::with_users().await;

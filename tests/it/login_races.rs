@@ -18,7 +18,7 @@ async fn login_sent_twice_succeeds_twice() {
             let setup = Setup::with_users().await;
             let mut ada = setup.guest(count).await;
             if named {
-                // So that the login puts what is there already.
+                // The login then inserts a value that is already stored.
                 let name = |_: Request, session: Session| async move {
                     session.insert("name", "ada")?;
                     Ok::<_, Error>(String::new())
@@ -47,7 +47,7 @@ async fn login_sent_twice_succeeds_twice() {
             }
             assert_ne!(one.cookie(), two.cookie());
             assert_eq!(name_seen(&setup.sessions, &ada).await, "nobody");
-            // The later one began afresh.
+            // The later login began an empty session.
             let mut visits = [
                 one.visit(&setup.sessions, peek).await.body,
                 two.visit(&setup.sessions, peek).await.body,
@@ -58,7 +58,7 @@ async fn login_sent_twice_succeeds_twice() {
     }
 }
 
-/// Another login gave the session a new id after this request had read it.
+/// Another login cycles the id after this request has read the session.
 #[tokio::test]
 async fn login_of_another_user_survives_a_cycle() {
     let setup = Setup::with_users().await;
@@ -84,7 +84,7 @@ async fn login_of_another_user_survives_a_cycle() {
     assert_eq!(listed.len(), 1);
 }
 
-/// The response of a login was lost, and the client has the old id still.
+/// The response to a login was lost, and the client still has the old id.
 #[tokio::test]
 async fn login_lost_response_lets_the_client_go_on() {
     let setup = Setup::with_users().await;
@@ -112,7 +112,8 @@ async fn login_lost_response_lets_the_client_go_on() {
     assert_eq!(listed.len(), 3, "none of that ended another login");
 }
 
-/// A request that read the live session is late. One without a read is late if it began too early.
+/// A write is late if its request read the session before the login. A write without a read is late
+/// if its request began in the same second.
 #[tokio::test]
 async fn login_refuses_a_late_write() {
     let setup = Setup::with_users().await;
@@ -156,7 +157,7 @@ async fn login_refuses_a_late_write() {
     );
 }
 
-/// The request was running when its session was given a new id, and reads it only afterwards.
+/// The request was running when the id was cycled, and reads its session only afterwards.
 #[tokio::test]
 async fn login_lets_a_late_reader_only_log_in() {
     type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
@@ -197,7 +198,7 @@ async fn login_lets_a_late_reader_only_log_in() {
         let cookies = usize::from(what.starts_with("a login"));
         let told = (reply.status, reply.cookies.len());
         assert_eq!(told, (status, cookies), "{what}");
-        // The session that has the new id goes on as it was.
+        // The session under the new id is unchanged.
         let other = new.lock().unwrap().clone();
         assert_eq!(name_seen(&setup.sessions, &other).await, "ada", "{what}");
     }

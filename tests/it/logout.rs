@@ -23,7 +23,7 @@ async fn logout_ends_the_session_on_the_server() {
     assert_eq!(name_seen(&setup.sessions, &copy).await, "nobody");
 }
 
-/// The users table may be gone, or refuse: who logs out is logged out.
+/// A logout succeeds even if the users table is gone.
 #[tokio::test]
 async fn logout_works_without_the_users_table() {
     let setup = Setup::with_users().await;
@@ -78,13 +78,13 @@ async fn logout_by_the_previous_id_ends_the_session() {
     }
 }
 
-/// A read that found nothing may have been wrong: the record goes all the same.
+/// A logout deletes the record even if its own read found no session.
 #[tokio::test]
 async fn logout_deletes_what_its_read_did_not_see() {
     let setup = Setup::new().await;
     let mut ada = setup.guest(count).await;
     setup.clock.advance(minutes(2));
-    // Dead for this layer, alive for the one that wrote it.
+    // The session is dead for this layer, and alive for the one that wrote it.
     let shorter = setup.sessions.clone().lifetime(minutes(1));
     let logout = |_: Request, session: Session| async move {
         assert!(session.is_new());
@@ -122,7 +122,7 @@ async fn logout_succeeds_if_what_follows_fails() {
             |session| session.insert("a", "x".repeat(70_000)),
             ErrorKind::TooLarge,
         ),
-        // There is no table of users.
+        // There is no users table.
         (|session| session.log_in("grace"), ErrorKind::Misconfigured),
     ];
     for (step, kind) in steps {
@@ -141,7 +141,7 @@ async fn logout_succeeds_if_what_follows_fails() {
     }
 }
 
-/// A logout that left a tombstone, since a write had been sent again.
+/// The logout left a tombstone, because a write had been retried.
 #[tokio::test]
 async fn logout_tombstone_lets_the_client_go_on() {
     let setup = Setup::with_users().await;
@@ -166,21 +166,21 @@ async fn logout_tombstone_lets_the_client_go_on() {
     assert_eq!((reply.status, reply.cookies.len()), (200, 1));
 }
 
-const WRITES: [&str; 6] = ["set", "increment", "update", "touch", "renew", "unread"];
+const WRITES: [&str; 6] = ["set", "increment", "update", "touch", "cycle", "write-only"];
 
-/// One of them, begun by a request that has read the session.
+/// Performs one of these writes in a request that has read the session.
 fn write(kind: &str, session: &Session) -> Result<(), Error> {
     match kind {
         "set" => session.insert("a", 1)?,
         "increment" => drop(session.increment("n", 1)?),
         "update" => session.update("list", |list: &mut Vec<u32>| list.push(1))?,
-        "renew" => session.cycle_id()?,
+        "cycle" => session.cycle_id()?,
         _ => {}
     }
     Ok(())
 }
 
-/// The write is made by a request during which that happens.
+/// Sends a request that performs this write, and runs `during` before the write.
 async fn visit_during<F>(
     sessions: &SessionLayer<DynamoDbStore>,
     mut ada: Browser,
@@ -192,13 +192,13 @@ where
 {
     let during = &during;
     let reply = match kind {
-        "unread" => {
-            let unread = move |request: Request| async move {
+        "write-only" => {
+            let write_only = move |request: Request| async move {
                 during().await;
                 request.write_only_session()?.remove("n")?;
                 Ok("")
             };
-            ada.visit_layered(sessions, unread).await
+            ada.visit_layered(sessions, write_only).await
         }
         _ => {
             let read = move |_: Request, session: Session| async move {
@@ -211,8 +211,8 @@ where
     reply.status
 }
 
-/// In both orders, for each kind of write, within one instance of a function and between two: what
-/// comes after a logout is refused, and what comes before it goes with it.
+/// A write after a logout is rejected, and a write before it is deleted with the session. This
+/// holds for each kind of write, within one instance of a function and between two.
 #[tokio::test]
 async fn logout_wins_over_every_write() {
     let setup = Setup::new().await;
@@ -243,18 +243,19 @@ async fn logout_wins_over_every_write() {
                     ada.clone().visit(here, leaves).await.status
                 };
                 let expected = match (kind, logout_first) {
-                    // A read that could not touch, and a removal from nothing, have lost nothing.
-                    ("touch" | "unread", true) => 200,
+                    // A touch and a removal of nothing lose nothing.
+                    ("touch" | "write-only", true) => 200,
                     (_, true) => 409,
-                    // Renewed in the meantime: a logout that did not log out is no success.
-                    ("renew", false) => 409,
+                    // The id was cycled concurrently: a logout that did not log out must not
+                    // succeed.
+                    ("cycle", false) => 409,
                     (_, false) => 200,
                 };
                 let what = format!("{kind}, instances {one} {other}, logout first: {logout_first}");
                 assert_eq!(status, expected, "{what}");
                 let left = setup.table.items().await;
                 let lives = left.iter().filter(|item| item.contains_key("data")).count();
-                let expected = usize::from((kind, logout_first) == ("renew", false));
+                let expected = usize::from((kind, logout_first) == ("cycle", false));
                 assert_eq!(lives, expected, "{what}");
                 for item in left {
                     setup.table.delete(&item["id"]).await;
@@ -264,7 +265,7 @@ async fn logout_wins_over_every_write() {
     }
 }
 
-/// The logout comes while the write is on its way already, and overtakes it.
+/// A logout overtakes a write that is already on its way.
 #[tokio::test]
 async fn logout_overtakes_a_write_on_the_wire() {
     let setup = Setup::new().await;
@@ -286,7 +287,7 @@ async fn logout_overtakes_a_write_on_the_wire() {
         });
         let status = visit_during(&setup.sessions, ada, kind, || async {}).await;
         let expected = match kind {
-            "touch" | "unread" => 200,
+            "touch" | "write-only" => 200,
             _ => 409,
         };
         assert_eq!(status, expected, "{kind}");

@@ -7,7 +7,8 @@ use crate::support::{
     COOKIE, ScopedBrowser, Sessions, Setup, Shape, count, logout, peek, plain_login, who,
 };
 
-/// A setting before and after, and the cookie that is named for the time between.
+/// Returns the changes: the settings before and after, and the previous cookie to declare
+/// meanwhile.
 fn changes(sessions: &Sessions) -> Vec<(&'static str, Sessions, Sessions, PreviousCookie)> {
     let named = || sessions.clone().cookie_name("sid");
     let sid = || PreviousCookie::new("sid");
@@ -52,7 +53,7 @@ async fn previous_cookie_hands_over_its_session() {
         setup.proxy.calls();
         let reply = browser.visit(&after, who).await;
         assert_eq!(reply.body, "ada", "{what}");
-        // The write shows that the id is alive when the cookie is sent.
+        // The write proves that the id is alive when the cookie is sent.
         assert_eq!(setup.proxy.calls(), ["GetItem", "UpdateItem"], "{what}");
         assert_eq!(reply.cookies.len(), 2, "{what}: {:?}", reply.cookies);
         assert_eq!(reply.header("cache-control"), Some("no-store"), "{what}");
@@ -61,19 +62,19 @@ async fn previous_cookie_hands_over_its_session() {
         assert_eq!(new.value[..43], old.value[..43], "{what}: the same id");
         assert_ne!((&new.name, &new.scope), (&old.name, &old.scope), "{what}");
 
-        // Once: also where the two have one name.
+        // This happens once, even if both cookies have the same name.
         let reply = browser.visit(&after, who).await;
         assert_eq!(reply.body, "ada", "{what}");
         assert!(reply.cookies.is_empty(), "{what}: {:?}", reply.cookies);
         assert_eq!(setup.proxy.calls(), ["GetItem"], "{what}");
-        // A version of the function from before takes it, where it looks for that name.
+        // The previous version of the function accepts it, if it reads that name.
         if what != "name" {
             assert_eq!(browser.clone().visit(&before, who).await.body, "ada");
         }
     }
 }
 
-/// A dead session in a previous cookie gives nobody a new one.
+/// A dead id in a previous cookie does not get a new cookie.
 #[tokio::test]
 async fn previous_cookie_moves_no_dead_session() {
     let setup = Setup::new().await;
@@ -85,13 +86,14 @@ async fn previous_cookie_moves_no_dead_session() {
     assert_eq!((reply.body.as_str(), reply.cookies.len()), ("nobody", 0));
 }
 
-/// Two cookies, of which nothing tells which is right, used to keep a client out until one of them
-/// expired: for up to 400 days.
+/// Without a declared previous cookie, two cookies keep a client logged out until one of them
+/// expires.
 #[tokio::test]
 async fn previous_cookie_ambiguity_ends_at_a_login() {
     let setup = Setup::new().await;
     for (what, before, after, previous) in changes(&setup.sessions) {
-        // The change was deployed without naming the previous cookie, and both sides have logged in.
+        // The change was deployed without declaring the previous cookie, and both versions have
+        // seen a login.
         let mut browser = ScopedBrowser::logged_in(&before).await;
         let old = browser.jar[0].clone();
         browser.jar.clear();
@@ -123,7 +125,7 @@ async fn previous_cookie_is_removed_by_a_logout() {
         browser.visit(&after, logout).await;
         assert!(browser.jar.is_empty(), "{what}");
         assert_eq!(copy.visit(&before, who).await.body, "nobody", "{what}");
-        // Two that are refused go as well.
+        // Two rejected values are removed too.
         browser.keep("older=x; Path=/");
         browser.keep("older=y; Path=/");
         browser.keep(&format!("{COOKIE}=x; Path=/; Secure"));
@@ -146,7 +148,7 @@ async fn previous_cookie_yields_to_the_current_one() {
     let reply = ada.visit(&sessions, who).await;
     assert_eq!((reply.body.as_str(), reply.cookies.len()), ("ada", 0));
     assert_eq!(ada.visit(&sessions, peek).await.body, "None");
-    // It goes with the next cookie that is sent.
+    // The next cookie that is sent removes it.
     ada.visit(&sessions, plain_login).await;
     assert_eq!(ada.jar.len(), 1);
 }

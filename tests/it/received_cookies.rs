@@ -59,7 +59,7 @@ async fn smuggled_cookie_is_ignored() {
     let setup = Setup::with_users().await;
     let (victim, attacker) = (logged_in(&setup.sessions).await, setup.guest(count).await);
     let (real, planted) = (victim.cookie().unwrap(), attacker.cookie().unwrap());
-    // What a sibling domain can set, or another parser would take for `__Host-sid`.
+    // A sibling domain can set these names, or another parser would read them as `__Host-sid`.
     let names = [
         "__host-sid",
         "__HOST-SID",
@@ -82,12 +82,12 @@ async fn smuggled_cookie_is_ignored() {
     for name in names {
         for shape in SHAPES {
             let smuggled = format!("{name}={planted}");
-            // Alone it is nothing, and nothing is asked for it.
+            // Alone it is ignored, and costs no call.
             setup.proxy.calls();
             let alone = visit(&setup, shape, &[&smuggled]).await;
             assert_eq!(alone.body, "nobody", "{shape:?} {name:?}");
             assert_eq!(setup.proxy.calls(), [""; 0], "{shape:?} {name:?}");
-            // Before or after the real one it changes nothing.
+            // Before or after the real one it has no effect.
             let own = format!("{COOKIE}={real}");
             for cookies in [[&smuggled, &own], [&own, &smuggled]] {
                 let cookies = cookies.map(String::as_str);
@@ -167,12 +167,13 @@ async fn two_different_cookies_are_both_refused() {
     }
 }
 
-/// A visit to `who` with these cookies.
+/// Sends a request with these cookies, and returns the name that it sees.
 async fn visit(setup: &Setup, shape: Shape, cookies: &[&str]) -> Reply {
     shape.visit(&setup.sessions, cookies, who).await
 }
 
-/// Neither of two ids is accepted. A client that presents an id may end its session.
+/// Two different ids are both rejected. A logout still ends both sessions, because the client
+/// presented both ids.
 #[tokio::test]
 async fn two_ids_are_both_ended_by_a_logout() {
     let setup = Setup::new().await;
@@ -201,7 +202,7 @@ async fn two_ids_are_both_ended_by_a_logout() {
     }
 }
 
-/// A logout that could not end one of them is no success.
+/// A logout that could not end one of the sessions fails.
 #[tokio::test]
 async fn two_ids_logout_fails_if_one_stays() {
     use crate::support::Action;

@@ -9,7 +9,7 @@ use crate::support::{
     Action, Browser, Reply, Setup, assert_refused, count, cycle, logout, minutes, peek,
 };
 
-/// A retried write counts once: the acknowledgement is lost, and the write is there.
+/// A retried write counts once if the response to the first attempt is lost.
 #[tokio::test]
 async fn retry_after_a_lost_response_counts_once() {
     let setup = Setup::new().await;
@@ -34,13 +34,16 @@ async fn retry_after_a_lost_response_counts_once() {
     );
 
     setup.proxy.script(lose_the_first);
-    let unread = |request: Request| async move {
+    let write_only = |request: Request| async move {
         Ok(request
             .write_only_session()?
             .increment("visits", 1)
             .map(|()| "")?)
     };
-    assert_eq!(ada.visit_layered(&setup.sessions, unread).await.status, 200);
+    assert_eq!(
+        ada.visit_layered(&setup.sessions, write_only).await.status,
+        200
+    );
     assert_eq!(setup.proxy.calls(), ["UpdateItem", "GetItem"]);
     assert_eq!(ada.visit(&setup.sessions, peek).await.body, "Some(3)");
 
@@ -72,11 +75,11 @@ async fn retry_after_a_lost_response_counts_once() {
     let records = setup.table.items().await;
     assert!(
         records.iter().all(|item| item.contains_key("renewed")),
-        "only the stub is left"
+        "only a tombstone is left"
     );
 }
 
-/// Changes too large for one expression are one write of all data, and that too counts once.
+/// Changes too large for one expression are one write of all data, which also counts once.
 #[tokio::test]
 async fn retry_of_a_large_change_counts_once() {
     let setup = Setup::new().await;
@@ -99,29 +102,29 @@ async fn retry_of_a_large_change_counts_once() {
     assert_eq!(ada.visit(&setup.sessions, peek).await.body, "Some(2)");
 }
 
-/// What came after a lost acknowledgement proves nothing about what came before it.
+/// The rejection of a retry proves nothing about the attempt before it.
 #[tokio::test]
 async fn retry_that_is_throttled_is_not_a_refusal() {
-    for step in ["create", "update", "renew", "replace", "delete"] {
-        // For a while: it is found out in the end what became of it, and the client gets its id.
+    for step in ["create", "update", "cycle", "replace", "delete"] {
+        // Throttling ends: the outcome is determined, and the client gets its id.
         let (setup, mut ada, reply) = lost_and_then_throttled(step, 2).await;
         assert_eq!((reply.status, setup.kinds().len()), (200, 0), "{step}");
         let expected = match step {
-            "create" | "renew" | "replace" => "Some(1)",
+            "create" | "cycle" | "replace" => "Some(1)",
             "update" => "Some(2)",
             _ => "None",
         };
         let body = ada.visit(&setup.sessions, peek).await.body;
         assert_eq!(body, expected, "{step}");
 
-        // For good: it is unknown, and is said to be.
+        // Throttling goes on: the outcome is reported as unknown.
         let (setup, _, reply) = lost_and_then_throttled(step, usize::MAX).await;
         assert_refused(&reply, 503, step);
         assert_eq!(setup.kinds(), [ErrorKind::OutcomeUnknown], "{step}");
     }
 }
 
-/// A step whose first acknowledgement is lost, and which is throttled so often after that.
+/// Performs a step whose first response is lost, and which is then throttled this many times.
 async fn lost_and_then_throttled(step: &str, times: usize) -> (Setup, Browser, Reply) {
     let setup = Setup::new().await;
     let sessions = match times {
@@ -143,7 +146,7 @@ async fn lost_and_then_throttled(step: &str, times: usize) -> (Setup, Browser, R
     let act = |_: Request, session: Session| async move {
         match step {
             "create" | "update" => drop(session.increment("visits", 1)?),
-            "renew" => session.cycle_id()?,
+            "cycle" => session.cycle_id()?,
             "replace" => {
                 session.destroy()?;
                 session.insert("visits", 1)?;
@@ -156,8 +159,8 @@ async fn lost_and_then_throttled(step: &str, times: usize) -> (Setup, Browser, R
     (setup, ada, reply)
 }
 
-/// A record with a fence is logged out by a stub in its place. That one's acknowledgement may be lost
-/// too, or a renewal may be faster.
+/// A logout replaces a record that has a fence with a tombstone. The response to that write may be
+/// lost too, or a concurrent cycle may be faster.
 #[tokio::test]
 async fn retry_of_a_logout_knows_its_own_tombstone() {
     let setup = Setup::new().await;
@@ -193,8 +196,8 @@ async fn retry_of_a_logout_knows_its_own_tombstone() {
     }
 }
 
-/// DynamoDB knows the token of a transaction for ten minutes. After that a repetition is refused,
-/// since the new record is there, and it is seen that it is ours.
+/// DynamoDB keeps the token of a transaction for ten minutes. After that a retry is rejected
+/// because the new record exists, and the store recognizes the record as its own.
 #[tokio::test]
 async fn retry_with_a_forgotten_token_counts_once() {
     let setup = Setup::with_users().await;
@@ -214,7 +217,7 @@ async fn retry_with_a_forgotten_token_counts_once() {
                 _ => Action::Forward,
             });
     };
-    let renew = |_: Request, session: Session| async move {
+    let cycle_and_count = |_: Request, session: Session| async move {
         session.cycle_id()?;
         session.increment("visits", 1)?;
         Ok("")
@@ -231,7 +234,10 @@ async fn retry_with_a_forgotten_token_counts_once() {
     };
     let mut ada = setup.guest(count).await;
     lose_one();
-    assert_eq!(ada.visit(&setup.sessions, renew).await.status, 200);
+    assert_eq!(
+        ada.visit(&setup.sessions, cycle_and_count).await.status,
+        200
+    );
     assert_eq!(ada.visit(&setup.sessions, peek).await.body, "Some(2)");
     lose_one();
     assert_eq!(ada.visit(&setup.sessions, anew).await.status, 200);
@@ -246,7 +252,8 @@ async fn retry_with_a_forgotten_token_counts_once() {
     assert!(setup.kinds().is_empty());
 }
 
-/// A save that has waited for one whose outcome is unknown writes nothing: it may be there already.
+/// A save that has waited for one whose outcome is unknown writes nothing, because its changes may
+/// already be stored.
 #[tokio::test]
 async fn unknown_outcome_stops_saves_that_waited() {
     let setup = Setup::new().await;
@@ -265,7 +272,7 @@ async fn unknown_outcome_stops_saves_that_waited() {
             let saving = session.clone();
             let first = tokio::spawn(async move { saving.save().await });
             if commit_waits {
-                // It has the lock, and is waited for.
+                // The save holds the lock, and the commit waits for it.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 return Ok("");
             }
@@ -285,7 +292,7 @@ async fn unknown_outcome_stops_saves_that_waited() {
     }
 }
 
-/// It was acknowledged, so it must not be sent again.
+/// A write that was acknowledged must not be sent again, even if the response is unreadable.
 #[tokio::test]
 async fn success_that_is_unreadable_counts_once() {
     let setup = Setup::new().await;
@@ -303,7 +310,7 @@ async fn success_that_is_unreadable_counts_once() {
     assert_refused(
         &ada.visit(&setup.sessions, save).await,
         503,
-        "an odd answer",
+        "an odd response",
     );
     setup.proxy.script(|_, _| Action::Forward);
     assert_eq!(ada.visit(&setup.sessions, peek).await.body, "Some(2)");

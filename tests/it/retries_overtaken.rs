@@ -1,4 +1,4 @@
-//! Writes whose response was lost, and another request wrote before the retry.
+//! Writes whose response was lost, and which another request overtook before the retry.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use lambda_sessions::{ErrorKind, Session, SessionExt as _};
 
 use crate::support::{Action, Browser, Setup, assert_refused, count, minutes, peek};
 
-/// What the first attempt at a write does, and what another request does before it is sent again.
+/// The first attempt at a write, and another request before its retry.
 #[derive(Clone, Copy, Debug)]
 struct Between {
-    /// Whether the first attempt takes effect.
+    /// If true, the first attempt takes effect.
     happened: bool,
     other: Other,
 }
@@ -21,13 +21,13 @@ enum Other {
     WritesOnce,
     WritesTwice,
     LogsOut,
-    Renews,
+    Cycles,
 }
 
 impl Between {
-    /// The first `UpdateItem` of this setup fails, and that comes before the call after it: the
-    /// so-manieth of its operation.
-    fn stage(self, setup: &Setup, browser: &Browser, next: (&'static str, usize)) {
+    /// Makes the first `UpdateItem` fail, and runs the other request before the call `next`: an
+    /// operation, and the number of its earlier calls.
+    fn arrange(self, setup: &Setup, browser: &Browser, next: (&'static str, usize)) {
         let (elsewhere, browser) = (setup.elsewhere(), browser.clone());
         let other = move || {
             let (elsewhere, mut browser) = (elsewhere.clone(), browser.clone());
@@ -42,7 +42,7 @@ impl Between {
                             session.insert("other", 2)?;
                         }
                         Other::LogsOut => session.destroy()?,
-                        Other::Renews => session.cycle_id()?,
+                        Other::Cycles => session.cycle_id()?,
                     }
                     Ok("")
                 };
@@ -60,20 +60,21 @@ impl Between {
     }
 }
 
-/// With another writer in between, what can be known is known, and the rest is said to be unknown.
+/// With another writer before the retry, the outcome is either determined or reported as unknown.
 #[tokio::test]
 async fn retry_overtaken_is_known_or_reported_unknown() {
     use ErrorKind::OutcomeUnknown;
-    use Other::{LogsOut, Renews, Touches, WritesOnce, WritesTwice};
-    // Whether the first attempt happened; what came in between; what a request is told that counts,
-    // and one that sets.
+    use Other::{Cycles, LogsOut, Touches, WritesOnce, WritesTwice};
+    // Whether the first attempt happened, the other request, and the errors of a request that
+    // increments and of one that inserts.
     let rows = [
         (false, Touches, None, None),
         (true, Touches, None, None),
-        // One write since the read, and not ours: so ours did not happen, and is made again.
+        // There was one write since the read, and it was not this one. So this one did not happen
+        // and is retried.
         (false, WritesOnce, None, None),
-        // Ours and another's, or two of others: a counter does not tell, but a value that is there
-        // is there.
+        // There was this write and another, or two others. A counter cannot tell them apart, but an
+        // inserted value is visible.
         (true, WritesOnce, Some(OutcomeUnknown), None),
         (true, WritesTwice, Some(OutcomeUnknown), None),
         (
@@ -82,11 +83,11 @@ async fn retry_overtaken_is_known_or_reported_unknown() {
             Some(OutcomeUnknown),
             Some(OutcomeUnknown),
         ),
-        // There is nobody left to ask.
+        // The record is gone, so the outcome cannot be determined.
         (false, LogsOut, Some(OutcomeUnknown), Some(OutcomeUnknown)),
         (true, LogsOut, Some(OutcomeUnknown), Some(OutcomeUnknown)),
-        (false, Renews, Some(OutcomeUnknown), Some(OutcomeUnknown)),
-        (true, Renews, Some(OutcomeUnknown), Some(OutcomeUnknown)),
+        (false, Cycles, Some(OutcomeUnknown), Some(OutcomeUnknown)),
+        (true, Cycles, Some(OutcomeUnknown), Some(OutcomeUnknown)),
     ];
     for (happened, other, counting, setting) in rows {
         let between = Between { happened, other };
@@ -94,7 +95,7 @@ async fn retry_overtaken_is_known_or_reported_unknown() {
             let setup = Setup::new().await;
             let mut ada = setup.guest(count).await;
             setup.clock.advance(minutes(61));
-            between.stage(&setup, &ada, ("UpdateItem", 1));
+            between.arrange(&setup, &ada, ("UpdateItem", 1));
             let act = |_: Request, session: Session| async move {
                 match counts {
                     true => drop(session.increment("visits", 1)?),
@@ -109,10 +110,10 @@ async fn retry_overtaken_is_known_or_reported_unknown() {
                 None => assert_eq!(reply.status, 200, "{what}"),
                 Some(_) => assert_refused(&reply, 503, &what),
             }
-            if matches!(other, LogsOut | Renews) {
+            if matches!(other, LogsOut | Cycles) {
                 continue;
             }
-            // Once, if it happened or was said to.
+            // The write counted once if it happened or was reported as done.
             let once = happened || expected.is_none();
             let visits = match (once, counts) {
                 (false, _) => "Some(1)",
@@ -125,7 +126,7 @@ async fn retry_overtaken_is_known_or_reported_unknown() {
     }
 }
 
-/// Where nobody else was to write, a value that is there does not prove that nobody has.
+/// With `require_unchanged`, a value in place does not prove that no other request has written.
 #[tokio::test]
 async fn retry_of_require_unchanged_checks_the_writer() {
     for (happened, other, expected) in [
@@ -134,7 +135,7 @@ async fn retry_of_require_unchanged_checks_the_writer() {
     ] {
         let setup = Setup::new().await;
         let mut ada = setup.guest(count).await;
-        Between { happened, other }.stage(&setup, &ada, ("UpdateItem", 1));
+        Between { happened, other }.arrange(&setup, &ada, ("UpdateItem", 1));
         let act = |_: Request, session: Session| async move {
             session.require_unchanged()?;
             session.insert("visits", 7)?;
@@ -146,7 +147,7 @@ async fn retry_of_require_unchanged_checks_the_writer() {
     }
 }
 
-/// An update is made again of what another request has left, and still counts once.
+/// A retried update is applied to the value of the other request, and still counts once.
 #[tokio::test]
 async fn retry_of_an_update_applies_to_what_is_there() {
     let setup = Setup::new().await;
@@ -166,7 +167,7 @@ async fn retry_of_an_update_applies_to_what_is_there() {
                 let (elsewhere, mut other) = (elsewhere.clone(), other.clone());
                 async move { drop(other.visit(&elsewhere, push(1)).await) }
             }),
-            // It is still in doubt, and this acknowledgement is lost too.
+            // The outcome is still ambiguous, and this response is lost too.
             ("UpdateItem", 2) => Action::lost(),
             _ => Action::Forward,
         }
@@ -176,10 +177,11 @@ async fn retry_of_an_update_applies_to_what_is_there() {
     assert_eq!(list.as_s().unwrap(), "[1,2]");
 }
 
-/// What was not read has no version to go by: it is ours, or nobody can tell.
+/// Without a read there is no version to compare: the retry recognizes its own write, or the
+/// outcome is unknown.
 #[tokio::test]
 async fn retry_of_a_write_only_is_known_or_unknown() {
-    let unread = |request: Request| async move {
+    let write_only = |request: Request| async move {
         let session = request.write_only_session()?;
         session.increment("visits", 1)?;
         session.insert("seen", true)?;
@@ -198,7 +200,7 @@ async fn retry_of_a_write_only_is_known_or_unknown() {
         let setup = Setup::new().await;
         let mut ada = setup.guest(count).await;
         match other {
-            Some(other) => Between { happened, other }.stage(&setup, &ada, ("GetItem", 0)),
+            Some(other) => Between { happened, other }.arrange(&setup, &ada, ("GetItem", 0)),
             None => setup
                 .proxy
                 .script(move |operation, before| match (operation, before) {
@@ -207,7 +209,7 @@ async fn retry_of_a_write_only_is_known_or_unknown() {
                     _ => Action::Forward,
                 }),
         }
-        let reply = ada.visit_layered(&setup.sessions, unread).await;
+        let reply = ada.visit_layered(&setup.sessions, write_only).await;
         let what = format!("happened: {happened}, {other:?}");
         assert_eq!(setup.kinds(), Vec::from_iter(expected), "{what}");
         assert_eq!(reply.status == 200, expected.is_none(), "{what}");
@@ -219,8 +221,8 @@ async fn retry_of_a_write_only_is_known_or_unknown() {
     }
 }
 
-/// Another request was faster, and there is no time to try again: the first attempt may still
-/// arrive, so it is not said that nothing was written.
+/// Other requests are faster until the retry budget is used up. The first attempt may still arrive,
+/// so the outcome is unknown.
 #[tokio::test]
 async fn retry_that_loses_every_race_is_unknown() {
     let setup = Setup::new().await.giving_up_after(250);
@@ -230,7 +232,7 @@ async fn retry_that_loses_every_race_is_unknown() {
         let (elsewhere, other) = (elsewhere.clone(), other.clone());
         match (operation, before) {
             ("UpdateItem", 0) => Action::error(500, "InternalServerError"),
-            // Each of these finds that somebody else was faster, and takes long to say so.
+            // Each of these loses its race, and is slow.
             ("UpdateItem", _) => Action::Forward.after(move || {
                 let (elsewhere, mut other) = (elsewhere.clone(), other.clone());
                 async move {

@@ -36,7 +36,7 @@ async fn revoke_user_ends_every_session_of_the_user() {
     assert_eq!(name_seen(&setup.sessions, &grace).await, "grace");
     let rows = setup.table.rows().await;
     assert_eq!(rows.len(), 1, "hers alone: {rows:?}");
-    // What was under way finds nothing to write to, and a new login is one.
+    // A request that is under way finds no session, and a new login succeeds.
     assert_eq!(browsers[1].visit(&setup.sessions, login).await.status, 200);
     assert_eq!(name_seen(&setup.sessions, &browsers[1]).await, "ada");
     assert_eq!(name_seen(&setup.sessions, &browsers[0]).await, "nobody");
@@ -52,7 +52,7 @@ async fn revoke_others_leaves_this_one() {
     assert_eq!(name_seen(&sessions, &here).await, "ada");
     assert_eq!(name_seen(&sessions, &there).await, "nobody");
 
-    // Also by the id before a rotation, and whatever becomes of the request.
+    // This also holds by the previous id, and if the request fails.
     let there = logged_in(&sessions).await;
     setup.clock.advance(minutes(15));
     let mut before = here.clone();
@@ -64,18 +64,18 @@ async fn revoke_others_leaves_this_one() {
     before.try_visit(&sessions, fails).await.unwrap_err();
     assert_eq!(name_seen(&sessions, &here).await, "ada");
     assert_eq!(name_seen(&sessions, &there).await, "nobody");
-    // Of one that is nobody's there are no others.
+    // A session without a user has no others.
     let mut guest = setup.guest(count).await;
     assert_eq!(guest.visit(&sessions, revoke_others).await.status, 200);
     assert_eq!(name_seen(&sessions, &here).await, "ada");
 }
 
-/// Someone who is logged in, and what to do to renew the id of that session elsewhere.
+/// Returns a browser that is logged in, and a function that cycles its session's id elsewhere.
 async fn racing(
     setup: &Setup,
 ) -> (
     Browser,
-    impl Fn() -> Renewing + Clone + Send + Sync + 'static,
+    impl Fn() -> Cycling + Clone + Send + Sync + 'static,
 ) {
     let mut ada = Browser::new();
     assert_eq!(ada.visit(&setup.sessions, login).await.status, 200);
@@ -83,7 +83,7 @@ async fn racing(
         setup.elsewhere(),
         Arc::new(tokio::sync::Mutex::new(ada.clone())),
     );
-    let renew_it = move || -> Renewing {
+    let cycle_it = move || -> Cycling {
         let (elsewhere, browser) = (elsewhere.clone(), Arc::clone(&browser));
         Box::pin(async move {
             let mut browser = browser.lock().await;
@@ -91,37 +91,37 @@ async fn racing(
             browser.clone()
         })
     };
-    (ada, renew_it)
+    (ada, cycle_it)
 }
 
-type Renewing = std::pin::Pin<Box<dyn Future<Output = Browser> + Send>>;
+type Cycling = std::pin::Pin<Box<dyn Future<Output = Browser> + Send>>;
 
-/// The session is renewed after the revocation has seen its row, and the new row is hidden from
-/// it: a `Query` may see one half of a transaction.
+/// The id is cycled after the revocation has read its row, and the new row is hidden from it. A
+/// `Query` may see one half of a transaction.
 #[tokio::test]
 async fn revocation_follows_a_cycle_it_cannot_see() {
     let setup = Setup::with_users().await;
-    let (ada, renew_it) = racing(&setup).await;
-    let renewed = Arc::new(Mutex::new(None));
-    let seen = Arc::clone(&renewed);
+    let (ada, cycle_it) = racing(&setup).await;
+    let cycled = Arc::new(Mutex::new(None));
+    let seen = Arc::clone(&cycled);
     setup
         .proxy
         .script(move |operation, before| match (operation, before) {
             ("Query", 0) => Action::Forward,
             ("Query", _) => Action::Reply(200, r#"{"Items":[],"Count":0,"ScannedCount":0}"#.into()),
             ("DeleteItem", 0) => {
-                let (renew_it, seen) = (renew_it.clone(), Arc::clone(&seen));
+                let (cycle_it, seen) = (cycle_it.clone(), Arc::clone(&seen));
                 Action::Forward.after(move || {
-                    let (renewing, seen) = (renew_it(), Arc::clone(&seen));
-                    async move { *seen.lock().unwrap() = Some(renewing.await) }
+                    let (cycling, seen) = (cycle_it(), Arc::clone(&seen));
+                    async move { *seen.lock().unwrap() = Some(cycling.await) }
                 })
             }
             _ => Action::Forward,
         });
     setup.sessions.revoke_user("ada").await.unwrap();
-    let renewed = renewed.lock().unwrap().take().expect("it was renewed");
-    assert_ne!(renewed.cookie(), ada.cookie());
-    for mut browser in [ada, renewed] {
+    let cycled = cycled.lock().unwrap().take().expect("it was cycled");
+    assert_ne!(cycled.cookie(), ada.cookie());
+    for mut browser in [ada, cycled] {
         assert_eq!(browser.visit(&setup.sessions, who).await.body, "nobody");
     }
     assert!(
@@ -134,30 +134,30 @@ async fn revocation_follows_a_cycle_it_cannot_see() {
     );
 }
 
-/// The same, and the stub is gone by the time that it is looked for: the next `Query` has the new
+/// The redirect is already gone when the revocation reads it, and the next `Query` returns the new
 /// row.
 #[tokio::test]
 async fn revocation_without_a_redirect_asks_again() {
     let setup = Setup::with_users().await;
-    let (ada, renew_it) = racing(&setup).await;
+    let (ada, cycle_it) = racing(&setup).await;
     let old = setup.table.item().await["id"].clone();
-    let renewed = Arc::new(Mutex::new(None));
-    let seen = Arc::clone(&renewed);
+    let cycled = Arc::new(Mutex::new(None));
+    let seen = Arc::clone(&cycled);
     let (client, table) = (setup.table.client.clone(), setup.table.name.clone());
     setup
         .proxy
         .script(move |operation, before| match (operation, before) {
             ("DeleteItem", 0) => {
-                let (renew_it, seen, old) = (renew_it.clone(), Arc::clone(&seen), old.clone());
+                let (cycle_it, seen, old) = (cycle_it.clone(), Arc::clone(&seen), old.clone());
                 let (client, table) = (client.clone(), table.clone());
                 Action::Forward.after(move || {
-                    let (renewing, seen) = (renew_it(), Arc::clone(&seen));
+                    let (cycling, seen) = (cycle_it(), Arc::clone(&seen));
                     let delete = client
                         .delete_item()
                         .table_name(&table)
                         .key("id", old.clone());
                     async move {
-                        *seen.lock().unwrap() = Some(renewing.await);
+                        *seen.lock().unwrap() = Some(cycling.await);
                         delete.send().await.unwrap();
                     }
                 })
@@ -165,13 +165,13 @@ async fn revocation_without_a_redirect_asks_again() {
             _ => Action::Forward,
         });
     setup.sessions.revoke_user("ada").await.unwrap();
-    let renewed = renewed.lock().unwrap().take().expect("it was renewed");
-    for mut browser in [ada, renewed] {
+    let cycled = cycled.lock().unwrap().take().expect("it was cycled");
+    for mut browser in [ada, cycled] {
         assert_eq!(browser.visit(&setup.sessions, who).await.body, "nobody");
     }
 }
 
-/// The stub of one that became another user's leads nobody there.
+/// A redirect to the session of another user is not followed.
 #[tokio::test]
 async fn revocation_follows_no_session_to_another_user() {
     let setup = Setup::with_users().await;
@@ -188,8 +188,8 @@ async fn revocation_follows_no_session_to_another_user() {
     assert_eq!(ada.visit(&setup.sessions, who).await.body, "nobody");
 }
 
-/// Clocks are not compared: one that is days off revokes what others take for alive, also a session of
-/// which a write had to be sent again, so that it is ended in another way.
+/// A revocation does not depend on its clock. It also ends a session with a fence, which is ended
+/// in another way.
 #[tokio::test]
 async fn revocation_ignores_a_wrong_clock() {
     for fenced in [false, true] {
@@ -221,7 +221,7 @@ async fn revocation_ignores_a_wrong_clock() {
 }
 
 async fn write(_: Request, session: Session) -> Result<String, Error> {
-    // One that is dead begins no other.
+    // A dead session must not begin a new one.
     if session.contains("name") {
         session.increment("n", 1)?;
     }
@@ -229,7 +229,7 @@ async fn write(_: Request, session: Session) -> Result<String, Error> {
     Ok(name.unwrap_or_default())
 }
 
-/// What fails half-way says so, and can be done again.
+/// A revocation that fails half-way returns an error, and can be repeated.
 #[tokio::test]
 async fn revocation_that_fails_can_be_repeated() {
     let mut setup = Setup::with_users().await;
@@ -261,7 +261,7 @@ async fn revocation_that_fails_can_be_repeated() {
     }
 }
 
-/// One of a newer version of the function is not taken for dead.
+/// A record of a newer version of the library is not treated as dead.
 #[tokio::test]
 async fn revocation_fails_on_a_newer_format() {
     let setup = Setup::with_users().await;

@@ -13,7 +13,7 @@ use tower::{Layer as _, ServiceExt as _};
 
 use crate::support::{Browser, Function, Outcome, Table};
 
-/// Is the function, in the processes that are started for that.
+/// Runs as the function, in the processes that are started for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn function() {
     let Some(role) = crate::support::role() else {
@@ -68,7 +68,7 @@ async fn handle(request: Request, session: Session) -> Result<String, Error> {
             session.insert("visits", 1_000)?;
             std::future::pending().await
         }
-        // A browser of that name and no other.
+        // Any other path is the name of a client.
         name => {
             let known = session.get::<String>("name")?;
             session.insert("name", name)?;
@@ -79,7 +79,8 @@ async fn handle(request: Request, session: Session) -> Result<String, Error> {
     }
 }
 
-/// Streams what is stored by the time that the body is asked for, and what comes of a change then.
+/// Streams the stored count at the time when the body is polled, and the kind of error that a later
+/// change fails with.
 async fn stream(request: Request, store: DynamoDbStore) -> Result<Response<StreamedBody>, Error> {
     let session = request.session().await?;
     session.increment("visits", 1)?;
@@ -105,7 +106,7 @@ async fn stream(request: Request, store: DynamoDbStore) -> Result<Response<Strea
     Ok(Response::new(StreamedBody::from_stream(stream)))
 }
 
-/// A service whose requests are dropped after two seconds.
+/// Returns a service that drops its requests after two seconds.
 fn dropping<S>(
     inner: S,
 ) -> impl Service<Request, Response = Response<Body>, Error = Error, Future: Send> + Clone
@@ -117,7 +118,7 @@ where
         async move {
             let limit = Duration::from_secs(2);
             match tokio::time::timeout(limit, inner.oneshot(request)).await {
-                Ok(Ok(answer)) => Ok(answer.into_response().await),
+                Ok(Ok(response)) => Ok(response.into_response().await),
                 Ok(Err(error)) => Err(error),
                 Err(_) => Ok(Response::builder().status(504).body(Body::Empty)?),
             }
@@ -136,7 +137,7 @@ async fn start(role: &str, table: &Table) -> Function {
     .await
 }
 
-/// The count that is stored in the only session.
+/// Returns the count that is stored in the only session.
 async fn stored(table: &Table) -> String {
     table.item().await["data"].as_m().unwrap()["visits"]
         .as_n()
@@ -208,7 +209,7 @@ async fn runtime_keeps_concurrent_sessions_apart() {
         let visits = (0..8).map(|browser| async move {
             let (mut browser, path) = (Browser::new(), format!("/browser-{browser}"));
             for visit in 1..=10 {
-                // Others fail meanwhile.
+                // Other requests fail meanwhile.
                 if visit % 3 == 0 {
                     let outcome = function.invoke(browser.event("/panic")).await;
                     assert!(matches!(outcome, Outcome::Error(_)));
@@ -224,8 +225,8 @@ async fn runtime_keeps_concurrent_sessions_apart() {
     }
 }
 
-/// The cookie is in the prelude, so the session is stored before the body is streamed; what is
-/// changed by the body comes too late, and is told so.
+/// The cookie is in the prelude, so the session is stored before the body is streamed. A change by
+/// the body fails.
 #[tokio::test]
 async fn stream_is_committed_before_its_body() {
     let table = Table::new().await;

@@ -1,4 +1,4 @@
-//! Settings that cannot work together: the service panics when it is built, and says why.
+//! Settings that cannot work together. Building the service panics with the reason.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;

@@ -44,7 +44,7 @@ async fn signature_skew_outlives_the_client() {
     assert_eq!(setup.proxy.calls(), ["GetItem"]);
 }
 
-/// The clock is put right meanwhile, so that the correction is wrong.
+/// The clock is corrected meanwhile, so the stored skew becomes wrong.
 #[tokio::test]
 async fn signature_skew_is_learned_again() {
     let setup = Setup::new().await;
@@ -69,7 +69,7 @@ async fn signature_refused_twice_is_misconfigured() {
     for (name, message, calls) in [
         ("InvalidSignatureException", EXPIRED, 2),
         ("RequestTimeTooSkewed", "", 2),
-        // The secret is wrong: the same again would be refused again.
+        // The secret is wrong, so a retry would be rejected too.
         ("InvalidSignatureException", WRONG, 1),
     ] {
         let setup = Setup::new().await;
@@ -84,7 +84,7 @@ async fn signature_refused_twice_is_misconfigured() {
     }
 }
 
-/// A refusal says nothing of the attempt before it.
+/// A rejection says nothing about the attempt before it.
 #[tokio::test]
 async fn signature_refused_after_a_loss_is_unknown() {
     let setup = Setup::new().await;

@@ -63,7 +63,7 @@ async fn signing_key_replaced_keeps_live_sessions() {
     assert_eq!((reply.body.as_str(), reply.cookies.len()), ("ada", 0));
     assert_eq!(name_seen(&second, &ada).await, "ada");
     assert_eq!(name_seen(&first, &ada).await, "nobody");
-    // No one is given a signature who brings a dead session.
+    // A client with a dead session gets no new signature.
     let mut gone = old.clone();
     ada.visit(&both, logout).await;
     assert_eq!(gone.visit(&both, who).await.cookies.len(), 0);
@@ -76,12 +76,12 @@ async fn signing_can_be_switched_on_and_off() {
     let signed = setup.sessions.clone().signing_keys([signing_key(1)]);
     let before = logged_in(&unsigned).await;
     let after = logged_in(&signed).await;
-    // On: who logged in before has to log in again, and keeps no claim on anything.
+    // When signing is switched on, clients have to log in again.
     let mut again = before.clone();
     assert_eq!(again.visit(&signed, who).await.body, "nobody");
     assert_eq!(again.visit(&signed, login).await.cookies.len(), 1);
     assert_eq!(name_seen(&signed, &again).await, "ada");
-    // Off: everybody stays logged in.
+    // When signing is switched off, all clients stay logged in.
     for browser in [&before, &after, &again] {
         assert_eq!(name_seen(&unsigned, browser).await, "ada");
     }
@@ -109,7 +109,7 @@ async fn signed_cookie_is_not_hidden_by_a_planted_one() {
             }
         }
     }
-    // Two that were signed are two sessions, and nothing tells which is right.
+    // Two signed values are two sessions, and both are rejected.
     let grace = ScopedBrowser::logged_in(&sessions).await;
     let other = format!("{COOKIE}={}", grace.jar[0].value);
     for shape in SHAPES {
@@ -118,7 +118,7 @@ async fn signed_cookie_is_not_hidden_by_a_planted_one() {
     }
 }
 
-/// At each step the version before it and the one after it serve the same clients.
+/// At each step the versions before and after it serve the same clients.
 #[tokio::test]
 async fn signing_key_is_replaced_step_by_step() {
     let setup = Setup::new().await;
@@ -147,14 +147,14 @@ async fn signing_key_is_replaced_step_by_step() {
                 assert_eq!(browser.jar.len(), 1, "step {step}");
             }
         }
-        // Where one version alone is left, a value is signed anew once at most.
+        // When only one version is left, a value is signed again at most once.
         for browser in [&mut here, &mut there, &mut since_the_start] {
             browser.visit(after, who).await;
             let reply = browser.visit(after, who).await;
             assert_eq!((reply.body.as_str(), reply.cookies.len()), ("ada", 0));
         }
     }
-    // To put the new key first at once is to skip a step.
+    // Putting the new key first at once skips a step.
     let mut skipped = ScopedBrowser::logged_in(&versions[2]).await;
     assert_eq!(skipped.visit(&versions[0], who).await.body, "nobody");
 }
@@ -163,22 +163,22 @@ fn keys(bytes: &[u8]) -> Vec<SigningKey> {
     bytes.iter().copied().map(signing_key).collect()
 }
 
-/// A cookie is sent for an id only that the commit of its own request has seen alive.
+/// A cookie is only sent for an id that the commit of its own request has found alive.
 #[tokio::test]
 async fn signed_again_is_only_a_live_id() {
-    for rotates in [false, true] {
+    for on_schedule in [false, true] {
         let setup = Setup::with_users().await;
         let old = setup.sessions.clone().signing_keys(keys(&[1]));
         let new = setup.sessions.clone().signing_keys(keys(&[2, 1]));
-        let rotating = new.clone().cycle_id_after(minutes(15));
+        let cycling = new.clone().cycle_id_after(minutes(15));
         let mut ada = Browser::new();
         ada.visit(&old, count).await;
         setup.clock.advance(minutes(15));
-        let (other, new, rotating) = (&ada.clone(), &new, &rotating);
+        let (other, new, cycling) = (&ada.clone(), &new, &cycling);
         let slow = |request: Request, session: Session| async move {
             let mut other = other.clone();
-            let reply = match rotates {
-                true => other.visit(rotating, peek).await,
+            let reply = match on_schedule {
+                true => other.visit(cycling, peek).await,
                 false => other.visit(new, login).await,
             };
             assert_eq!(reply.cookies.len(), 1);
@@ -188,7 +188,7 @@ async fn signed_again_is_only_a_live_id() {
         assert_eq!(
             (reply.status, reply.cookies.len()),
             (200, 0),
-            "rotates: {rotates}"
+            "on_schedule: {on_schedule}"
         );
     }
 }

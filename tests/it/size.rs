@@ -47,7 +47,7 @@ async fn size_over_the_limit_sends_nothing() {
     );
     assert_eq!(setup.table.item().await, before);
 
-    // With a higher limit DynamoDB's own holds.
+    // With a higher limit, that of DynamoDB applies.
     let roomy = setup.sessions.clone().max_size(usize::MAX);
     let fill = |size: usize| {
         move |_: Request, session: Session| async move {
@@ -61,12 +61,12 @@ async fn size_over_the_limit_sends_nothing() {
         503
     );
     assert_eq!(setup.kinds(), [ErrorKind::TooLarge, ErrorKind::TooLarge]);
-    // The guard counts the data; what is left to DynamoDB itself is typed as well.
+    // The limit counts the data. Beyond it, the error of DynamoDB has the same kind.
     assert_eq!(ada.visit(&roomy, fill(409_550)).await.status, 503);
     assert_eq!(setup.kinds(), [ErrorKind::TooLarge]);
     assert_eq!(ada.visit(&roomy, peek).await.body, "Some(1)");
 
-    // A session that is too large already may shrink.
+    // A session that is already too large may shrink.
     let shrink = |_: Request, session: Session| async move {
         Ok(session.insert("blob", "x".repeat(300_000)).map(|()| "")?)
     };
@@ -82,7 +82,7 @@ async fn size_over_the_limit_sends_nothing() {
     assert_refused(&larger, 503, "but not grow");
 }
 
-/// Two requests that grow a session at once may take it over its limit.
+/// Two concurrent requests may grow a session beyond its limit.
 #[tokio::test]
 async fn size_over_the_limit_leaves_a_session_usable() {
     let setup = Setup::with_users().await;
@@ -101,10 +101,14 @@ async fn size_over_the_limit_leaves_a_session_usable() {
     assert_eq!(ada.visit(&sessions, put("a", 39_999)).await.status, 200);
     let reply = ada.visit(&sessions, login).await;
     assert_eq!((reply.status, reply.cookies.len()), (200, 1), "a login");
-    let rotating = sessions.clone().cycle_id_after(minutes(15));
+    let cycling = sessions.clone().cycle_id_after(minutes(15));
     setup.clock.advance(minutes(61));
-    let reply = ada.visit(&rotating, count).await;
-    assert_eq!((reply.status, reply.cookies.len()), (200, 1), "a rotation");
+    let reply = ada.visit(&cycling, count).await;
+    assert_eq!(
+        (reply.status, reply.cookies.len()),
+        (200, 1),
+        "a scheduled cycle"
+    );
     setup.clock.advance(minutes(61));
     let reply = ada.visit(&sessions, peek).await;
     assert_eq!((reply.status, reply.cookies.len()), (200, 1), "a touch");
@@ -143,7 +147,8 @@ async fn size_may_reach_twice_its_limit_in_a_login() {
     assert_eq!(ada.visit(&sessions, size).await.body, "1910");
 }
 
-/// Of a write without a read its own size is known before, and the session's after.
+/// The size of a write without a read is known before the write, and that of the session only after
+/// it.
 #[tokio::test]
 async fn size_of_a_write_only_change_is_checked() {
     let setup = Setup::new().await;
@@ -164,7 +169,7 @@ async fn size_of_a_write_only_change_is_checked() {
         let reply = ada.visit_layered(&setup.sessions, put(key, 40_000)).await;
         assert_eq!(reply.status, 200, "{key}");
     }
-    // From here on nothing that reads makes it grow.
+    // From here on no request that reads can grow it.
     let grow = self::put("c", 10);
     assert_refused(&ada.visit(&setup.sessions, grow).await, 503, "growth");
 }

@@ -1,8 +1,7 @@
-//! Copies of one process, as SnapStart makes them of a snapshot: no id that one of them draws is
-//! drawn by another.
+//! Copies of one process, as SnapStart makes them of a snapshot: no two of them draw the same id.
 //!
-//! uuid's feature `fast-rng` is on, as another crate of a build may have it: with it a UUID comes
-//! from a generator in the process's memory, which is copied along. The test shows that too.
+//! The feature `fast-rng` of `uuid` is on, as another crate of a build may require it. Its UUIDs
+//! come from a generator in the process's memory, which is copied too. The test shows that as well.
 
 #![cfg(unix)]
 
@@ -20,8 +19,8 @@ const COPIES: usize = 4;
 
 const VISITORS: usize = 3;
 
-/// Starts, is copied, and has each copy restored and visited; only in the process that is started
-/// for it. It has one thread, so that the copies are whole.
+/// Starts, copies itself, and restores and visits each copy. It does so only in the process that is
+/// started for it, which has one thread, so that the copies are complete.
 #[test]
 fn start_and_copy() {
     if crate::support::role().is_none() {
@@ -35,7 +34,7 @@ fn start_and_copy() {
     };
     let starting = runtime();
     let sessions = starting.block_on(SessionLayer::from_env()).unwrap();
-    // Whatever is drawn from at init has been drawn from.
+    // All random generators have been used before the copy.
     starting.block_on(visit(&sessions, &mut Browser::new()));
     let _ = Uuid::new_v4();
 
@@ -43,7 +42,7 @@ fn start_and_copy() {
         match fork::fork().unwrap() {
             Fork::Parent(copy) => assert_eq!(fork::waitpid(copy).unwrap(), 0),
             Fork::Child => {
-                // The copied runtime waits for what happens to the original.
+                // The copied runtime belongs to the original, so a copy needs its own.
                 let restored = runtime();
                 restored.block_on(async {
                     sessions.store().after_restore().await.unwrap();
@@ -62,7 +61,7 @@ fn start_and_copy() {
     }
 }
 
-/// Begins a session, or changes it and renews its id.
+/// Begins a session, or changes it and cycles its id.
 async fn visit(sessions: &SessionLayer, browser: &mut Browser) -> String {
     let count = |_: Request, session: Session| async move {
         session.increment("visits", 1)?;
@@ -113,13 +112,13 @@ async fn snapshot_copies_share_no_id() {
         let lines = said.lines().filter_map(|line| line.strip_prefix(what));
         lines.map(str::to_owned).collect()
     };
-    // Every copy begins three sessions and renews each; the original has begun one.
+    // Every copy begins three sessions and cycles the id of each. The original has begun one.
     let sessions = COPIES * VISITORS;
     assert_no_two(&all("id "), 2 * sessions);
     assert_no_two(&tokens.lock().unwrap(), sessions);
     assert_no_two(&writes.lock().unwrap(), 2 * sessions + 1);
 
-    // So there is something to fear.
+    // The UUIDs of all copies are equal, so the danger is real.
     let uuids = all("uuid ");
     assert_eq!(uuids.len(), COPIES);
     assert_eq!(BTreeSet::from_iter(&uuids).len(), 1, "{uuids:?}");

@@ -1,5 +1,5 @@
-//! Reads that are served an older copy, as DynamoDB may do where they are not strongly consistent:
-//! what was read may be old, but nothing is lost, and nobody is logged out or in by it.
+//! Reads that return an older copy, as DynamoDB may do if they are not strongly consistent. No
+//! change is lost, and no client is logged out or in because of one.
 
 use lambda_http::{Error, Request};
 use lambda_sessions::{ErrorKind, Session};
@@ -8,7 +8,7 @@ use crate::support::{
     Action, Browser, Copies, Setup, assert_refused, count, cycle, logout, minutes, peek,
 };
 
-/// Sessions whose every read is as old as it may be.
+/// Returns a setup in which every read is as old as it may be.
 async fn stale(consistent: bool) -> Setup {
     let mut setup = Setup::new().await;
     let store = setup.table.store_at(&setup.proxy.endpoint);
@@ -18,7 +18,7 @@ async fn stale(consistent: bool) -> Setup {
     setup
 }
 
-/// Someone whose session is older than any copy of it: two visits are counted, and one is read.
+/// Returns a browser with two visits, of which a stale read shows one.
 async fn known(setup: &Setup) -> Browser {
     let mut ada = setup.guest(count).await;
     assert_eq!(ada.visit(&setup.sessions, count).await.status, 200);
@@ -38,7 +38,7 @@ async fn stale_read_is_impossible_by_default() {
     assert_eq!(setup.proxy.calls(), ["GetItem"]);
 }
 
-/// What such a read does not find is looked for again.
+/// If a stale read finds no session, the store reads again consistently.
 #[tokio::test]
 async fn stale_read_logs_nobody_out() {
     let setup = stale(false).await;
@@ -51,7 +51,7 @@ async fn stale_read_logs_nobody_out() {
     assert_eq!(ada.visit(&setup.sessions, peek).await.body, "Some(1)");
     assert_eq!(setup.proxy.calls(), ["GetItem", "GetItem"]);
 
-    // It has been touched, and the copy would be dead by now.
+    // The session was touched, and its older copy has expired.
     setup.clock.advance(minutes(61));
     ada.visit(&setup.sessions, peek).await;
     setup.clock.advance(crate::support::days(14) - minutes(30));
@@ -62,7 +62,7 @@ async fn stale_read_logs_nobody_out() {
 async fn stale_read_loses_no_write() {
     let setup = stale(false).await;
     let mut ada = known(&setup).await;
-    // Each of them has read one visit, where there are more.
+    // Each request reads an older copy with fewer visits.
     let act = |_: Request, session: Session| async move {
         session.increment("visits", 1)?;
         session.update("pages", |pages: &mut Vec<u32>| pages.push(1))?;
@@ -72,12 +72,12 @@ async fn stale_read_loses_no_write() {
     for _ in 0..2 {
         assert_eq!(ada.visit(&setup.sessions, act).await.status, 200);
     }
-    let renew = |_: Request, session: Session| async move {
+    let cycle_and_push = |_: Request, session: Session| async move {
         session.cycle_id()?;
         session.update("pages", |pages: &mut Vec<u32>| pages.push(2))?;
         Ok("")
     };
-    assert_eq!(ada.visit(&setup.sessions, renew).await.status, 200);
+    assert_eq!(ada.visit(&setup.sessions, cycle_and_push).await.status, 200);
     let read = |_: Request, session: Session| async move {
         let pages: Option<Vec<u32>> = session.get("pages")?;
         Ok(format!("{:?} {pages:?}", session.get::<i64>("visits")?))
@@ -103,7 +103,7 @@ async fn stale_read_loses_no_write() {
     assert_eq!(setup.kinds(), [ErrorKind::Conflict]);
 }
 
-/// A stale read may still show a session that was logged out. Nothing brings it back.
+/// A stale read may still return a session that was destroyed. No write restores it.
 #[tokio::test]
 async fn stale_read_revives_nothing() {
     type Act = fn(&Session) -> Result<(), lambda_sessions::Error>;
@@ -116,7 +116,7 @@ async fn stale_read_revives_nothing() {
             409,
         ),
         (
-            "a renewal",
+            "a cycle",
             |session| {
                 session.cycle_id()?;
                 Ok(())
@@ -127,7 +127,7 @@ async fn stale_read_revives_nothing() {
     for (what, act, status) in acts {
         let setup = stale(false).await;
         let ada = known(&setup).await;
-        // Also what would touch it.
+        // A touch would be due as well.
         setup.clock.advance(minutes(61));
         assert_eq!(ada.clone().visit(&setup.sessions, logout).await.status, 200);
         let late = move |_: Request, session: Session| async move {

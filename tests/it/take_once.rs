@@ -1,4 +1,4 @@
-//! A value that is given to one request only.
+//! Values that are given to one request only.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ async fn take_once_gives_a_value_to_one_request() {
     assert_eq!(one.visit(&setup.sessions, later).await.body, "None");
 }
 
-/// Also where the callback is a login, which otherwise begins afresh.
+/// This also holds if the callback is a login, which otherwise begins an empty session.
 #[tokio::test]
 async fn take_once_in_a_login_is_for_one_of_two() {
     let setup = Setup::with_users().await;
@@ -71,19 +71,19 @@ async fn take_once_in_a_login_is_for_one_of_two() {
     assert_eq!(told, [200, 409]);
 }
 
-/// The second request is refused, whatever it does after it has taken the value.
+/// The second request is rejected, whatever it does after it has taken the value.
 #[tokio::test]
 async fn take_once_is_for_one_whatever_follows() {
     type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
-    let renew: Step = |session| {
+    let clear_and_cycle: Step = |session| {
         session.clear()?;
         session.cycle_id()
     };
     let steps: [(&str, Step, ErrorKind); 5] = [
         ("nothing", |_| Ok(()), ErrorKind::Conflict),
         ("a clear", Session::clear, ErrorKind::Conflict),
-        // The first one left no session under that id.
-        ("a clear and a renewal", renew, ErrorKind::Gone),
+        // The first request left no session under that id.
+        ("a clear and a cycle", clear_and_cycle, ErrorKind::Gone),
         (
             "a login of another user",
             |session| session.log_in("grace"),
@@ -118,7 +118,7 @@ async fn take_once_is_for_one_whatever_follows() {
     }
 }
 
-/// The request may change the value before it takes it. The stored value is then the one to guard.
+/// The request may change the value before it takes it. The stored value then guards the commit.
 #[tokio::test]
 async fn take_once_after_a_change_is_for_one() {
     type Step = fn(&Session) -> Result<(), lambda_sessions::Error>;
@@ -230,7 +230,7 @@ async fn take_once_before_a_logout_stops_nothing() {
     assert_eq!(next.visit(&setup.sessions, keys).await.body, "later visits");
 }
 
-/// The acknowledgement of the removal is lost, and the removal still counts once.
+/// The response to the removal is lost, and the removal still counts once.
 #[tokio::test]
 async fn take_once_lost_response_counts_once() {
     let setup = Setup::new().await;

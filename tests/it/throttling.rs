@@ -19,10 +19,10 @@ async fn throttled_requests_share_one_quota() {
     });
     let statuses = futures_util::future::join_all(visits).await;
     assert!(statuses.iter().all(|status| *status == 503));
-    // One attempt each, and all that 500 pay for, at 5 a retry.
+    // Each request has one attempt. The quota of 500 pays for 100 retries, at 5 each.
     assert_eq!(setup.count("GetItem"), 200 + 100);
 
-    // An answer gives back what its retry has cost.
+    // A success gives back the cost of its retry.
     let first = AtomicUsize::new(0);
     setup.proxy.script(move |operation, _| {
         match (operation, first.fetch_add(1, Ordering::SeqCst) % 2) {
@@ -48,7 +48,7 @@ async fn throttled_requests_share_one_quota() {
     }
 }
 
-/// A transaction that is throttled is cancelled, which looks like a condition that failed.
+/// A throttled transaction is cancelled, which looks like a failed condition.
 #[tokio::test]
 async fn throttled_transactions_share_one_quota() {
     let setup = Setup::with_users().await;
@@ -75,7 +75,7 @@ async fn throttled_transactions_share_one_quota() {
     );
 }
 
-/// A batch of which nothing was processed is a success by its status.
+/// A batch that processed nothing has the status of a success.
 #[tokio::test]
 async fn throttled_lists_share_one_quota() {
     let setup = Setup::with_users().await;
@@ -91,7 +91,7 @@ async fn throttled_lists_share_one_quota() {
     for list in lists {
         assert_eq!(list.unwrap_err().kind(), ErrorKind::Throttled);
     }
-    // Each list begins with a query that is answered, which gives 1 to a quota that is not full.
+    // Each list begins with a query that succeeds, which adds 1 to a quota that is not full.
     let batches = setup.count("BatchGetItem");
     assert!((140..=140 + 8).contains(&batches), "{batches}");
 }

@@ -10,7 +10,7 @@ use crate::support::{
     Action, Browser, Setup, copy_session, count, cycle, days, logged_in, minutes, name_seen,
 };
 
-/// What `user_sessions` lists, told as a page would.
+/// Lists the user's sessions, as a page would.
 async fn devices(_: Request, session: Session) -> Result<String, Error> {
     let sessions = session.user_sessions().await?;
     let lines = sessions.iter().map(|info| {
@@ -37,7 +37,7 @@ async fn list_lets_a_user_end_single_sessions() {
     laptop.visit(&setup.sessions, on("laptop")).await;
     let list = laptop.visit(&setup.sessions, devices).await;
     assert_eq!(list.body, "laptop*, phone", "the last seen first");
-    // A renewal keeps the label, and the handle that a page may have shown before it.
+    // A cycle keeps the label and the handle, which a page may have shown before.
     let phones = setup.sessions.user_sessions("ada").await.unwrap();
     let handle = phones[1].handle().to_owned();
     assert_eq!(handle.len(), 22);
@@ -49,7 +49,7 @@ async fn list_lets_a_user_end_single_sessions() {
     assert_eq!(listed[0].handle(), handle);
     let age = listed[0].last_seen().duration_since(listed[0].created());
     assert_eq!(age.unwrap(), minutes(2));
-    // Another label is the same login.
+    // A different label does not make it a different login.
     phone.visit(&setup.sessions, on("telephone")).await;
     let list = phone.visit(&setup.sessions, devices).await;
     assert_eq!(list.body, "telephone*, laptop");
@@ -63,7 +63,7 @@ async fn list_lets_a_user_end_single_sessions() {
             }
         }
     };
-    // Nobody ends another's, nor one that is not there.
+    // A handle of another user or an unknown one has no effect.
     let mut guest = setup.guest(count).await;
     for handle in [handle.as_str(), "", "no such handle"] {
         let reply = guest.visit(&setup.sessions, revoke(handle.to_owned()));
@@ -78,7 +78,7 @@ async fn list_lets_a_user_end_single_sessions() {
     assert_eq!(name_seen(&setup.sessions, &phone).await, "nobody");
     let list = laptop.visit(&setup.sessions, devices).await;
     assert_eq!(list.body, "laptop*");
-    // One's own is a logout.
+    // Revoking the current session is a logout.
     let own = setup.sessions.user_sessions("ada").await.unwrap();
     let own = own[0].handle().to_owned();
     let reply = laptop.visit(&setup.sessions, revoke(own)).await;
@@ -93,21 +93,21 @@ async fn list_clears_old_rows_without_a_record() {
     let mut ada = logged_in(&setup.sessions).await;
     copy_session(&setup, 0, 60).await;
     setup.clock.advance(days(1) - Duration::from_secs(1));
-    // Renewed now: the row of the new id is young, however old the session is.
+    // The row of a cycled id is young, however old the session is.
     assert_eq!(ada.visit(&setup.sessions, cycle).await.status, 200);
     let young = setup.table.rows().await;
     let rows = async || setup.table.rows().await.len();
     let list = async || setup.sessions.user_sessions("ada").await.unwrap();
     assert_eq!((list().await.len(), rows().await), (1, 62), "not yet");
     setup.clock.advance(Duration::from_secs(1));
-    // A record that has expired is there, and so its row stays.
+    // A record that has expired still exists, so its row stays.
     for left in [62 - 25, 62 - 50, 2, 2] {
         assert_eq!((list().await.len(), rows().await), (1, left));
     }
     let kept = setup.table.rows().await;
     assert!(kept.iter().all(|row| young.contains(row)));
 
-    // The transaction of a renewal may show its row before its record.
+    // A cycle's row may be visible before its record.
     let live = setup.table.items().await;
     let live = live.iter().find(|item| item.contains_key("data")).unwrap();
     setup.table.delete(&live["id"]).await;
@@ -116,7 +116,7 @@ async fn list_clears_old_rows_without_a_record() {
     assert_eq!(
         (list().await.len(), rows().await),
         (0, 1),
-        "the stub is there"
+        "the tombstone still exists"
     );
 }
 
@@ -143,7 +143,7 @@ async fn list_ends_at_a_thousand_rows_and_says_so() {
         assert_eq!((list.len(), list.has_more()), (1_000, has_more));
         assert_eq!((&list).into_iter().count(), 1_000);
         assert_eq!(list.into_vec().len(), 1_000);
-        // All are revoked, also those that were not listed.
+        // All sessions are revoked, including those that were not listed.
         if has_more {
             setup.sessions.revoke_user("ada").await.unwrap();
             assert!(setup.table.items().await.is_empty());
@@ -151,7 +151,7 @@ async fn list_ends_at_a_thousand_rows_and_says_so() {
     }
 }
 
-/// A table that is asked by its ARN may answer by its name.
+/// The response may name a table that was requested by its ARN.
 #[tokio::test]
 async fn list_accepts_a_response_under_any_table_name() {
     let setup = Setup::with_users().await;

@@ -38,7 +38,7 @@ async fn user_is_stored_as_a_pseudonym() {
     assert_eq!(setup.sessions.user_sessions("ada").await.unwrap().len(), 1);
 }
 
-/// It is needed by those who bind users, and by nobody else.
+/// The users table is needed only if sessions are bound to users.
 #[tokio::test]
 async fn users_table_missing_fails_the_login() {
     let setup = Setup::new().await;
@@ -76,7 +76,7 @@ async fn users_table_may_have_another_name() {
     assert_eq!(reply.status, 503);
 }
 
-/// A session must not outlive the row by which it is found.
+/// A session must not outlive the row by which a revocation finds it.
 #[tokio::test]
 async fn user_row_is_not_outlived_by_its_session() {
     let setup = Setup::with_users().await;
@@ -87,16 +87,16 @@ async fn user_row_is_not_outlived_by_its_session() {
     assert_eq!(ada.visit(&longer, count).await.body, "1");
     setup.clock.advance(days(1) - Duration::from_secs(1));
     assert_eq!(name_seen(&longer, &ada).await, "ada");
-    // A renewal writes the row anew, and so the session may live longer.
-    let mut renewed = ada.clone();
-    renewed.visit(&longer, cycle).await;
+    // A cycle writes a new row, so the session may live longer.
+    let mut cycled = ada.clone();
+    cycled.visit(&longer, cycle).await;
     setup.clock.advance(Duration::from_secs(1));
-    assert_eq!(name_seen(&longer, &renewed).await, "ada");
+    assert_eq!(name_seen(&longer, &cycled).await, "ada");
     assert_eq!(name_seen(&longer, &ada).await, "nobody");
     setup.clock.advance(days(3));
-    assert_eq!(name_seen(&longer, &renewed).await, "ada");
+    assert_eq!(name_seen(&longer, &cycled).await, "ada");
     longer.revoke_user("ada").await.unwrap();
-    assert_eq!(name_seen(&longer, &renewed).await, "nobody");
+    assert_eq!(name_seen(&longer, &cycled).await, "nobody");
 
     let mut bob = logged_in(&short).await;
     setup.clock.advance(days(1));
@@ -105,12 +105,12 @@ async fn user_row_is_not_outlived_by_its_session() {
     assert_eq!(name_seen(&longer, &bob).await, "nobody", "with its row");
 }
 
-/// Of a table that others keep rows in as well, and of what DynamoDB has not deleted yet.
+/// A row may remain without its record. The list skips it, and a revocation deletes it.
 #[tokio::test]
 async fn user_row_without_a_record_is_skipped() {
     let setup = Setup::with_users().await;
     let ada = logged_in(&setup.sessions).await;
-    // As DynamoDB's TTL does, long before the row's own is due.
+    // DynamoDB's TTL does the same, long before that of the row.
     setup.table.delete(&setup.table.item().await["id"]).await;
     assert_eq!(setup.table.rows().await.len(), 1, "stale");
     assert!(
@@ -141,7 +141,7 @@ async fn user_row_goes_with_a_replaced_session() {
     assert_eq!(ada.visit(&setup.sessions, anew).await.status, 200);
     assert_eq!(setup.proxy.calls(), ["GetItem", "TransactWriteItems"]);
     assert!(setup.table.rows().await.is_empty());
-    // And so does one that begins anew as the same user's.
+    // The same holds for a new session of the same user.
     let mut ada = logged_in(&setup.sessions).await;
     let again = |_: Request, session: Session| async move {
         session.destroy()?;
@@ -154,21 +154,21 @@ async fn user_row_goes_with_a_replaced_session() {
     assert_eq!(setup.sessions.user_sessions("ada").await.unwrap().len(), 1);
 }
 
-/// So that a `Query` that is under way finds it, wherever the new one stands.
+/// A `Query` that is under way then finds the old row, wherever the new one is.
 #[tokio::test]
 async fn user_row_stays_as_long_as_its_redirect() {
     let setup = Setup::with_users().await;
-    for rotated in [false, true] {
+    for on_schedule in [false, true] {
         setup.sessions.revoke_user("ada").await.unwrap();
         let mut ada = logged_in(&setup.sessions).await;
         let old = setup.table.rows().await.remove(0);
-        if rotated {
+        if on_schedule {
             setup.clock.advance(Duration::from_secs(60));
-            let rotating = setup
+            let cycling = setup
                 .sessions
                 .clone()
                 .cycle_id_after(Duration::from_secs(60));
-            ada.visit(&rotating, who).await;
+            ada.visit(&cycling, who).await;
         } else {
             assert_eq!(ada.visit(&setup.elsewhere(), cycle).await.status, 200);
         }
@@ -176,10 +176,10 @@ async fn user_row_stays_as_long_as_its_redirect() {
         assert_eq!(rows.len(), 2);
         let stays = rows.iter().find(|row| row["session"] == old["session"]);
         let items = setup.table.items().await;
-        let stub = items.iter().find(|item| item["id"] == old["session"]);
-        let (stays, stub) = (stays.unwrap(), stub.unwrap());
-        assert_eq!(stub["renewed"].as_bool(), Ok(&true));
-        assert_eq!(stays["ttl"], stub["ttl"], "{rotated}");
+        let tombstone = items.iter().find(|item| item["id"] == old["session"]);
+        let (stays, tombstone) = (stays.unwrap(), tombstone.unwrap());
+        assert_eq!(tombstone["renewed"].as_bool(), Ok(&true));
+        assert_eq!(stays["ttl"], tombstone["ttl"], "{on_schedule}");
         assert_eq!(stays["handle"], old["handle"]);
         let new = rows.iter().find(|row| row["session"] != old["session"]);
         assert_eq!(new.unwrap()["ttl"], old["ttl"]);
@@ -203,7 +203,7 @@ async fn label_changes_no_id() {
     assert_eq!(ada.cookie(), Some(before.as_str()));
 }
 
-/// The label may be set before the login of another user, or after it.
+/// The label may be set before or after the login of another user.
 #[tokio::test]
 async fn label_before_a_login_belongs_to_it() {
     let setup = Setup::with_users().await;

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Browser, Setup, count, cycle, direct_sessions, number, stored_value, text};
 
-/// Any JSON value under any key, through a session, the SDK, HTTP and DynamoDB, and back: first
-/// created, then changed, then renewed.
+/// Any JSON value is returned unchanged under any key: when it is created, when it is changed and
+/// when the id is cycled.
 #[test]
 fn value_of_any_kind_round_trips() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -32,12 +32,12 @@ fn value_of_any_kind_round_trips() {
         .run(&(any_data(), any_data()), |(first, second)| {
             runtime.block_on(async {
                 let mut browser = Browser::new();
-                for (values, renew) in [(&first, false), (&second, false), (&first, true)] {
+                for (values, cycles) in [(&first, false), (&second, false), (&first, true)] {
                     let write = |_: Request, session: Session| async move {
                         for (key, value) in values {
                             session.insert(key, value)?;
                         }
-                        if renew {
+                        if cycles {
                             session.cycle_id()?;
                         }
                         Ok("")
@@ -101,7 +101,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Values of Rust's own types at their edges.
+/// Values at the limits of Rust's types are returned unchanged.
 #[tokio::test]
 async fn value_at_the_edge_of_its_type_round_trips() {
     let (sessions, ..) = direct_sessions().await;
@@ -144,7 +144,7 @@ async fn value_at_the_edge_of_its_type_round_trips() {
     assert_eq!(ada.visit(&sessions, read).await.status, 200);
 }
 
-/// A session with that value under `n`.
+/// Returns a browser whose session has this value under `n`.
 async fn with_value(setup: &Setup, value: AttributeValue) -> Browser {
     let ada = setup.guest(count).await;
     let mut item = setup.table.item().await;
@@ -165,7 +165,7 @@ async fn value_of_another_program_is_updated_once() {
         number("1E+100"),
         number(digits),
         number(-3.25),
-        // A text that looks like an integer.
+        // This is a text that looks like an integer.
         text("7"),
     ] {
         let setup = Setup::new().await;
@@ -175,7 +175,7 @@ async fn value_of_another_program_is_updated_once() {
             Ok(session.get::<f64>("n")?.unwrap().to_string())
         };
         let read: f64 = ada.visit(&setup.sessions, look).await.body.parse().unwrap();
-        // What is not changed keeps its form, also under another id.
+        // An unchanged value keeps its form, also under another id.
         assert_eq!(ada.visit(&setup.sessions, cycle).await.status, 200);
         assert_eq!(stored_value(&setup.table.items().await, "n"), before);
         setup.proxy.calls();

@@ -8,7 +8,7 @@ use crate::support::{
     text,
 };
 
-/// As DynamoDB Local before 2.2 answers.
+/// Removes the items from the responses to failed conditions.
 fn withhold_items(proxy: &Proxy) {
     proxy.edit_replies(|_, status, body| {
         if status == 400 {
@@ -63,7 +63,7 @@ async fn withheld_item_lets_a_lost_race_try_again() {
             Ok("")
         }
     };
-    for renews in [false, true] {
+    for cycles in [false, true] {
         let setup = Setup::new().await;
         withhold_items(&setup.proxy);
         let mut ada = setup.guest(count).await;
@@ -78,24 +78,24 @@ async fn withheld_item_lets_a_lost_race_try_again() {
                 _ => Action::Forward,
             }
         });
-        let reply = match renews {
+        let reply = match cycles {
             true => ada.visit(&setup.sessions, cycle).await,
             false => ada.visit(&setup.sessions, push(2)).await,
         };
         assert_eq!((reply.status, setup.kinds().len()), (200, 0));
-        let write = if renews {
+        let write = if cycles {
             "TransactWriteItems"
         } else {
             "UpdateItem"
         };
         assert_eq!(setup.proxy.calls(), ["GetItem", write, "GetItem", write]);
         let list = stored_value(&setup.table.items().await, "list");
-        let grown = if renews { "[1]" } else { "[1,2]" };
+        let grown = if cycles { "[1]" } else { "[1,2]" };
         assert_eq!(list, text(grown));
     }
 }
 
-/// Once the store has returned an item, a missing item means that no record is there.
+/// After the store has returned an item once, a missing item means that no record exists.
 #[tokio::test]
 async fn withheld_item_is_read_until_one_is_returned() {
     let setup = Setup::new().await;
@@ -110,7 +110,7 @@ async fn withheld_item_is_read_until_one_is_returned() {
         setup.proxy.calls()
     };
     assert_eq!(write_stale().await, ["UpdateItem", "GetItem", "PutItem"]);
-    // The stub that is met is returned.
+    // The tombstone is returned with the failed condition.
     let mut ada = setup.guest(count).await;
     let mut late = ada.clone();
     assert_eq!(ada.visit(&setup.sessions, cycle).await.status, 200);
@@ -121,7 +121,7 @@ async fn withheld_item_is_read_until_one_is_returned() {
     assert_eq!(late.visit_layered(&setup.sessions, write).await.status, 409);
     setup.proxy.calls();
     assert_eq!(write_stale().await, ["UpdateItem", "PutItem"]);
-    // A logout never has to ask.
+    // A logout never needs the item.
     let fresh = Setup::new().await;
     let mut stale = Browser::with_cookie("__Host-sid", &"A".repeat(43));
     assert_eq!(

@@ -34,7 +34,7 @@ async fn write_only_changes_a_live_session_only() {
     );
     assert_eq!(after["data"].as_m().unwrap()["visits"].as_n().unwrap(), "2");
 
-    // The write is there for whoever reads after all.
+    // A read in the same request sees the write.
     let write_then_read = |request: Request| async move {
         request.write_only_session()?.increment("visits", 1)?;
         Ok(format!(
@@ -47,8 +47,8 @@ async fn write_only_changes_a_live_session_only() {
         "Some(3)"
     );
 
-    // On a dead session it begins a new one, unless that would be empty; on a renewed one it is
-    // refused.
+    // If the session is dead, the write begins a new one, unless that would be empty. If the id was
+    // cycled, the write is rejected.
     clock.advance(days(15));
     let old = ada.clone();
     let remove = |request: Request| async move {
@@ -62,12 +62,12 @@ async fn write_only_changes_a_live_session_only() {
     assert_eq!(reply.cookies.len(), 1);
     assert_ne!(ada.cookie(), old.cookie());
     assert_eq!(ada.visit(&sessions, peek).await.body, "Some(1)");
-    let mut renewed = ada.clone();
+    let mut cycled = ada.clone();
     ada.visit(&sessions, plain_login).await;
-    let reply = renewed.visit_layered(&sessions, write).await;
+    let reply = cycled.visit_layered(&sessions, write).await;
     assert_eq!((reply.status, reply.cookies.len()), (409, 0));
     assert_eq!(
-        renewed
+        cycled
             .visit_layered(&sessions, logout_write_only)
             .await
             .status,
@@ -76,7 +76,7 @@ async fn write_only_changes_a_live_session_only() {
     assert_eq!(ada.visit(&sessions, who).await.body, "ada");
 }
 
-/// An increment without a read learns the type from DynamoDB's refusal.
+/// The type is not known without a read, so DynamoDB rejects the increment.
 #[tokio::test]
 async fn write_only_increment_of_a_text_is_refused() {
     let setup = Setup::new().await;

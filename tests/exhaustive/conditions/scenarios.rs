@@ -1,4 +1,4 @@
-//! The scenarios that conditions are for. Each is a request, and what happens between its read and its
+//! Scenarios that depend on conditions. Each is a request, with a change between its read and its
 //! write.
 
 mod keys;
@@ -20,7 +20,7 @@ use races::{
 
 use crate::support::{Item, Setup};
 
-/// What is wrong, if anything is.
+/// The result of a scenario. The error says what is wrong.
 pub(crate) type Verdict = Result<(), String>;
 
 type Running<'a> = Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
@@ -57,10 +57,10 @@ pub(crate) fn all() -> Vec<Scenario> {
         }
     }
     for late in [Act::Count, Act::Clear] {
-        for doubts in [1, 2] {
+        for times in [1, 2] {
             all.push(Scenario::new(
-                format!("{late:?}, whose first attempt comes late, {doubts} times"),
-                move |setup| Box::pin(late_attempt(setup, late, doubts)),
+                format!("{late:?}, whose first attempt comes late, {times} times"),
+                move |setup| Box::pin(late_attempt(setup, late, times)),
             ));
         }
     }
@@ -70,7 +70,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             move |setup| Box::pin(late_create_after(setup, end)),
         ));
     }
-    for act in [Act::SetMany, Act::Renew, Act::SetIfUnchanged] {
+    for act in [Act::SetMany, Act::Cycle, Act::SetIfUnchanged] {
         for versioned in [true, false] {
             all.push(Scenario::new(
                 format!("{act:?}, overtaken, of a record with a version: {versioned}"),
@@ -80,7 +80,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     }
     for act in [Act::Count, Act::Clear] {
         all.push(Scenario::new(
-            format!("{act:?}, overtaken while it is in doubt"),
+            format!("{act:?}, overtaken while it is ambiguous"),
             move |setup| Box::pin(overtaken_in_doubt(setup, act)),
         ));
     }
@@ -107,7 +107,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         (Act::Replace, ("TransactWriteItems", 1)),
     ] {
         all.push(Scenario::new(
-            format!("{end:?}, overtaken by a renewal, of a record with a fence"),
+            format!("{end:?}, overtaken by a cycle, of a record with a fence"),
             move |setup| Box::pin(overtaken_end(setup, end, call)),
         ));
     }

@@ -1,6 +1,6 @@
-//! A condition of DynamoDB's as a tree, and what is left of it without one of its parts.
+//! A DynamoDB condition as a tree, which can be written without one of its parts.
 
-/// What stands in a condition.
+/// A condition or a part of one.
 #[derive(Clone, Debug)]
 pub(crate) enum Tree {
     All(Vec<Tree>),
@@ -19,7 +19,7 @@ impl Tree {
         let mut clauses: Vec<String> = Vec::new();
         for part in split(text, " AND ") {
             match clauses.last_mut() {
-                // `x BETWEEN :low AND :high` is one.
+                // `x BETWEEN :low AND :high` is one clause.
                 Some(last) if last.contains(" BETWEEN ") && !last.contains(" AND ") => {
                     *last = format!("{last} AND {part}");
                 }
@@ -47,8 +47,8 @@ impl Tree {
         }
     }
 
-    /// Every clause of it, and every group of clauses, with what is left without it. Nothing is
-    /// left of a condition that is one clause.
+    /// Returns every clause and every group of clauses, each with the rest of the condition. A
+    /// condition of one clause has no rest.
     pub(crate) fn without_each(&self) -> Vec<(String, Option<Self>)> {
         let parts = match self {
             Self::Clause(text) => return vec![(text.clone(), None)],
@@ -86,7 +86,7 @@ fn without_parentheses(text: &str) -> &str {
     }
 }
 
-/// Splits where no parenthesis is open.
+/// Splits a text where no parenthesis is open.
 fn split(text: &str, at: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut rest = text;

@@ -1,35 +1,35 @@
-//! What was seen, and whether it may be.
+//! The observations of a history, and the check that they are possible.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use stateright::semantics::register::{Register, RegisterOp, RegisterRet};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester};
 
-/// What came of a request, as its client was told.
+/// The outcome of a request, as its client knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Outcome {
     Done,
-    /// It has not happened, and never will.
+    /// The request has not happened and never will.
     Refused,
-    /// It may have happened, at any time after it was sent, or may yet, or not.
+    /// The request may have happened, or may still happen, at any time after it was sent.
     Unknown,
 }
 
-/// What one client did to one register, in the order in which it all happened.
+/// One step of a client at one register.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Event {
     Read(usize),
     Write(usize, u64),
-    /// What a read saw.
+    /// A read returned this value.
     Saw(usize, u64),
-    /// What became of a write, or of a read that saw nothing.
+    /// A write ended, or a read ended without a value.
     Ended(usize, Outcome),
 }
 
-/// A register of a session.
+/// A session and the name of one of its registers.
 pub(crate) type Name = (usize, &'static str);
 
-/// All that was seen.
+/// Everything that clients observed.
 #[derive(Default)]
 pub(crate) struct Observations {
     registers: BTreeMap<Name, Vec<Event>>,
@@ -38,7 +38,7 @@ pub(crate) struct Observations {
     next: u64,
 }
 
-/// What a session holds in the end.
+/// The data of a session at the end.
 #[derive(Clone, Debug)]
 pub(crate) struct Left {
     pub(crate) count: i64,
@@ -46,7 +46,7 @@ pub(crate) struct Left {
 }
 
 impl Observations {
-    /// A value that nobody else writes.
+    /// Returns a value that no other operation writes.
     pub(crate) fn fresh(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -67,8 +67,7 @@ impl Observations {
             .push((entry, outcome));
     }
 
-    /// What is known of the end of a session that may have been destroyed: the best of what those
-    /// were told who destroyed it.
+    /// Returns the most certain outcome among the attempts to destroy a session.
     pub(crate) fn destroyed(&self, session: usize) -> Option<Outcome> {
         let events = self.registers.get(&(session, "dead"))?;
         let mut destroying = BTreeSet::new();
@@ -88,7 +87,7 @@ impl Observations {
         best
     }
 
-    /// The sessions that somebody destroyed, or looked whether that was so.
+    /// Returns the sessions that were destroyed or read as such.
     pub(crate) fn destroyed_at_some_time(&self) -> BTreeSet<usize> {
         let of_registers = self.registers.keys();
         let dead = of_registers.filter(|(_, register)| *register == "dead");
@@ -99,7 +98,7 @@ impl Observations {
         &self.registers
     }
 
-    /// What each operation was told, by its kind.
+    /// Returns the outcomes by kind of operation.
     pub(crate) fn outcome(&self) -> BTreeMap<&'static str, Vec<Outcome>> {
         let of_registers = self.registers.iter().flat_map(|((_, name), events)| {
             let outcome = events.iter().filter_map(|event| match event {
@@ -121,12 +120,12 @@ impl Observations {
         all
     }
 
-    /// That most operations of each kind came to something: a judge who sees nothing finds nothing
-    /// wrong.
+    /// Checks that most operations of each kind succeeded. Without operations there would be
+    /// nothing to check.
     ///
     /// # Errors
     ///
-    /// The first kind of which that is not so.
+    /// The first kind with too few successes.
     pub(crate) fn check_success(&self) -> Result<(), String> {
         for (kind, outcome) in self.outcome() {
             let done = outcome
@@ -140,11 +139,11 @@ impl Observations {
         Ok(())
     }
 
-    /// That every register is linearizable.
+    /// Checks that every register is linearizable.
     ///
     /// # Errors
     ///
-    /// The first that is not, with its events.
+    /// The first register that is not, with its events.
     pub(crate) fn check_registers(&self) -> Result<(), String> {
         for (register, events) in &self.registers {
             if !is_linearizable(events) {
@@ -154,12 +153,13 @@ impl Observations {
         Ok(())
     }
 
-    /// That a session's counter holds what was acknowledged, and at most what is unknown besides;
-    /// and its list each entry once, all that were acknowledged, and none that was refused.
+    /// Checks a session's counter and list. The counter is at least the number of acknowledged
+    /// increments, and at most that number plus the unknown ones. The list holds each entry at most
+    /// once, every acknowledged entry, and no rejected one.
     ///
     /// # Errors
     ///
-    /// What is wrong.
+    /// A description of what is wrong.
     pub(crate) fn check_session(&self, session: usize, left: &Left) -> Result<(), String> {
         let counted = self.counted.get(&session).cloned().unwrap_or_default();
         let many =
@@ -191,8 +191,8 @@ impl Observations {
     }
 }
 
-/// A client of whose write nothing is known has it in flight for ever, and goes on as somebody
-/// else.
+/// Returns whether the events of a register are linearizable. A write with an unknown outcome stays
+/// in flight for ever, and its client continues under another number.
 fn is_linearizable(events: &[Event]) -> bool {
     let mut tester = LinearizabilityTester::new(Register(0));
     let mut threads: BTreeMap<usize, usize> = BTreeMap::new();
@@ -236,7 +236,7 @@ fn is_linearizable(events: &[Event]) -> bool {
     tester.is_consistent()
 }
 
-/// The judge sees what is wrong: a read that goes back, and one of what was refused.
+/// The checker finds a read of an older value, and a read of a rejected value.
 #[test]
 fn checker_finds_a_history_not_linearizable() {
     let write = |client, n| [Event::Write(client, n), Event::Ended(client, Outcome::Done)];

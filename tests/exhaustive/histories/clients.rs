@@ -1,4 +1,4 @@
-//! What clients do, and how they note down what they were told.
+//! The clients: they send requests and record the responses.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,18 +11,19 @@ use super::scheduler::{BEGINS, Scheduler};
 use crate::support::{Browser, Clock, Random, Reply, minutes};
 
 pub(crate) const CLIENTS: usize = 8;
-/// Sessions that live to the end.
+/// The number of sessions that live to the end.
 pub(crate) const SESSIONS: usize = 5;
-/// Sessions that are destroyed at some time.
+/// The number of sessions that are destroyed at some time.
 pub(crate) const DOOMED: usize = 3;
-/// Requests of each client, of which each is one operation or a few.
+/// The number of requests of each client. A request has one operation or a few.
 const REQUESTS: usize = 200;
-/// The last clients read eventually consistently: what they see may be old, so they do not tell.
+/// The number of clients that read consistently. The others may read old values, so their reads are
+/// not checked.
 const CONSISTENT: usize = 6;
 const REGISTERS: [&str; 3] = ["r0", "r1", "r2"];
-/// Whether a session is destroyed: 0 or 1.
+/// The register that says whether a session is destroyed: 0 or 1.
 const DEAD: &str = "dead";
-/// What a handler says that found no session. It changed nothing.
+/// The response of a handler that found no session and changed nothing.
 const NOBODY: &str = "nobody";
 
 pub(crate) fn reads_consistently(client: usize) -> bool {
@@ -34,12 +35,12 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     /// An instance of the function for each client.
     pub(crate) instances: Vec<SessionLayer<DynamoDbStore>>,
-    /// One who has each session's cookie.
+    /// A browser with the cookie of each session.
     pub(crate) holders: Mutex<Vec<Browser>>,
     pub(crate) observations: Mutex<Observations>,
 }
 
-/// All requests of one client.
+/// Sends all requests of one client.
 pub(crate) async fn run(world: Arc<World>, client: usize, seed: u64) {
     let mut client = Client {
         random: Random::new(seed.wrapping_mul(1_000).wrapping_add(client as u64)),
@@ -58,7 +59,7 @@ struct Client {
     random: Random,
 }
 
-/// The others go on also without one that has failed.
+/// The other clients continue without one that has failed.
 impl Drop for Client {
     fn drop(&mut self) {
         self.world.scheduler.leave();
@@ -75,12 +76,12 @@ impl Client {
         match self.below(20) {
             0..=3 if reads_consistently(self.client) => self.read(session).await,
             0..=5 => self.set(session, register, Way::Plain).await,
-            6 => self.set(session, register, Way::Unread).await,
+            6 => self.set(session, register, Way::WriteOnly).await,
             7 => self.set(session, register, Way::IfUnchanged).await,
             8 if reads_consistently(self.client) => {
                 self.set(session, register, Way::Removal).await;
             }
-            8 | 9 => self.set(session, register, Way::Renewing).await,
+            8 | 9 => self.set(session, register, Way::Cycling).await,
             10 => self.save(session, register).await,
             11 | 12 => self.count(session).await,
             13 => self.count_unread(session).await,
@@ -132,7 +133,7 @@ impl Client {
         self.observe(session, register, Event::Write(self.client, value));
         let mut browser = self.browser(session);
         let reply = match way {
-            Way::Unread => {
+            Way::WriteOnly => {
                 let write = |request: Request| async move {
                     request.write_only_session()?.insert(register, value)?;
                     Ok("")
@@ -150,29 +151,29 @@ impl Client {
                     }
                     match way {
                         Way::IfUnchanged => session.require_unchanged()?,
-                        Way::Renewing => {
+                        Way::Cycling => {
                             session.cycle_id()?;
                             session.save().await?;
                         }
                         _ => {}
                     }
-                    // Another one was faster, so that this has begun a session of its own.
+                    // Another request was faster, so this one has begun a new session.
                     Ok(if session.is_new() { NOBODY } else { "" })
                 };
                 browser.visit(self.instance(), write).await
             }
         };
         let outcome = match way {
-            Way::Unread => outcome_write_only(&reply),
+            Way::WriteOnly => outcome_write_only(&reply),
             _ => outcome(&reply),
         };
         self.observe(session, register, Event::Ended(self.client, outcome));
-        if matches!(way, Way::Renewing) && outcome == Outcome::Done {
+        if matches!(way, Way::Cycling) && outcome == Outcome::Done {
             self.world.holders.lock().unwrap()[session] = browser;
         }
     }
 
-    /// A register in the middle of a request, and a counter at its end.
+    /// Sets a register in the middle of a request, and counts at its end.
     async fn save(&mut self, session: usize, register: &'static str) {
         let value = self.observations(Observations::fresh);
         self.observe(session, register, Event::Write(self.client, value));
@@ -218,7 +219,7 @@ impl Client {
         self.observations(|observations| observations.counted(session, outcome_write_only(&reply)));
     }
 
-    /// A list that is updated, and a counter in the same save.
+    /// Updates a list and counts in the same save.
     async fn push(&mut self, session: usize) {
         let entry = self.observations(Observations::fresh);
         let push = |_: Request, session: Session| async move {
@@ -246,7 +247,7 @@ impl Client {
         self.observe(doomed, DEAD, Event::Ended(self.client, outcome(&reply)));
     }
 
-    /// A session of its own, from its beginning to its end.
+    /// Begins a session and ends it.
     async fn come_and_go(&mut self) {
         let who = SESSIONS + DOOMED + self.observations(Observations::fresh) as usize;
         let begin = |_: Request, session: Session| async move {
@@ -280,7 +281,7 @@ impl Client {
         self.observe(doomed, DEAD, event);
     }
 
-    /// A write says as well as a read whether there is a session: it was there, or gone.
+    /// Writes to a session. The response to a write, too, says whether the session exists.
     async fn keep_alive(&mut self, doomed: usize) {
         self.observe(doomed, DEAD, Event::Read(self.client));
         let count = |_: Request, session: Session| async move {
@@ -320,15 +321,15 @@ impl Client {
     }
 }
 
-/// How a register is set.
+/// The ways to set a register.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Plain,
-    Unread,
+    WriteOnly,
     IfUnchanged,
     Removal,
-    /// And the session's id is renewed in the same request.
-    Renewing,
+    /// The id is cycled in the same request.
+    Cycling,
 }
 
 fn outcome(reply: &Reply) -> Outcome {
@@ -340,7 +341,8 @@ fn outcome(reply: &Reply) -> Outcome {
     }
 }
 
-/// On a session that is not there any more such a write has begun another one.
+/// Returns the outcome of a write without a read. If its session no longer exists, it has begun a
+/// new one.
 fn outcome_write_only(reply: &Reply) -> Outcome {
     match reply.cookies.is_empty() {
         true => outcome(reply),

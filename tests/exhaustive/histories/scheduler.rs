@@ -1,10 +1,10 @@
-//! Who is next: clients that run one at a time, in an order that a seed decides.
+//! The scheduler: clients run one at a time, in an order that a seed decides.
 //!
-//! Each client waits here before each of its requests, and its proxy for it before each of its
-//! calls. Once all of them wait, one is let go on, and its call meets a fault or not. So whatever
-//! happens, happens again with the same seed.
+//! Each client waits here before each of its requests, and its proxy before each of its calls. When
+//! all clients wait, one of them continues, and its call may meet a fault. The same seed therefore
+//! gives the same history.
 //!
-//! On a free stage nobody waits: clients run at once, and calls take their time or hang.
+//! In the order `Free` no client waits: clients run concurrently, and calls are slow or hang.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,13 +14,13 @@ use tokio::sync::oneshot;
 
 use crate::support::{Action, Random};
 
-/// What a client is about to do that is about to begin a request.
+/// The name of the step with which a client begins a request.
 pub(crate) const BEGINS: &str = "begins";
 
 #[derive(Clone)]
 pub(crate) struct Scheduler(Arc<Mutex<State>>);
 
-/// Whether clients run one at a time or at once.
+/// The order of clients: one at a time, or concurrently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     Seeded,
@@ -30,11 +30,11 @@ pub(crate) enum Order {
 struct State {
     random: Random,
     order: Order,
-    /// How many clients there are.
+    /// The number of clients.
     clients: usize,
-    /// Those that wait, and what they are about to do.
+    /// The waiting clients, each with its next step.
     waiting: BTreeMap<usize, (String, oneshot::Sender<Action>)>,
-    /// All that was let happen, in order.
+    /// All steps, in order.
     log: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ impl Scheduler {
         })))
     }
 
-    /// Waits until it is this client's turn, and says what becomes of its call.
+    /// Waits for this client's turn, and returns how its call is handled.
     pub(crate) async fn turn(&self, client: usize, what: &str) -> Action {
         let (go, outcome) = oneshot::channel();
         {
@@ -64,14 +64,14 @@ impl Scheduler {
         outcome.await.expect("the scheduler outlives its clients")
     }
 
-    /// This client takes no more turns.
+    /// Removes a client, which takes no more turns.
     pub(crate) fn leave(&self) {
         let mut state = self.0.lock().unwrap();
         state.clients -= 1;
         state.proceed();
     }
 
-    /// All that happened, in order.
+    /// Returns all steps, in order.
     pub(crate) fn log(&self) -> Vec<String> {
         self.0.lock().unwrap().log.clone()
     }
@@ -85,21 +85,21 @@ impl State {
         let nth = self.random.below(self.waiting.len() as u64) as usize;
         let client = *self.waiting.keys().nth(nth).expect("there are so many");
         let (what, go) = self.waiting.remove(&client).expect("it waits");
-        let answer = self.decide(client, &what);
-        go.send(answer).map_err(drop).expect("it waits");
+        let action = self.decide(client, &what);
+        go.send(action).map_err(drop).expect("it waits");
     }
 
     fn decide(&mut self, client: usize, what: &str) -> Action {
-        let answer = match what {
+        let action = match what {
             BEGINS => Action::Forward,
             call => fault(&mut self.random, call, self.order),
         };
-        self.log.push(format!("{client} {what} {}", name(&answer)));
-        answer
+        self.log.push(format!("{client} {what} {}", name(&action)));
+        action
     }
 }
 
-/// What becomes of one call.
+/// Draws how a call is handled.
 fn fault(random: &mut Random, call: &str, order: Order) -> Action {
     let is_read = call == "GetItem";
     match (random.below(300), order) {
@@ -117,8 +117,8 @@ fn fault(random: &mut Random, call: &str, order: Order) -> Action {
     }
 }
 
-fn name(answer: &Action) -> &'static str {
-    match answer {
+fn name(action: &Action) -> &'static str {
+    match action {
         Action::Forward => "",
         Action::Reply(..) => "refused",
         Action::ForwardThenReply(..) => "lost",

@@ -21,7 +21,7 @@ pub struct Browser {
     headers: BTreeMap<String, String>,
 }
 
-/// The response that came back through the adapter.
+/// The response, as the adapter returned it.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u64,
@@ -61,10 +61,10 @@ impl Browser {
         R: IntoResponse,
     {
         let reply = self.try_visit(sessions, handler).await;
-        reply.expect("the handler, or `on_error`, answers")
+        reply.expect("the handler, or `on_error`, responds")
     }
 
-    /// Sends a request like `visit`, but returns the error that the runtime would have to answer.
+    /// Sends a request like `visit`, but returns the error that the runtime would have to report.
     pub async fn try_visit<S, H, F, R>(
         &mut self,
         sessions: &SessionLayer<S>,
@@ -92,7 +92,7 @@ impl Browser {
         R: IntoResponse,
     {
         let reply = self.try_visit_layered(sessions, handler).await;
-        reply.expect("the handler, or `on_error`, answers")
+        reply.expect("the handler, or `on_error`, responds")
     }
 
     pub async fn try_visit_layered<S, H, F, R>(

@@ -115,10 +115,10 @@ impl Function {
 
     pub async fn invoke_within(&self, event: Value, time: Duration) -> Outcome {
         let deadline = SystemTime::now() + time;
-        let answer = self.api.enqueue(event, deadline);
-        let answer = tokio::time::timeout(time + Duration::from_secs(5), answer).await;
-        answer
-            .expect("it answers before its deadline")
+        let outcome = self.api.enqueue(event, deadline);
+        let outcome = tokio::time::timeout(time + Duration::from_secs(5), outcome).await;
+        outcome
+            .expect("it responds before its deadline")
             .expect("the runtime API lives")
     }
 
@@ -204,14 +204,14 @@ impl RuntimeApi {
     }
 
     fn enqueue(&self, event: Value, deadline: SystemTime) -> oneshot::Receiver<Outcome> {
-        let (answer, answered) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let mut queue = self.state.lock().unwrap();
         queue.count += 1;
         let id = format!("request-{}", queue.count);
-        queue.asked.insert(id.clone(), answer);
+        queue.asked.insert(id.clone(), sender);
         queue.waiting.push_back((id, event, deadline));
         self.arrived.notify_one();
-        answered
+        receiver
     }
 
     async fn serve(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -230,7 +230,7 @@ impl RuntimeApi {
                 let asked = queue.asked.remove(*id).expect("it was asked once");
                 // The caller may have stopped waiting.
                 let _ = asked.send(outcome);
-                answer(202).body(Full::default()).unwrap()
+                response(202).body(Full::default()).unwrap()
             }
             other => panic!("the runtime called {other:?}"),
         }
@@ -253,7 +253,7 @@ impl RuntimeApi {
             // One permit may stand for several arrivals.
             self.arrived.notify_one();
             let deadline = deadline.duration_since(UNIX_EPOCH).unwrap().as_millis();
-            return answer(200)
+            return response(200)
                 .header("lambda-runtime-aws-request-id", id)
                 .header("lambda-runtime-deadline-ms", deadline.to_string())
                 .header(
@@ -266,6 +266,6 @@ impl RuntimeApi {
     }
 }
 
-fn answer(status: u16) -> http::response::Builder {
+fn response(status: u16) -> http::response::Builder {
     Response::builder().status(status)
 }

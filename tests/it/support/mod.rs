@@ -1,5 +1,5 @@
 //! The shared parts of the tests. These are a real DynamoDB emulator of their own and a proxy that
-//! counts calls and can answer them itself. There are also a client that keeps cookies and a clock
+//! counts calls and can respond itself. There are also a client that keeps cookies and a clock
 //! that tests set.
 #![allow(dead_code, unused_imports, unreachable_pub)] // each test file uses a part of it
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)] // as in any test
@@ -37,8 +37,8 @@ pub use setup::{Sessions, Setup, assert_refused, direct_sessions, watched};
 pub use users::copy_session;
 pub use wire::{Fate, Wire};
 
-/// A clock that stands still until it is moved. It begins in 2033, which no store's own clock
-/// treats as past.
+/// A clock that stands still until it is advanced. It begins in 2033, so no store treats its times
+/// as past.
 #[derive(Clone)]
 pub struct Clock(Arc<AtomicU64>);
 

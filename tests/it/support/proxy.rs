@@ -194,11 +194,11 @@ impl Proxy {
             before
         };
         let script = Arc::clone(&self.script.lock().unwrap());
-        let mut answer = script(&call.operation, before);
-        while let Action::Ask(question) = answer {
-            answer = question().await;
+        let mut action = script(&call.operation, before);
+        while let Action::Ask(question) = action {
+            action = question().await;
         }
-        match answer {
+        match action {
             Action::Reply(status, body) => Ok(reply(status, body)),
             Action::Hang => std::future::pending().await,
             Action::Reset => Err(Reset),
@@ -248,8 +248,8 @@ impl Proxy {
             }
         }
         let operation = call.operation.clone();
-        let answer = self.upstream.send(call).await;
-        let answer = self.edited(&operation, answer).await;
+        let response = self.upstream.send(call).await;
+        let response = self.edited(&operation, response).await;
         let late: Vec<(usize, Call)> = {
             let mut overtaken = self.overtaken.lock().unwrap();
             overtaken.iter_mut().for_each(|(after, _)| *after -= 1);
@@ -258,18 +258,18 @@ impl Proxy {
         for (_, call) in late {
             self.upstream.send(call).await;
         }
-        answer
+        response
     }
 
     async fn edited(
         &self,
         operation: &str,
-        answer: Response<Full<Bytes>>,
+        response: Response<Full<Bytes>>,
     ) -> Response<Full<Bytes>> {
         let edit = self.edit_reply.lock().unwrap().clone();
-        let Some(edit) = edit else { return answer };
-        let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let Some(edit) = edit else { return response };
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
         let mut body: Value = serde_json::from_slice(&body).unwrap();
         edit(operation, status, &mut body);
         // The checksum is left out, because it no longer matches the body.
@@ -368,7 +368,7 @@ impl Upstream {
     }
 }
 
-/// An error that makes the server close a connection without an answer.
+/// An error that makes the server close a connection without a response.
 #[derive(Debug)]
 struct Reset;
 

@@ -1,5 +1,5 @@
-//! The setup of most tests: a table behind a proxy, a clock that stands still, and sessions whose
-//! errors are recorded.
+//! The setup of most tests: a table behind a proxy, a clock that stands still, and sessions that
+//! record their errors.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -71,7 +71,7 @@ impl Setup {
         SessionLayer::new(self.table.store()).clock(self.clock.reader())
     }
 
-    /// Returns a browser who has visited this handler.
+    /// Returns a browser that has sent a request to this handler.
     pub async fn guest<H, F>(&self, handler: H) -> Browser
     where
         H: Fn(Request, Session) -> F + Clone + Send,

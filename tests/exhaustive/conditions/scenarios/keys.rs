@@ -1,5 +1,5 @@
-//! Keys that are taken already. No id is drawn twice, and if one were, nobody would get the session
-//! of another client.
+//! Keys that already exist. No id is drawn twice. If one were, no client would get the session of
+//! another.
 
 use std::sync::Mutex;
 
@@ -12,7 +12,7 @@ use lambda_sessions::{ErrorKind, Session, SessionStore as _};
 use super::{Verdict, begin, equal};
 use crate::support::{Browser, Setup, minutes};
 
-/// No id is drawn twice; if one were, nobody would be given another's session.
+/// Writes to keys that exist are rejected.
 pub(super) async fn taken_keys(setup: &Setup) -> Verdict {
     let (mut ada, mut grace) = (setup.guest(begin).await, setup.guest(begin).await);
     let (from, to) = (key(setup, &mut ada).await, key(setup, &mut grace).await);
@@ -25,13 +25,13 @@ pub(super) async fn taken_keys(setup: &Setup) -> Verdict {
         return Err("it is there".to_owned());
     };
     let changes = Changes::default();
-    let renewed = store.cycle(
+    let cycled = store.cycle(
         &from,
         &to,
         Cycle::new(read.clone(), changes.clone(), ttl, at),
     );
-    let renewed = renewed.await.map(drop).map_err(|error| error.kind());
-    equal("a renewal", renewed, Err(ErrorKind::Conflict))?;
+    let cycled = cycled.await.map(drop).map_err(|error| error.kind());
+    equal("a cycle", cycled, Err(ErrorKind::Conflict))?;
     let record = Record::new(Data::new(), now, ttl);
     let replaced = store
         .replace(&from, &to, Replacement::new(record.clone(), at))

@@ -10,7 +10,7 @@ use lambda_sessions::Session;
 use super::{Verdict, begin, equal};
 use crate::support::{Item, Setup, days, minutes};
 
-/// What a request does with its session.
+/// A step of a handler with its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Act {
     Set,
@@ -22,7 +22,7 @@ pub(super) enum Act {
     PushNew,
     Clear,
     Touch,
-    Renew,
+    Cycle,
     Replace,
     Destroy,
 }
@@ -36,7 +36,7 @@ pub(super) const ACTS: [Act; 11] = [
     Act::PushNew,
     Act::Clear,
     Act::Touch,
-    Act::Renew,
+    Act::Cycle,
     Act::Replace,
     Act::Destroy,
 ];
@@ -61,7 +61,7 @@ impl Act {
             Self::PushNew => session.update("pages", push)?,
             Self::Clear => session.clear()?,
             Self::Touch => {}
-            Self::Renew => session.cycle_id()?,
+            Self::Cycle => session.cycle_id()?,
             Self::Replace => {
                 session.destroy()?;
                 session.insert("name", "ada")?;
@@ -72,11 +72,11 @@ impl Act {
     }
 }
 
-/// What happens to the record between a request's read and its write.
+/// A change of the record between a request's read and its write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meanwhile {
     Nothing,
-    /// It says the format that everything has which says none.
+    /// It gets the attribute `format` with the value that an absent one stands for.
     SaysFormat,
     LosesItsVersion,
     LosesItsWrite,
@@ -84,7 +84,7 @@ pub(super) enum Meanwhile {
     IsOfANewerFormat,
     Expires,
     IsTouched,
-    IsRenewed,
+    IsCycled,
     IsDeleted,
 }
 
@@ -99,7 +99,7 @@ pub(super) const MEANWHILE: [Meanwhile; 12] = [
     Meanwhile::IsOfANewerFormat,
     Meanwhile::Expires,
     Meanwhile::IsTouched,
-    Meanwhile::IsRenewed,
+    Meanwhile::IsCycled,
     Meanwhile::IsDeleted,
 ];
 
@@ -115,7 +115,7 @@ impl Meanwhile {
             Self::LosesItsVersion => drop(item.remove("version")),
             Self::LosesItsWrite => drop(item.remove("write")),
             Self::BecomesText(name) => {
-                // Greater than any number, should somebody compare them.
+                // In a comparison a text is greater than any number.
                 item.insert(name.into(), AttributeValue::S("~".into()));
             }
             Self::IsOfANewerFormat => drop(item.insert("format".into(), number(2))),
@@ -123,7 +123,7 @@ impl Meanwhile {
             Self::IsTouched => {
                 item.insert("ttl".into(), number(now + days(60).as_secs()));
             }
-            Self::IsRenewed => {
+            Self::IsCycled => {
                 item.retain(|name, _| name == "id");
                 item.insert("ttl".into(), number(now + 120));
                 item.insert("renewed".into(), AttributeValue::Bool(true));
@@ -134,44 +134,44 @@ impl Meanwhile {
     }
 }
 
-/// What the table holds in the end.
+/// The contents of the table after the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Left {
     Nothing,
-    /// What stood there before the write, to the letter.
+    /// The item is unchanged.
     Unchanged,
-    /// The same record, written once.
+    /// One record is there under the same id, and was written once.
     Written,
-    /// Its stub, and the record under another id.
-    Renewed,
-    /// A record under another id.
+    /// A tombstone is there, and the record under another id.
+    Cycled,
+    /// Only a record under another id is there.
     Other,
-    /// What stood there before, and a record under another id.
+    /// The item is unchanged, and a record under another id is there.
     Both,
 }
 
-/// The status of the response, and what is left.
+/// Returns the expected status of the response and the expected contents of the table.
 fn expected(act: Act, meanwhile: Meanwhile) -> (u64, Left) {
-    use Act::{Destroy, Renew, Replace, Touch};
+    use Act::{Cycle, Destroy, Replace, Touch};
     use Meanwhile::{
-        BecomesText, Expires, IsDeleted, IsOfANewerFormat, IsRenewed, IsTouched, LosesItsVersion,
+        BecomesText, Expires, IsCycled, IsDeleted, IsOfANewerFormat, IsTouched, LosesItsVersion,
         LosesItsWrite, Nothing, SaysFormat,
     };
     match (meanwhile, act) {
         (IsTouched, Touch) => (200, Left::Unchanged),
         (Nothing | SaysFormat | LosesItsVersion | LosesItsWrite | IsTouched, act) => match act {
-            Renew => (200, Left::Renewed),
+            Cycle => (200, Left::Cycled),
             Replace => (200, Left::Other),
             Destroy => (200, Left::Nothing),
             _ => (200, Left::Written),
         },
-        // A touch that loses its race loses nothing else.
+        // A touch that loses its race changes nothing else.
         (IsDeleted, Touch) => (200, Left::Nothing),
         (_, Touch) => (200, Left::Unchanged),
         (IsOfANewerFormat, _) => (503, Left::Unchanged),
-        // As one that is sent with a dead id.
-        (IsRenewed, Renew) => (200, Left::Unchanged),
-        (IsRenewed, _) => (409, Left::Unchanged),
+        // It is treated like a request with a dead id.
+        (IsCycled, Cycle) => (200, Left::Unchanged),
+        (IsCycled, _) => (409, Left::Unchanged),
         (BecomesText(_), Destroy) => (200, Left::Unchanged),
         (BecomesText(_), Replace) => (200, Left::Both),
         (IsDeleted | Expires, Destroy) => (200, Left::Nothing),
@@ -201,12 +201,12 @@ pub(super) async fn act_meanwhile(setup: &Setup, act: Act, meanwhile: Meanwhile)
     let (status, left) = expected(act, meanwhile);
     equal("the status", reply.status, status)?;
     equal("what is left", left_of(&before, &after), left)?;
-    // What is possible in one call is done in one.
+    // One read and one write suffice in all other cases.
     let exceptions = match (act, meanwhile) {
-        (Act::SetMany | Act::Renew, Meanwhile::LosesItsVersion)
+        (Act::SetMany | Act::Cycle, Meanwhile::LosesItsVersion)
         | (Act::Replace, Meanwhile::BecomesText(_)) => true,
-        // No item comes back of a condition that fails where nothing is, nor from some DynamoDBs
-        // where something is: it is read. An end asks in a way that needs no answer.
+        // If the item is gone, a failed condition returns no item. Some DynamoDBs never return one,
+        // so the store reads again. A deletion does not depend on the answer.
         (act, Meanwhile::IsDeleted) => !matches!(act, Act::Destroy | Act::Replace),
         _ => false,
     };
@@ -215,7 +215,7 @@ pub(super) async fn act_meanwhile(setup: &Setup, act: Act, meanwhile: Meanwhile)
 
 fn left_of(before: &[Item], after: &[Item]) -> Left {
     let id = |item: &Item| item["id"].clone();
-    let is_stub = |item: &Item| item.contains_key("renewed");
+    let is_tombstone = |item: &Item| item.contains_key("renewed");
     let old = before.first();
     let same = after.iter().find(|item| old.map(id) == Some(id(item)));
     let other = after.iter().find(|item| old.map(id) != Some(id(item)));
@@ -225,7 +225,7 @@ fn left_of(before: &[Item], after: &[Item]) -> Left {
         (Some(same), None) if Some(same) == old => Left::Unchanged,
         (Some(_), None) => Left::Written,
         (Some(same), Some(_)) if Some(same) == old => Left::Both,
-        (Some(same), Some(_)) if is_stub(same) => Left::Renewed,
+        (Some(same), Some(_)) if is_tombstone(same) => Left::Cycled,
         _ => panic!("what is left is nothing known: {after:?}"),
     }
 }

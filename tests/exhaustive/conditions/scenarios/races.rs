@@ -11,11 +11,11 @@ use crate::support::{Action, Browser, Setup, cycle, logout};
 
 const LATE: Duration = Duration::from_millis(150);
 
-/// It is sent again, succeeds, another request writes, and then the first attempt arrives. So many
-/// times on the same session.
-pub(super) async fn late_attempt(setup: &Setup, act: Act, doubts: usize) -> Verdict {
+/// Lets the first attempt at a write arrive after its retry and after another request's write. This
+/// is repeated `times` times on the same session.
+pub(super) async fn late_attempt(setup: &Setup, act: Act, times: usize) -> Verdict {
     let mut ada = setup.guest(begin).await;
-    for _ in 0..doubts {
+    for _ in 0..times {
         let before = number(&setup.table.item().await, "version");
         late_first(setup, "UpdateItem");
         let handler =
@@ -39,7 +39,7 @@ pub(super) async fn late_attempt(setup: &Setup, act: Act, doubts: usize) -> Verd
     Ok(())
 }
 
-/// The record that was created is written by a second request before the first attempt arrives.
+/// Lets a second request write the created record before the first attempt to create it arrives.
 pub(super) async fn late_create(setup: &Setup) -> Verdict {
     late_first(setup, "PutItem");
     let mut ada = Browser::new();
@@ -55,7 +55,7 @@ pub(super) async fn late_create(setup: &Setup) -> Verdict {
     )
 }
 
-/// The session is ended before the first attempt arrives. What is left does not live.
+/// Ends the session before the first attempt to create it arrives. No live record remains.
 pub(super) async fn late_create_after(setup: &Setup, end: Act) -> Verdict {
     late_first(setup, "PutItem");
     let mut ada = Browser::new();
@@ -73,7 +73,7 @@ pub(super) async fn late_create_after(setup: &Setup, end: Act) -> Verdict {
     equal("the live", live, usize::from(end == Act::Replace))
 }
 
-/// The acknowledgement of a create is lost, so that nobody knows which attempts are on their way.
+/// Loses the response to a create, so that an attempt may still be on its way.
 pub(super) async fn lost_create(setup: &Setup) -> Verdict {
     setup
         .proxy
@@ -88,7 +88,8 @@ pub(super) async fn lost_create(setup: &Setup) -> Verdict {
     equal("a fence", item.contains_key("fence"), true)
 }
 
-/// Another request renews the session while this one ends it, in two calls because of the fence.
+/// Lets another request cycle the id while this one ends the session. The fence makes that two
+/// calls.
 pub(super) async fn overtaken_end(setup: &Setup, end: Act, call: (&'static str, usize)) -> Verdict {
     let mut ada = Browser::new();
     setup
@@ -115,13 +116,13 @@ pub(super) async fn overtaken_end(setup: &Setup, end: Act, call: (&'static str, 
     let ended = ada.visit(&setup.sessions, ends).await;
     equal("the status", ended.status, 409)?;
     let items = setup.table.items().await;
-    let stub = items.iter().find(|item| item.contains_key("renewed"));
-    let ttl = stub.map(|stub| number(stub, "ttl"));
-    equal("the renewal's stub", ttl, Some(before + 120))
+    let tombstone = items.iter().find(|item| item.contains_key("renewed"));
+    let ttl = tombstone.map(|tombstone| number(tombstone, "ttl"));
+    equal("the tombstone of the cycle", ttl, Some(before + 120))
 }
 
-/// A session is logged out after it was found to hold what a request was to write, and before the
-/// request has kept out its attempts that are still on their way.
+/// Logs the session out after the request found its value in place, and before the request has
+/// raised the fence against its own late attempts.
 pub(super) async fn in_place_and_logged_out(setup: &Setup) -> Verdict {
     let mut ada = setup.guest(begin).await;
     let (other, elsewhere) = (ada.clone(), setup.elsewhere());
@@ -157,7 +158,7 @@ async fn take_once(_: Request, session: Session) -> Result<String, Error> {
     Ok(format!("{list:?}"))
 }
 
-/// Another request takes it between the read and the write of this one.
+/// Lets another request take the value between the read and the write of this one.
 pub(super) async fn taken_in_between(setup: &Setup) -> Verdict {
     let mut ada = setup.guest(begin).await;
     let (other, elsewhere) = (&ada.clone(), &setup.elsewhere());
@@ -183,7 +184,7 @@ async fn is_new(_: Request, session: Session) -> Result<String, Error> {
     Ok(session.is_new().to_string())
 }
 
-/// Another request writes between the read and the write. What it wrote is there in the end.
+/// Lets another request write between the read and the write. Its change is kept.
 pub(super) async fn overtaken(setup: &Setup, act: Act, versioned: bool) -> Verdict {
     let mut ada = setup.guest(begin).await;
     if !versioned {
@@ -204,7 +205,7 @@ pub(super) async fn overtaken(setup: &Setup, act: Act, versioned: bool) -> Verdi
     equal("ours", data.contains_key("name"), false)
 }
 
-/// It is written, its acknowledgement is lost, and another request writes before it is sent again.
+/// Loses the response to a write, and lets another request write before the retry.
 pub(super) async fn overtaken_in_doubt(setup: &Setup, act: Act) -> Verdict {
     let mut ada = setup.guest(begin).await;
     let (other, elsewhere) = (ada.clone(), setup.elsewhere());
@@ -238,7 +239,7 @@ pub(super) async fn set_other(_: Request, session: Session) -> Result<String, Er
     Ok(String::new())
 }
 
-/// Without a read, so that it is the store that finds out.
+/// Increments a text without a read, so that the store has to notice.
 pub(super) async fn a_text_is_not_counted(setup: &Setup) -> Verdict {
     let mut ada = setup.guest(begin).await;
     let before = setup.table.item().await;
@@ -252,7 +253,7 @@ pub(super) async fn a_text_is_not_counted(setup: &Setup) -> Verdict {
     equal("the record", setup.table.item().await, before)
 }
 
-/// Two requests push to a list, which is there before or is not.
+/// Lets two requests push to a list, which may be absent before.
 pub(super) async fn grows_at_once(
     setup: &Setup,
     list: &'static str,

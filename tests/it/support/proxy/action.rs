@@ -18,7 +18,7 @@ pub enum Action {
     ForwardThenReply(u16, String),
     /// Forwards the call after this time.
     Delay(Duration),
-    /// Accepts the call and never answers.
+    /// Accepts the call and never responds.
     Hang,
     /// Accepts the call and closes the connection.
     Reset,
@@ -26,19 +26,18 @@ pub enum Action {
     Late(Duration),
     /// Reports a failure, and forwards the call right after this many later calls.
     Overtaken(usize),
-    /// Forwards the call and never answers.
+    /// Forwards the call and never responds.
     ForwardThenHang,
     /// Forwards the call and closes the connection.
     ForwardThenReset,
-    /// Answers a read that is not strongly consistent with the item as it was before its last
-    /// write. This requires [`Proxy::keep_copies`]. Other calls are forwarded.
+    /// Responds to a read that is not strongly consistent with the item before its last write. This
+    /// requires [`Proxy::keep_copies`]. Other calls are forwarded.
     Stale,
     /// Lets the test decide while the call waits.
     Ask(Question),
 }
 
-/// A function that a test runs while a call waits in the proxy, and that decides how the call is
-/// handled.
+/// A function that runs while a call waits in the proxy. It decides how the call is handled.
 pub type Question = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Action> + Send>> + Send + Sync>;
 
 impl Action {
