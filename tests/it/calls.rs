@@ -279,12 +279,12 @@ async fn calls_of_a_new_start_read_and_transaction() {
     let setup = Setup::new().await;
     for way in WAYS {
         let mut browser = setup.guest(begin).await;
-        let anew = |session: Session| async move {
+        let begin_another = |session: Session| async move {
             session.destroy()?;
             session.insert("flash", "bye")?;
             Ok(())
         };
-        let calls = calls_of(&setup, way, &mut browser, anew).await;
+        let calls = calls_of(&setup, way, &mut browser, begin_another).await;
         assert_eq!(calls, ["GetItem", "TransactWriteItems"], "{way:?}");
     }
 }

@@ -59,7 +59,7 @@ async fn commit_after_a_failure_is_only_a_logout() {
         assert_eq!(
             table.items().await.len(),
             stored - 1,
-            "{fails_with}: logged out all the same"
+            "{fails_with}: still logged out"
         );
     }
 }

@@ -158,7 +158,7 @@ async fn credentials_never_load(deadline: Option<Duration>) -> u128 {
     let error = created.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("credentials"), "{error}");
-    assert_eq!(credentials.times(), 1, "they are not begun anew");
+    assert_eq!(credentials.times(), 1, "loading does not start again");
     begun.elapsed().as_millis()
 }
 

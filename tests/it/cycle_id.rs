@@ -44,7 +44,7 @@ async fn cycle_id_kills_the_old_id() {
     assert_eq!(
         ada.visit(&sessions, who).await.body,
         "ada",
-        "and hers is as it was"
+        "her session is unchanged"
     );
 
     // When the tombstone has expired, the old id is unknown.
@@ -199,7 +199,11 @@ async fn cycle_id_leaves_no_redirect() {
     assert_eq!(ada.visit(&sessions, cycle).await.cookies.len(), 1);
     assert_eq!(before.visit(&sessions, who).await.body, "nobody");
     let write = before.clone().visit(&sessions, count).await;
-    assert_eq!((write.body.as_str(), write.cookies.len()), ("1", 1), "anew");
+    assert_eq!(
+        (write.body.as_str(), write.cookies.len()),
+        ("1", 1),
+        "a new session"
+    );
     let out = before.visit(&sessions, logout).await;
     assert_eq!((out.status, out.cookies.len()), (200, 1));
     assert_eq!(name_seen(&sessions, &ada).await, "ada");

@@ -285,12 +285,12 @@ impl Row {
             }
             Step::Cycle => ada.visit(sessions, cycle).await,
             Step::Replace => {
-                let anew = |_: Request, session: Session| async move {
+                let begin_another = |_: Request, session: Session| async move {
                     session.destroy()?;
                     session.insert("visits", 7)?;
                     Ok("")
                 };
-                ada.visit(sessions, anew).await
+                ada.visit(sessions, begin_another).await
             }
             Step::Delete => ada.visit(sessions, logout).await,
         }

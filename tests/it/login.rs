@@ -117,7 +117,7 @@ async fn login_that_is_saved_leaves_the_old_id_dead() {
                 End::Well => 200,
                 End::InAnError => return Err("failed".into()),
                 End::InA500 => 500,
-                End::InAPanic => panic!("as it is told"),
+                End::InAPanic => panic!("in the handler"),
                 End::Dropped => {
                     waits.notify_one();
                     std::future::pending().await

@@ -42,14 +42,14 @@ async fn destroy_then_insert_begins_a_new_session() {
     let mut ada = Browser::new();
     ada.visit(&sessions, count).await;
     let before = ada.cookie().map(str::to_owned);
-    let anew = |_: Request, session: Session| async move {
+    let begin_another = |_: Request, session: Session| async move {
         session.destroy()?;
         assert!(session.is_empty());
         session.insert("flash", "bye")?;
         assert_eq!(session.keys(), ["flash"]);
         Ok("")
     };
-    ada.visit(&sessions, anew).await;
+    ada.visit(&sessions, begin_another).await;
     assert!(ada.cookie().is_some() && ada.cookie() != before.as_deref());
     let item = table.item().await;
     assert_eq!(item["data"].as_m().unwrap().len(), 1);
@@ -61,14 +61,14 @@ async fn destroy_then_insert_begins_a_new_session() {
 async fn logout_by_the_previous_id_ends_the_session() {
     let setup = Setup::new().await;
     let sessions = setup.sessions.clone().cycle_id_after(minutes(15));
-    for act in ["logout", "begin anew"] {
+    for act in ["logout", "begin another"] {
         let mut ada = setup.guest(count).await;
         setup.clock.advance(minutes(15));
         let mut before = ada.clone();
         assert_eq!(ada.visit(&sessions, peek).await.cookies.len(), 1);
         let end = |_: Request, session: Session| async move {
             session.destroy()?;
-            if act == "begin anew" {
+            if act == "begin another" {
                 session.insert("name", "grace")?;
             }
             Ok::<_, Error>(String::new())

@@ -222,7 +222,7 @@ async fn retry_with_a_forgotten_token_counts_once() {
         session.increment("visits", 1)?;
         Ok("")
     };
-    let anew = |_: Request, session: Session| async move {
+    let begin_another = |_: Request, session: Session| async move {
         session.destroy()?;
         session.insert("visits", 7)?;
         Ok("")
@@ -240,7 +240,7 @@ async fn retry_with_a_forgotten_token_counts_once() {
     );
     assert_eq!(ada.visit(&setup.sessions, peek).await.body, "Some(2)");
     lose_one();
-    assert_eq!(ada.visit(&setup.sessions, anew).await.status, 200);
+    assert_eq!(ada.visit(&setup.sessions, begin_another).await.status, 200);
     assert_eq!(ada.visit(&setup.sessions, peek).await.body, "Some(7)");
     let mut grace = Browser::new();
     lose_one();

@@ -35,7 +35,7 @@ async fn revoke_user_ends_every_session_of_the_user() {
     }
     assert_eq!(name_seen(&setup.sessions, &grace).await, "grace");
     let rows = setup.table.rows().await;
-    assert_eq!(rows.len(), 1, "hers alone: {rows:?}");
+    assert_eq!(rows.len(), 1, "only that of the other user: {rows:?}");
     // A request that is under way finds no session, and a new login succeeds.
     assert_eq!(browsers[1].visit(&setup.sessions, login).await.status, 200);
     assert_eq!(name_seen(&setup.sessions, &browsers[1]).await, "ada");

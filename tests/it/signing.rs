@@ -57,7 +57,7 @@ async fn signing_key_replaced_keeps_live_sessions() {
     assert_eq!(
         ada.cookie().unwrap()[..43],
         old.cookie().unwrap()[..43],
-        "the same id, signed anew"
+        "the same id, signed again"
     );
     let reply = ada.visit(&both, who).await;
     assert_eq!((reply.body.as_str(), reply.cookies.len()), ("ada", 0));

@@ -132,13 +132,13 @@ async fn user_row_goes_with_a_replaced_session() {
     let mut ada = logged_in(&setup.sessions).await;
     let row = setup.table.rows().await.remove(0);
     assert!(!row.contains_key("label"), "the record has it");
-    let anew = |_: Request, session: Session| async move {
+    let begin_another = |_: Request, session: Session| async move {
         session.destroy()?;
         session.insert("flash", "bye")?;
         Ok("")
     };
     setup.proxy.calls();
-    assert_eq!(ada.visit(&setup.sessions, anew).await.status, 200);
+    assert_eq!(ada.visit(&setup.sessions, begin_another).await.status, 200);
     assert_eq!(setup.proxy.calls(), ["GetItem", "TransactWriteItems"]);
     assert!(setup.table.rows().await.is_empty());
     // The same holds for a new session of the same user.

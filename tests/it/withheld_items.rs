@@ -28,12 +28,12 @@ fn withhold_items(proxy: &Proxy) {
 async fn withheld_item_fails_a_logout_that_lost() {
     let setup = Setup::new().await;
     withhold_items(&setup.proxy);
-    let anew = |_: Request, session: Session| async move {
+    let begin_another = |_: Request, session: Session| async move {
         session.destroy()?;
         session.insert("visits", 7)?;
         Ok("")
     };
-    for begins_anew in [false, true] {
+    for begins_another in [false, true] {
         let mut ada = setup.guest(count).await;
         let (elsewhere, other) = (setup.elsewhere(), ada.clone());
         setup.proxy.script(move |operation, before| {
@@ -46,8 +46,8 @@ async fn withheld_item_fails_a_logout_that_lost() {
                 _ => Action::Forward,
             }
         });
-        let reply = match begins_anew {
-            true => ada.visit(&setup.sessions, anew).await,
+        let reply = match begins_another {
+            true => ada.visit(&setup.sessions, begin_another).await,
             false => ada.visit_layered(&setup.sessions, logout_write_only).await,
         };
         assert_refused(&reply, 409, "the session goes on under another id");
