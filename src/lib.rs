@@ -220,11 +220,7 @@
 //! | `service` | the `tower` service, its future and its body |
 //! | `events` | repairs of events that `lambda_http` would otherwise lose parts of |
 //! | `layer`, `request`, `extract` | the interface to an application |
-//! | `fuzzing`, `leaks` | checks for hostile input and for leaks in output, used only by the fuzzer and the tests |
-
-// The support code that the tests in `tests` share uses this name for the library.
-#[cfg(test)]
-extern crate self as lambda_sessions;
+//! | `fuzzing` | checks for hostile input, used only by the fuzzer and the tests |
 
 mod attached;
 mod clock;
@@ -241,17 +237,12 @@ pub mod fuzzing;
 mod id;
 mod key;
 pub mod layer;
-#[cfg(test)]
-mod leaks;
 mod on_error;
 mod pipeline;
 mod request;
 mod service;
 pub mod session;
 pub mod store;
-#[cfg(test)]
-#[path = "../tests/support/mod.rs"]
-mod test_support;
 mod wire;
 
 pub use ::cookie::SameSite;

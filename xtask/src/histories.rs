@@ -12,11 +12,11 @@ use crate::workspace::Workspace;
 const SEEDS: &str = "LAMBDA_SESSIONS_HISTORY_SEEDS";
 const ARGUMENTS: [&str; 6] = [
     "--test",
-    "histories",
-    "--test",
-    "revocation",
+    "exhaustive",
     "--",
     "--nocapture",
+    "histories",
+    "revocations",
 ];
 
 pub(crate) struct Histories {

@@ -12,7 +12,7 @@ mod e2e;
 mod emulator;
 mod histories;
 mod process;
-#[path = "../../tests/support/wire.rs"]
+#[path = "../../tests/it/support/wire.rs"]
 #[allow(clippy::unwrap_used, unreachable_pub)] // it is the tests', where both may be
 mod wire;
 mod workspace;

@@ -14,7 +14,7 @@
 //! curl -i -b jar http://localhost:9000/give -d coins=3 -H 'sec-fetch-site: cross-site'
 //! ```
 //!
-//! `tests/csrf.rs` sends it what browsers send.
+//! `tests/it/csrf.rs` sends it what browsers send.
 //!
 //! [csrf]: https://docs.rs/tower-http/0.7/tower_http/csrf/index.html
 

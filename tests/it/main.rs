@@ -1,0 +1,56 @@
+//! The integration tests, a module for each subject.
+//!
+//! Each test has a table of its own, on an emulator in this process or on the DynamoDB Local at
+//! `LAMBDA_SESSIONS_TEST_ENDPOINT`. No test sets variables, the current directory or a global
+//! subscriber: one that must do so runs this program again, in a process of its own.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
+
+mod axum;
+mod calls;
+mod commit;
+mod concurrency;
+mod cookies;
+mod credentials;
+mod csrf;
+mod cycle_id;
+mod deadlines;
+mod documents;
+mod environment;
+mod errors;
+mod events;
+mod expiry;
+mod failures;
+mod faults;
+mod freeze;
+mod handles;
+mod id_header;
+mod items;
+mod late_attempts;
+mod layers;
+mod login;
+mod login_races;
+mod logout;
+mod on_error;
+mod previous_cookies;
+mod received_cookies;
+mod retries;
+mod retries_overtaken;
+mod revocation;
+mod runtimes;
+mod sessions;
+mod settings;
+mod signatures;
+mod signing;
+mod size;
+mod snapshots;
+mod stale_reads;
+mod stores;
+mod support;
+mod take_once;
+mod throttling;
+mod user_list;
+mod users;
+mod values;
+mod withheld_items;
+mod write_only;

@@ -1,0 +1,199 @@
+//! A table for one test, on the embedded emulator or on the DynamoDB Local at
+//! `LAMBDA_SESSIONS_TEST_ENDPOINT`.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Config, Credentials, Region};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
+    ScalarAttributeType,
+};
+use lambda_sessions::DynamoDbStore;
+
+pub type Item = HashMap<String, AttributeValue>;
+
+/// A table, and a client that reads it without being counted by a proxy.
+pub struct Table {
+    pub endpoint: String,
+    pub name: String,
+    pub client: Client,
+}
+
+impl Table {
+    /// Creates an empty table with a partition key `id`.
+    pub async fn new() -> Self {
+        let table = Self::named_only().await;
+        table.create("id", ScalarAttributeType::S).await;
+        table
+    }
+
+    /// Creates an empty table and the table of users' sessions.
+    pub async fn with_users() -> Self {
+        let table = Self::new().await;
+        table.create_users().await;
+        table
+    }
+
+    /// Returns a DynamoDB in which the table does not exist.
+    pub async fn named_only() -> Self {
+        let endpoint = match std::env::var("LAMBDA_SESSIONS_TEST_ENDPOINT") {
+            Ok(endpoint) => endpoint,
+            Err(_) => start_emulator().await,
+        };
+        Self {
+            client: client(&endpoint),
+            name: format!("sessions-{}", unique()),
+            endpoint,
+        }
+    }
+
+    pub async fn create(&self, key: &str, key_type: ScalarAttributeType) {
+        let attribute = AttributeDefinition::builder()
+            .attribute_name(key)
+            .attribute_type(key_type);
+        let schema = KeySchemaElement::builder()
+            .attribute_name(key)
+            .key_type(KeyType::Hash);
+        self.client
+            .create_table()
+            .table_name(&self.name)
+            .attribute_definitions(attribute.build().unwrap())
+            .key_schema(schema.build().unwrap())
+            .billing_mode(BillingMode::PayPerRequest)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    pub async fn create_users(&self) {
+        let keys = [("user", KeyType::Hash), ("session", KeyType::Range)];
+        let attribute = |name: &str| {
+            let attribute = AttributeDefinition::builder().attribute_name(name);
+            let attribute = attribute.attribute_type(ScalarAttributeType::S);
+            attribute.build().unwrap()
+        };
+        let schema = |name: &str, kind| {
+            let schema = KeySchemaElement::builder().attribute_name(name);
+            schema.key_type(kind).build().unwrap()
+        };
+        self.client
+            .create_table()
+            .table_name(self.users())
+            .set_attribute_definitions(Some(keys.iter().map(|(name, _)| attribute(name)).collect()))
+            .set_key_schema(Some(
+                keys.into_iter()
+                    .map(|(name, kind)| schema(name, kind))
+                    .collect(),
+            ))
+            .billing_mode(BillingMode::PayPerRequest)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// Returns the name of the table of users' sessions.
+    pub fn users(&self) -> String {
+        format!("{}-users", self.name)
+    }
+
+    /// Returns a store that talks to the table directly.
+    pub fn store(&self) -> DynamoDbStore {
+        DynamoDbStore::new(self.client.clone(), &self.name).unwrap()
+    }
+
+    /// Returns a store that talks to the table at another endpoint, such as a proxy.
+    pub fn store_at(&self, endpoint: &str) -> DynamoDbStore {
+        DynamoDbStore::new(client(endpoint), &self.name).unwrap()
+    }
+
+    pub async fn items(&self) -> Vec<Item> {
+        self.all_of(&self.name).await
+    }
+
+    /// Returns the rows of users' sessions.
+    pub async fn rows(&self) -> Vec<Item> {
+        self.all_of(&self.users()).await
+    }
+
+    async fn all_of(&self, table: &str) -> Vec<Item> {
+        let scan = self.client.scan().table_name(table);
+        scan.consistent_read(true)
+            .send()
+            .await
+            .unwrap()
+            .items
+            .unwrap_or_default()
+    }
+
+    /// Returns the only item.
+    pub async fn item(&self) -> Item {
+        let mut items = self.items().await;
+        assert_eq!(items.len(), 1, "one item is there");
+        items.remove(0)
+    }
+
+    pub async fn put(&self, item: Item) {
+        let put = self.client.put_item().table_name(&self.name);
+        put.set_item(Some(item)).send().await.unwrap();
+    }
+
+    pub async fn delete(&self, id: &AttributeValue) {
+        let delete = self.client.delete_item().table_name(&self.name);
+        delete.key("id", id.clone()).send().await.unwrap();
+    }
+}
+
+/// Returns a client with credentials that no emulator checks. An attempt may take longer than by
+/// default, because the machine may be busy.
+pub fn client(endpoint: &str) -> Client {
+    Client::from_conf(config(endpoint).build())
+}
+
+/// Returns the configuration of such a client.
+pub fn config(endpoint: &str) -> Builder {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(5))
+        .build();
+    Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "tests"))
+        .timeout_config(timeouts)
+        .endpoint_url(endpoint)
+}
+
+/// Starts an emulator that lives as long as the test's runtime.
+async fn start_emulator() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let database = dynoxide::Database::memory().unwrap();
+    tokio::spawn(dynoxide::server::serve_on(listener, database));
+    format!("http://{address}")
+}
+
+/// Returns the attribute of a number.
+pub fn number(number: impl ToString) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+/// Returns the attribute of a text.
+pub fn text(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+/// Returns the value that the only record among these items stores under `key`.
+pub fn stored_value(items: &[Item], key: &str) -> AttributeValue {
+    let record = items.iter().find_map(|item| item.get("data"));
+    record.unwrap().as_m().unwrap()[key].clone()
+}
+
+/// Returns a name that no other test has, in this process or another.
+pub fn unique() -> String {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).unwrap();
+    format!("{:016x}", u64::from_le_bytes(bytes))
+}

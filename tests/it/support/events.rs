@@ -1,0 +1,95 @@
+//! A client's request as each of AWS's front doors delivers it.
+
+use std::future::Future;
+
+use lambda_http::lambda_runtime::{Context, LambdaEvent};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Error, IntoResponse, Request, Service as _};
+use lambda_sessions::{Session, SessionLayer, SessionStore};
+use serde_json::{Value, json};
+
+use super::{Browser, Reply};
+
+/// A front door, which decides how a client's cookies reach the function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    HttpApi,
+    RestApi,
+    RestApiOneLine,
+    LoadBalancer,
+    LoadBalancerMultiValue,
+    FunctionUrl,
+}
+
+pub const SHAPES: [Shape; 6] = [
+    Shape::HttpApi,
+    Shape::RestApi,
+    Shape::RestApiOneLine,
+    Shape::LoadBalancer,
+    Shape::LoadBalancerMultiValue,
+    Shape::FunctionUrl,
+];
+
+impl Shape {
+    /// Returns whether it delivers each of several `Cookie` lines. The others deliver one line, or
+    /// cookies.
+    pub fn has_lines(self) -> bool {
+        matches!(self, Self::RestApi | Self::LoadBalancerMultiValue)
+    }
+
+    /// Returns the event of a request for `/` with these `Cookie` lines.
+    pub fn event(self, lines: &[&str]) -> Value {
+        let joined = lines.join("; ");
+        let text = match self {
+            Self::HttpApi => include_str!("events/http_v2.json"),
+            Self::RestApi | Self::RestApiOneLine => include_str!("events/rest_v1.json"),
+            Self::LoadBalancer => include_str!("events/alb.json"),
+            Self::LoadBalancerMultiValue => include_str!("events/alb_multi_value.json"),
+            Self::FunctionUrl => include_str!("events/function_url.json"),
+        };
+        let mut event: Value = serde_json::from_str(text).unwrap();
+        if lines.is_empty() {
+            return event;
+        }
+        match self {
+            Self::HttpApi => event["cookies"] = json!(lines),
+            Self::FunctionUrl => {
+                event["cookies"] = json!(lines);
+                event["headers"]["cookie"] = json!(joined);
+            }
+            // The last line is also sent alone, next to all lines.
+            Self::RestApi => {
+                event["headers"]["Cookie"] = json!(lines.last());
+                event["multiValueHeaders"]["Cookie"] = json!(lines);
+            }
+            Self::RestApiOneLine => {
+                event["headers"]["Cookie"] = json!(joined);
+                event["multiValueHeaders"]["Cookie"] = json!([joined]);
+            }
+            Self::LoadBalancer => event["headers"]["cookie"] = json!(joined),
+            Self::LoadBalancerMultiValue => event["multiValueHeaders"]["cookie"] = json!(lines),
+        }
+        event
+    }
+
+    /// Sends a visit with these `Cookie` lines, in the same way as `lambda_sessions::run`.
+    pub async fn visit<S, H, F, R>(
+        self,
+        sessions: &SessionLayer<S>,
+        lines: &[&str],
+        handler: H,
+    ) -> Reply
+    where
+        S: SessionStore + Clone,
+        H: Fn(Request, Session) -> F + Clone + Send,
+        F: Future<Output = Result<R, Error>> + Send,
+        R: IntoResponse,
+    {
+        let mut request: LambdaRequest = serde_json::from_value(self.event(lines)).unwrap();
+        lambda_sessions::layer::repair_event(&mut request);
+        let mut adapter = Adapter::from(sessions.wrap(handler));
+        let event = LambdaEvent::new(request, Context::default());
+        let response = adapter.call(event).await.unwrap();
+        Browser::new().take(&serde_json::to_value(response).unwrap())
+    }
+}
