@@ -385,7 +385,7 @@ async fn no_public_type_shows_a_secret() {
     let binding = record.binding().unwrap();
     let update = Update::new(changes.clone(), at);
     let renewal = Cycle::new(record.clone(), changes.clone(), record.ttl(), at);
-    let stub = renewal.stub(&storage_key);
+    let left = renewal.left_behind(&storage_key);
     let parts: Vec<_> = changes.iter().map(|(_, change)| change).collect();
     let entry: Option<&Entry> = record.data().get(KEY);
     let data: &Data = record.data();
@@ -394,9 +394,9 @@ async fn no_public_type_shows_a_secret() {
         "{of:?} {data:?} {entry:?} {changes:?} {parts:?} {update:?} {renewal:?}"
     ));
     show(format!(
-        "{stub:?} {:?} {:?}",
+        "{left:?} {:?} {:?}",
         Stored::Live(record.clone()),
-        Stored::Tombstone(stub.clone())
+        Stored::from(left.clone())
     ));
     show(format!(
         "{binding:?} {:?} {:?}",

@@ -19,9 +19,7 @@ use crate::session::{Location, Pending, Token};
 use crate::store::changes::Changes;
 use crate::store::data::Data;
 use crate::store::record::{Found, Record};
-use crate::store::session_store::{
-    Cycle, Replacement, RequestTime, SessionStore, Update, no_users,
-};
+use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
 use crate::store::user::Binding;
 
 impl<S: SessionStore> Pipeline<S> {
@@ -373,7 +371,6 @@ impl<S: SessionStore> Pipeline<S> {
                     None => bound,
                 }
             })),
-            Some(_) if !self.store.keeps_users() => Err(no_users()),
             Some(login) => login.binding(bound, until).map(Some),
         }
     }

@@ -11,12 +11,12 @@ use lambda_http::{Body, Request, Service as _};
 use proptest::prelude::*;
 use tokio::sync::Notify;
 
-use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
 use crate::session::Session;
-use crate::store::record::{Found, Record};
-use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
+use crate::store::item::{Item, Write};
+use crate::store::session_store::RequestTime;
+use crate::store::versioned::VersionedStore;
 use crate::{MemoryStore, SessionLayer};
 
 /// The number of sequences that each test tries.
@@ -126,13 +126,13 @@ fn assert_shows(session: &Session, model: &Model) {
 #[derive(Clone, Debug)]
 struct Part {
     before: Vec<Step>,
-    save: Write,
+    save: Save,
     during: Vec<Step>,
 }
 
 /// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Write {
+enum Save {
     Succeeds = 1,
     Fails,
 }
@@ -172,7 +172,7 @@ fn any_steps(kinds: Kinds) -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn any_part(kinds: Kinds) -> impl Strategy<Value = Part> {
-    let save = prop_oneof![Just(Write::Succeeds), Just(Write::Fails)];
+    let save = prop_oneof![Just(Save::Succeeds), Just(Save::Fails)];
     (any_steps(kinds), save, any_steps(kinds)).prop_map(|(before, save, during)| Part {
         before,
         save,
@@ -205,7 +205,7 @@ impl Gate {
         }
         self.entered.notify_one();
         self.open.notified().await;
-        if next == Write::Fails as u8 {
+        if next == Save::Fails as u8 {
             return Err(Error::new(ErrorKind::Unavailable, "as it is told"));
         }
         Ok(())
@@ -213,7 +213,7 @@ impl Gate {
 
     /// A save, and what is changed while the store is at it. If there was nothing to write, nothing
     /// is changed.
-    async fn save(&self, session: &Session, write: Write, during: impl FnOnce()) {
+    async fn save(&self, session: &Session, write: Save, during: impl FnOnce()) {
         self.next.store(write as u8, Ordering::SeqCst);
         let mut save = std::pin::pin!(session.save());
         tokio::select! {
@@ -226,66 +226,18 @@ impl Gate {
             () = self.entered.notified() => during(),
         }
         self.open.notify_one();
-        assert_eq!(save.await.is_err(), write == Write::Fails);
+        assert_eq!(save.await.is_err(), write == Save::Fails);
     }
 }
 
-impl SessionStore for Gate {
-    async fn load(&self, key: &StorageKey, at: RequestTime) -> Result<Found, Error> {
-        self.store.load(key, at).await
+impl VersionedStore for Gate {
+    async fn get(&self, key: &StorageKey, at: RequestTime) -> Result<Option<Item>, Error> {
+        self.store.get(key, at).await
     }
 
-    async fn create(
-        &self,
-        key: &StorageKey,
-        record: &Record,
-        at: RequestTime,
-    ) -> Result<(), Error> {
+    async fn commit(&self, writes: Vec<Write>, at: RequestTime) -> Result<bool, Error> {
         self.pass().await?;
-        self.store.create(key, record, at).await
-    }
-
-    async fn update(&self, key: &StorageKey, update: Update) -> Result<Found, Error> {
-        self.pass().await?;
-        self.store.update(key, update).await
-    }
-
-    async fn touch(
-        &self,
-        key: &StorageKey,
-        ttl: Timestamp,
-        at: RequestTime,
-    ) -> Result<bool, Error> {
-        self.store.touch(key, ttl, at).await
-    }
-
-    async fn cycle(
-        &self,
-        from: &StorageKey,
-        to: &StorageKey,
-        cycle: Cycle,
-    ) -> Result<Found, Error> {
-        self.pass().await?;
-        self.store.cycle(from, to, cycle).await
-    }
-
-    async fn replace(
-        &self,
-        from: &StorageKey,
-        to: &StorageKey,
-        replacement: Replacement,
-    ) -> Result<Found<()>, Error> {
-        self.pass().await?;
-        self.store.replace(from, to, replacement).await
-    }
-
-    async fn delete(&self, key: &StorageKey, at: RequestTime) -> Result<Found<()>, Error> {
-        self.pass().await?;
-        self.store.delete(key, at).await
-    }
-
-    fn keeps_users(&self) -> bool {
-        true
+        self.store.commit(writes, at).await
     }
 }
 

@@ -1,0 +1,56 @@
+//! Both stores pass the public suites, and the suites can fail.
+
+#![allow(clippy::unwrap_used)]
+
+mod broken;
+mod flawed;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use lambda_sessions::MemoryStore;
+use lambda_sessions::store::conformance;
+
+use crate::broken::{Broken, DEFECTS, Defect};
+use crate::flawed::{FLAWS, Flaw, Flawed};
+use crate::support::Table;
+
+#[tokio::test]
+async fn memory_store_conforms() {
+    conformance::run_versioned(&MemoryStore::new()).await;
+    conformance::run(&MemoryStore::new()).await;
+}
+
+#[tokio::test]
+async fn dynamodb_store_conforms() {
+    conformance::run(&Table::with_users().await.store()).await;
+}
+
+#[test]
+fn session_store_suite_detects_each_defect() {
+    let passes = |defect: &Defect| {
+        let store = Broken(MemoryStore::new(), *defect);
+        !fails(async move { conformance::run(&store).await })
+    };
+    let undetected: Vec<Defect> = DEFECTS.into_iter().filter(passes).collect();
+    assert!(undetected.is_empty(), "{undetected:?}");
+}
+
+#[test]
+fn versioned_store_suite_detects_each_flaw() {
+    for flaw in FLAWS {
+        let store = Flawed::with(flaw);
+        let detected = fails(async move { conformance::run_versioned(&store).await });
+        assert_eq!(detected, flaw != Flaw::None, "{flaw:?}");
+    }
+}
+
+/// Returns whether a suite panics.
+fn fails(suite: impl Future<Output = ()>) -> bool {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(suite);
+    };
+    catch_unwind(AssertUnwindSafe(run)).is_err()
+}
