@@ -103,7 +103,7 @@ mod tests {
     use crate::store::session_store::SessionStore as _;
 
     #[tokio::test]
-    async fn it_counts_its_sessions_and_lets_go_of_what_has_expired() {
+    async fn memory_store_drops_expired_sessions() {
         let at = Timestamp::from_epoch_seconds;
         let store = MemoryStore::new();
         assert_eq!((store.len(), store.is_empty()), (0, true));
@@ -112,11 +112,8 @@ mod tests {
             let record = Record::new(Data::new(), at(now), at(now + 500));
             for _ in 0..1_000 {
                 let id = SessionId::generate().unwrap();
-                let moment = RequestTime::at(at(now));
-                store
-                    .create(id.storage_key(), &record, moment)
-                    .await
-                    .unwrap();
+                let at = RequestTime::at(at(now));
+                store.create(id.storage_key(), &record, at).await.unwrap();
                 begun += 1;
                 if now == 1_000 {
                     assert_eq!((store.len(), store.is_empty()), (begun, false));

@@ -45,16 +45,19 @@ use crate::store::session_store::RequestTime;
 ///
 /// # Errors
 ///
-/// Both methods fail with these kinds, and wrote nothing then:
+/// Nothing was written after these errors, which both methods have:
 ///
-/// - [`Unavailable`](ErrorKind::Unavailable) if the store could not be reached,
-/// - [`Throttled`](ErrorKind::Throttled) if it rejected the call because of its load,
-/// - [`Timeout`](ErrorKind::Timeout) if it did not respond to a read in time,
-/// - [`Misconfigured`](ErrorKind::Misconfigured) if its configuration is wrong,
-/// - [`Corrupt`](ErrorKind::Corrupt) if an item cannot be [parsed](Item::from_json).
+/// | Kind | Cause |
+/// |---|---|
+/// | [`Unavailable`](ErrorKind::Unavailable) | The store could not be reached, or failed. |
+/// | [`Throttled`](ErrorKind::Throttled) | The store rejected the call because of its load. |
+/// | [`Misconfigured`](ErrorKind::Misconfigured) | The configuration of the store is wrong. |
+/// | [`Corrupt`](ErrorKind::Corrupt) | An item could not be [parsed](Item::from_json). It stays as it is. |
+/// | [`Timeout`](ErrorKind::Timeout) | The store did not respond to a read in time. |
+/// | [`TooLarge`](ErrorKind::TooLarge) | An item of a commit is too large for the store. |
 ///
-/// A commit also fails with [`TooLarge`](ErrorKind::TooLarge) if an item is too large for the store,
-/// and with [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) if its response was lost.
+/// If the response to a commit was lost, it fails with
+/// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown).
 ///
 /// # Example
 ///
@@ -116,7 +119,7 @@ use crate::store::session_store::RequestTime;
 /// # }
 /// ```
 pub trait VersionedStore: Send + Sync + 'static {
-    /// Returns the item at a key, whether it has expired or not, or `None` if there is none.
+    /// Returns the item at a key, whether it has expired or not, or `None` if the key is empty.
     ///
     /// `at` has the [deadline](RequestTime::deadline) of the call. A response after it is useless.
     fn get(

@@ -4,16 +4,28 @@ use std::time::Duration;
 
 use lambda_sessions::session::UserSessions;
 use lambda_sessions::store::{
-    Cycle, Found, Item, Pseudonym, Record, Replacement, RequestTime, Revoked, StorageKey, Stored,
-    Timestamp, Tombstone, Update, VersionedStore, Write,
+    Cycle, Data, Entry, Found, Item, Pseudonym, Record, Replacement, RequestTime, Revoked,
+    StorageKey, Stored, Timestamp, Tombstone, Update, VersionedStore, Write,
 };
 use lambda_sessions::{Error, MemoryStore, SessionStore};
 
-/// The ways in which a session store can go wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Defect {
+/// Defines the defects and the list of all of them.
+macro_rules! defects {
+    ($($name:ident,)*) => {
+        /// The ways in which a session store can go wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Defect { $($name,)* }
+
+        pub(crate) const DEFECTS: &[Defect] = &[$(Defect::$name,)*];
+    };
+}
+
+defects! {
     LoadsTheExpired,
     LoadHidesTombstones,
+    LoadDropsMalformedEntries,
+    LoadRewritesNumbers,
+    LoadWrites,
     CreateKeepsTheVersion,
     CreateKeepsModified,
     CreateOverwrites,
@@ -59,57 +71,6 @@ pub(crate) enum Defect {
     ForgetsTheUser,
 }
 
-pub(crate) const DEFECTS: [Defect; 45] = {
-    use Defect::*;
-    [
-        LoadsTheExpired,
-        LoadHidesTombstones,
-        CreateKeepsTheVersion,
-        CreateKeepsModified,
-        CreateOverwrites,
-        CreateForgetsTheIssue,
-        UpdateCreates,
-        UpdateRevivesTheExpired,
-        UpdateOverwritesOtherKeys,
-        UpdateKeepsTheVersion,
-        UpdateKeepsModified,
-        UpdateIgnoresTheExpiry,
-        UpdateIgnoresTheLabel,
-        UpdateIgnoresRequireUnchanged,
-        UpdateWritesOnError,
-        UpdateIsTwoSteps,
-        TouchMovesBack,
-        TouchKeepsModified,
-        TouchCountsAsWrite,
-        TouchRevivesTheExpired,
-        TouchDeniesTheSameExpiry,
-        CycleCopiesWhatWasRead,
-        CycleLeavesNothing,
-        CycleLeavesTombstonesOnly,
-        CycleLeavesThemTooLong,
-        CycleKeepsTheBinding,
-        CycleForgetsTheIssue,
-        CycleOverwrites,
-        CycleIgnoresTheExpiry,
-        CycleIsTwoSteps,
-        ReplaceKeepsTheOld,
-        ReplaceOverwrites,
-        ReplaceNeedsAnOldRecord,
-        ReplaceDeletesTombstones,
-        DeleteRemovesTombstones,
-        DeleteSparesTheExpired,
-        DeleteSparesUsers,
-        ListsTheExpired,
-        ListsNobody,
-        ListsTheWrongTime,
-        RevokesAll,
-        RevokesOnlyWhatIsNamed,
-        RevokesNothing,
-        RevokesASnapshot,
-        ForgetsTheUser,
-    ]
-};
-
 /// A session store with a defect.
 pub(crate) struct Broken(pub(crate) MemoryStore, pub(crate) Defect);
 
@@ -129,6 +90,22 @@ impl Broken {
 
     async fn put(&self, key: &StorageKey, record: Record) -> Result<(), Error> {
         self.force(key, Some(Stored::Live(record))).await
+    }
+
+    /// Reads a record, and converts each entry.
+    async fn load_entries(
+        &self,
+        key: &StorageKey,
+        at: RequestTime,
+        convert: impl Fn(&Entry) -> Option<Entry>,
+    ) -> Result<Found, Error> {
+        Ok(self.0.load(key, at).await?.map(|record| {
+            let entries = record.data().iter();
+            let data: Data = entries
+                .filter_map(|(key, entry)| Some((key, convert(entry)?)))
+                .collect();
+            record.with_data(data)
+        }))
     }
 
     /// Returns the keys in the index of a user.
@@ -160,6 +137,15 @@ impl SessionStore for Broken {
                 Found::Tombstone(_) => Found::Absent,
                 found => found,
             }),
+            Defect::LoadDropsMalformedEntries => self.load_entries(key, at, json).await,
+            Defect::LoadRewritesNumbers => self.load_entries(key, at, rewritten).await,
+            Defect::LoadWrites => {
+                let found = self.0.load(key, at).await?;
+                if let Found::Live(record) = &found {
+                    self.put(key, record.clone().modified_at(at.now())).await?;
+                }
+                Ok(found)
+            }
             _ => self.0.load(key, at).await,
         }
     }
@@ -388,4 +374,19 @@ impl SessionStore for Broken {
             _ => self.0.revoke(user, which, at).await,
         }
     }
+}
+
+/// Returns the entry, if it is JSON.
+fn json(entry: &Entry) -> Option<Entry> {
+    let value: Option<serde_json::Value> = serde_json::from_str(entry.json()?).ok();
+    value.map(|_| entry.clone())
+}
+
+/// Returns the entry as serde_json would write it.
+fn rewritten(entry: &Entry) -> Option<Entry> {
+    let value: Result<serde_json::Value, _> = serde_json::from_str(entry.json()?);
+    Some(value.map_or_else(
+        |_| entry.clone(),
+        |value| Entry::from_json(value.to_string()),
+    ))
 }

@@ -8,11 +8,23 @@ use lambda_sessions::store::{
 };
 use lambda_sessions::{Error, ErrorKind};
 
-/// The ways in which a versioned store can go wrong. `None` is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Flaw {
-    #[default]
-    None,
+/// Defines the flaws and the list of all of them.
+macro_rules! flaws {
+    ($($name:ident,)*) => {
+        /// The ways in which a versioned store can go wrong.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub(crate) enum Flaw {
+            /// The store is correct.
+            #[default]
+            None,
+            $($name,)*
+        }
+
+        pub(crate) const FLAWS: &[Flaw] = &[$(Flaw::$name,)*];
+    };
+}
+
+flaws! {
     ExpectsNothing,
     ExpectsOnlyRevisions,
     ExpectsOnlyAbsence,
@@ -31,30 +43,6 @@ pub(crate) enum Flaw {
     ForgetsTheLabel,
     ReadsAReplica,
 }
-
-pub(crate) const FLAWS: [Flaw; 18] = {
-    use Flaw::*;
-    [
-        None,
-        ExpectsNothing,
-        ExpectsOnlyRevisions,
-        ExpectsOnlyAbsence,
-        ChecksTheFirstOnly,
-        WritesAsItChecks,
-        WritesTheFirstOnly,
-        ChecksAndThenWrites,
-        KeepsTheDeleted,
-        DeletesUnchecked,
-        FailsOnConflict,
-        NewRevisionsOfItsOwn,
-        HidesTheExpired,
-        FoldsCase,
-        CutsLongKeys,
-        ForgetsSuccessors,
-        ForgetsTheLabel,
-        ReadsAReplica,
-    ]
-};
 
 /// A versioned store with a flaw.
 #[derive(Default)]

@@ -68,7 +68,8 @@ pub(super) async fn commit(
         known => return known,
     };
     match store.get(&key, at).await {
-        // After a deletion, the revision is `None`: it has its effect, whoever has deleted the item.
+        // A deletion has no revision. If the item is gone, the deletion has its effect, even if
+        // another request made it.
         Ok(there) if there.as_ref().map(Item::revision) == revision.as_ref() => Ok(true),
         _ => Err(lost),
     }

@@ -25,9 +25,9 @@ pub(super) const AT: RequestTime = RequestTime::at(NOW);
 
 /// The fate of a commit.
 pub(super) enum Fate {
-    /// It is refused, although nothing has changed.
+    /// The store refuses it, although nothing has changed.
     Refused,
-    /// It fails, and wrote nothing.
+    /// The store fails and writes nothing.
     Failed,
     /// Its response is lost after it was written.
     LostAfter,
@@ -35,7 +35,7 @@ pub(super) enum Fate {
     LostBefore,
     /// Another request commits first.
     Late(Box<dyn FnOnce(&MemoryStore) + Send>),
-    /// Its response is lost after it was written, and another request commits then.
+    /// Its response is lost after it was written, and then another request commits.
     LostThenLate(Box<dyn FnOnce(&MemoryStore) + Send>),
 }
 
