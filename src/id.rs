@@ -106,7 +106,9 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// The key under which a store knows a session: base64url of the SHA-256 of its id.
+/// The key under which a store keeps an item.
+///
+/// The key of a session is base64url of the SHA-256 of its id.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StorageKey(String);
@@ -118,7 +120,7 @@ impl StorageKey {
         Self(text.into())
     }
 
-    /// Returns the 43 characters that are stored.
+    /// Returns the characters that are stored: 43 for a session.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -196,11 +196,11 @@
 //! | `axum` | [`Session`] and [`WriteOnlySession`] as extractors, [`Error`] as a response | no |
 #![cfg_attr(
     feature = "conformance",
-    doc = "| `conformance` | [the suite](crate::store::conformance) that every [`SessionStore`] passes | no |"
+    doc = "| `conformance` | [the suites](crate::store::conformance) that every [`SessionStore`] passes | no |"
 )]
 #![cfg_attr(
     not(feature = "conformance"),
-    doc = "| `conformance` | the suite that every [`SessionStore`] passes | no |"
+    doc = "| `conformance` | the suites that every [`SessionStore`] passes | no |"
 )]
 //!
 //! # Layout

@@ -404,7 +404,7 @@ async fn debug_of_public_types_leaks_no_secret() {
     let binding = record.binding().unwrap();
     let update = Update::new(changes.clone(), at);
     let cycle = Cycle::new(record.clone(), changes.clone(), record.ttl(), at);
-    let tombstone = cycle.stub(&storage_key);
+    let left = cycle.left_behind(&storage_key);
     let entry: Option<&Entry> = record.data().get(KEY);
     let data: &Data = record.data();
     let of: &Record = &record;
@@ -412,9 +412,9 @@ async fn debug_of_public_types_leaks_no_secret() {
         "{of:?} {data:?} {entry:?} {changes:?} {update:?} {cycle:?}"
     ));
     show(format!(
-        "{tombstone:?} {:?} {:?}",
+        "{left:?} {:?} {:?}",
         Stored::Live(record.clone()),
-        Stored::Tombstone(tombstone.clone())
+        Stored::from(left.clone())
     ));
     show(format!(
         "{binding:?} {:?} {:?}",

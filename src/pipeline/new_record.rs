@@ -8,7 +8,7 @@ use crate::session::pending::Pending;
 use crate::store::changes::change_set::Changes;
 use crate::store::data::Data;
 use crate::store::record::Record;
-use crate::store::session_store::{SessionStore, no_users};
+use crate::store::session_store::SessionStore;
 use crate::store::user::Binding;
 
 impl<S: SessionStore> Pipeline<S> {
@@ -46,7 +46,6 @@ impl<S: SessionStore> Pipeline<S> {
                     None => bound,
                 }
             })),
-            Some(_) if !self.store.keeps_users() => Err(no_users()),
             Some(login) => login.binding(bound, until).map(Some),
         }
     }

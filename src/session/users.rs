@@ -45,8 +45,7 @@ impl Session {
     /// # Errors
     ///
     /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if `user` is empty, and changes
-    /// nothing. The end of the request fails with the same kind if the store does not support
-    /// users.
+    /// nothing.
     pub fn log_in(&self, user: &str) -> Result<(), Error> {
         let pseudonym = self.backend().pseudonym(user);
         // The discarded changes are dropped while the session is unlocked.
@@ -131,8 +130,7 @@ impl Session {
     ///
     /// Fails with the errors of a read: [`Unavailable`](ErrorKind::Unavailable),
     /// [`Throttled`](ErrorKind::Throttled), [`Timeout`](ErrorKind::Timeout) and
-    /// [`Misconfigured`](ErrorKind::Misconfigured). The last is also returned if the store does not
-    /// support users.
+    /// [`Misconfigured`](ErrorKind::Misconfigured).
     pub async fn user_sessions(&self) -> Result<UserSessions, Error> {
         let (Some(user), handle) = self.whose() else {
             return Ok(UserSessions::default());

@@ -37,7 +37,7 @@ use crate::env::Variables;
 use crate::error::{Error, ErrorKind};
 use crate::id::{StorageKey, random};
 use crate::store::dynamodb::settings::{TableSettings, is_table};
-use crate::store::record::{Found, Record, Tombstone};
+use crate::store::record::{Found, LeftBehind, Record, Tombstone};
 use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
 use crate::store::user::{Binding, Pseudonym, Revoked, UserSessions};
 
@@ -351,7 +351,7 @@ impl DynamoDbStore {
     /// still arrive. It lives for as long as DynamoDB would accept that attempt's signature.
     fn tombstone(&self, key: &StorageKey, at: RequestTime) -> Item {
         let stub = Tombstone::new(at.now(), at.now().plus(SIGNATURE_LIFETIME));
-        self.layout.stub(key, &stub)
+        self.layout.stub(key, &LeftBehind::Tombstone(stub))
     }
 
     /// Deletes a record, if there is one.
@@ -476,7 +476,7 @@ impl SessionStore for DynamoDbStore {
         loop {
             let record = cycle.apply(&base)?;
             let item = self.layout.write(to, &record, cycle.at.now(), &write)?;
-            let stub = self.layout.stub(from, &cycle.stub(to));
+            let stub = self.layout.stub(from, &cycle.left_behind(to));
             let unchanged = self.layout.unchanged(base.version(), cycle.at.now());
             let mut writes = vec![
                 self.put(item, self.layout.absent())?,
@@ -566,10 +566,6 @@ impl SessionStore for DynamoDbStore {
             }
             Removed::Not(there) => Ok(self.found(there.as_ref(), at.now())?.map(drop)),
         }
-    }
-
-    fn keeps_users(&self) -> bool {
-        true
     }
 
     async fn user_sessions(

@@ -4,7 +4,9 @@
 //!    it is read, and it is returned exactly as it was stored.
 //! 2. Data that a store cannot read is kept unchanged: an entry as an opaque one, and an attribute
 //!    in [`Record::carried`]. Both are copied with the record, so that nothing is lost.
-//! 3. `Debug` shows sizes and times, never keys or values.
+//! 3. A cycled id leaves a [`Redirect`] or a [`Tombstone`]: one leads to the session, the other does
+//!    not.
+//! 4. `Debug` shows sizes and times, never keys or values.
 
 use std::fmt;
 
@@ -188,61 +190,70 @@ impl fmt::Debug for Record {
     }
 }
 
-/// The content of a storage key.
+/// The item that is left at the key of an id that was cycled automatically.
 ///
-/// It is for stores that read, change and write a whole record under a lock or in a transaction of
-/// their own. [`MemoryStore`](crate::MemoryStore) uses it.
-#[non_exhaustive]
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Stored {
-    /// A session.
-    Live(Record),
-    /// A stub, which is left after the id was cycled: the session continues under another id.
-    Tombstone(Tombstone),
+/// During the grace period, requests with the old id are served the session under the next key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redirect {
+    ttl: Timestamp,
+    since: Timestamp,
+    next: StorageKey,
 }
 
-/// The item that is left at the key of an id that was cycled.
-///
-/// It is a redirect if it has a [next key](Self::next), and a tombstone otherwise.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+impl Redirect {
+    /// Creates a redirect to `next` for an id that was cycled at `since`.
+    #[must_use]
+    pub const fn new(since: Timestamp, ttl: Timestamp, next: StorageKey) -> Self {
+        Self { ttl, since, next }
+    }
+
+    /// Returns the expiry: the redirect counts as absent from this time on.
+    #[must_use]
+    pub fn ttl(&self) -> Timestamp {
+        self.ttl
+    }
+
+    /// Returns the time at which the id was cycled.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// Returns the key of the session.
+    #[must_use]
+    pub fn next(&self) -> &StorageKey {
+        &self.next
+    }
+}
+
+/// The item that marks an id as dead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstone {
     ttl: Timestamp,
-    /// The time at which the id was invalidated.
-    #[serde(default = "Timestamp::latest")]
     since: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    next: Option<StorageKey>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    heir: Option<StorageKey>,
+    successor: Option<StorageKey>,
 }
 
 impl Tombstone {
     /// Creates a tombstone for an id that was invalidated at `since`.
     #[must_use]
-    pub fn new(since: Timestamp, ttl: Timestamp) -> Self {
+    pub const fn new(since: Timestamp, ttl: Timestamp) -> Self {
         Self {
             ttl,
             since,
-            next: None,
-            heir: None,
+            successor: None,
         }
     }
 
-    /// Makes the stub a redirect to this key.
+    /// Sets the key of the session that continues under another id. Only a revocation follows it.
     #[must_use]
-    pub fn redirecting_to(mut self, next: StorageKey) -> Self {
-        self.next = Some(next);
+    pub fn succeeded_by(mut self, successor: StorageKey) -> Self {
+        self.successor = Some(successor);
         self
     }
 
-    /// Sets the successor, which only a revocation follows. The stub does not become a redirect.
-    #[must_use]
-    pub fn succeeded_by(mut self, heir: StorageKey) -> Self {
-        self.heir = Some(heir);
-        self
-    }
-
-    /// Returns the expiry: the stub counts as absent from this time on.
+    /// Returns the expiry: the tombstone counts as absent from this time on.
     #[must_use]
     pub fn ttl(&self) -> Timestamp {
         self.ttl
@@ -254,31 +265,39 @@ impl Tombstone {
         self.since
     }
 
-    /// Returns the key to which a redirect leads.
+    /// Returns the successor, which only a revocation follows.
     #[must_use]
-    pub fn next(&self) -> Option<&StorageKey> {
-        self.next.as_ref()
-    }
-
-    /// Returns the successor, which a revocation follows.
-    #[must_use]
-    pub fn heir(&self) -> Option<&StorageKey> {
-        self.heir.as_ref().or(self.next())
+    pub fn successor(&self) -> Option<&StorageKey> {
+        self.successor.as_ref()
     }
 }
 
-impl Stored {
-    /// Returns the content of a slot at the given time. An expired item is absent, whether it was
-    /// deleted or not.
+/// The item that is left at the old key when an id is cycled.
+#[allow(clippy::exhaustive_enums)] // an id that was cycled leads to its session, or does not
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeftBehind {
+    /// The id was cycled automatically.
+    Redirect(Redirect),
+    /// The id was cycled by the application.
+    Tombstone(Tombstone),
+}
+
+impl LeftBehind {
+    /// Returns the expiry: the item counts as absent from this time on.
     #[must_use]
-    pub fn found(slot: Option<&Self>, now: Timestamp) -> Found<&Record> {
-        match slot {
-            Some(Self::Live(record)) if record.ttl > now => Found::Live(record),
-            Some(Self::Tombstone(stub)) if stub.ttl > now => match stub.next() {
-                Some(next) => Found::Redirect(next.clone()),
-                None => Found::Tombstone(stub.since),
-            },
-            _ => Found::Absent,
+    pub fn ttl(&self) -> Timestamp {
+        match self {
+            Self::Redirect(redirect) => redirect.ttl(),
+            Self::Tombstone(tombstone) => tombstone.ttl(),
+        }
+    }
+
+    /// Returns the time at which the id was cycled.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        match self {
+            Self::Redirect(redirect) => redirect.since(),
+            Self::Tombstone(tombstone) => tombstone.since(),
         }
     }
 }
@@ -315,19 +334,6 @@ impl<T> Found<T> {
 mod tests {
     use super::*;
     use crate::store::data::Entry;
-
-    #[test]
-    fn what_has_expired_is_absent() {
-        let at = Timestamp::from_epoch_seconds;
-        let live = Stored::Live(Record::new(Data::new(), at(0), at(10)));
-        assert!(matches!(Stored::found(Some(&live), at(9)), Found::Live(_)));
-        assert_eq!(Stored::found(Some(&live), at(10)).map(drop), Found::Absent);
-        let stub = Stored::Tombstone(Tombstone::new(at(5), at(10)));
-        let renewed = Stored::found(Some(&stub), at(9)).map(drop);
-        assert_eq!(renewed, Found::Tombstone(at(5)));
-        assert_eq!(Stored::found(Some(&stub), at(10)).map(drop), Found::Absent);
-        assert_eq!(Stored::found(None, at(0)).map(drop), Found::Absent);
-    }
 
     #[test]
     fn debug_tells_neither_keys_nor_values() {

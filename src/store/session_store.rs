@@ -1,11 +1,10 @@
 //! The trait of a session store, and the arguments of its methods.
 //!
 //! 1. A store sees storage keys, never ids, and it never sees a [`Session`](crate::Session).
-//! 2. The [`RequestTime`] is an argument, because a store has no clock of its own. A record that has
-//!    expired at that moment is absent, whether it was deleted or not.
+//! 2. The [`RequestTime`] is an argument, because a store has no clock of its own.
 //! 3. Every write except a create requires a live record. The check and the write are one atomic
 //!    step, so a session that was logged out cannot come back.
-//! 4. Every method returns what it [`Found`]. A write took effect if it found
+//! 4. Most methods return what they [`Found`]. A write took effect if it found
 //!    [`Live`](Found::Live), unless the method states otherwise.
 
 use std::future::Future;
@@ -17,51 +16,67 @@ use crate::error::{Error, ErrorKind};
 use crate::expiry::{GRACE_SECONDS, TOMBSTONE_SECONDS};
 use crate::id::StorageKey;
 use crate::store::changes::change_set::Changes;
-use crate::store::record::{Found, Record, Tombstone};
+use crate::store::record::{Found, LeftBehind, Record, Redirect, Tombstone};
 use crate::store::user::{Binding, Pseudonym, Revoked, UserSessions};
 
 /// A store of sessions.
 ///
-/// Write the methods as `async fn`; the futures must be `Send`. Run the public suite
-/// `lambda_sessions::store::conformance` (feature `conformance`) against your store. It tests each
-/// sentence below.
+/// To write a store of your own, implement [`VersionedStore`](crate::store::VersionedStore), which has
+/// two methods. It makes your store a session store, with the behavior that is described here.
+/// Implement this trait directly if your database changes single keys without reading the record, as
+/// DynamoDB does, or to wrap another session store.
+///
+/// Write the methods as `async fn`; the futures must be `Send`. Run the suite
+/// `lambda_sessions::store::conformance::run` (feature `conformance`) against your store. It checks
+/// each sentence below.
 ///
 /// The effect of the methods on a record is implemented once, as pure functions: [`Stored::found`],
-/// [`Update::apply`] and [`Cycle::apply`]. Some stores can read, change and write one key in a transaction of their own: Redis with `WATCH`, SQL, or a file under a lock. They need little more than these functions: see `examples/custom_store`.
+/// [`Update::apply`], [`Cycle::apply`] and [`Cycle::left_behind`].
 ///
 /// [`Stored::found`]: crate::store::Stored::found
 ///
-/// A key holds a record, a stub, or nothing. A stub is left at an id that was cycled. It is a
-/// redirect ([`Found::Redirect`]) during the grace period of an automatically cycled id, and a
-/// tombstone ([`Found::Tombstone`]) otherwise.
+/// # What a key holds
 ///
-/// Every method takes effect in one atomic step or not at all. If the response to a write was lost,
-/// return [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) and never success.
+/// A key holds a record, a redirect, a tombstone, or nothing. Every method judges it at the time `at`:
 ///
-/// All methods fail with [`Unavailable`](crate::ErrorKind::Unavailable),
-/// [`Throttled`](crate::ErrorKind::Throttled) and
-/// [`Misconfigured`](crate::ErrorKind::Misconfigured). Reads fail with
-/// [`Timeout`](crate::ErrorKind::Timeout), and writes with
-/// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). All methods fail with
-/// [`Corrupt`](crate::ErrorKind::Corrupt) if the record has a newer format, and do not change it.
+/// | The key holds | The methods find |
+/// |---|---|
+/// | a record | [`Found::Live`] |
+/// | a [redirect](crate::store::Redirect), left by an id that was cycled automatically | [`Found::Redirect`] |
+/// | a [tombstone](crate::store::Tombstone), left by an id that was cycled otherwise | [`Found::Tombstone`] |
+/// | nothing, or any of these after its expiry | [`Found::Absent`] |
+/// | an item that is not of this library | [`Found::Absent`], or an error of the kind [`Corrupt`](ErrorKind::Corrupt) |
+///
+/// An item that is not of this library is neither changed nor deleted.
+///
+/// # Errors
+///
+/// Every method takes effect in one atomic step or not at all. An error means that nothing was
+/// written, except for [`OutcomeUnknown`](ErrorKind::OutcomeUnknown): the response to a write was
+/// lost, so it may or may not have happened.
+///
+/// All methods fail with [`Unavailable`](ErrorKind::Unavailable),
+/// [`Throttled`](ErrorKind::Throttled) and [`Misconfigured`](ErrorKind::Misconfigured). They fail with
+/// [`Corrupt`](ErrorKind::Corrupt) if an item has a newer format, and do not change it. Reads fail
+/// with [`Timeout`](ErrorKind::Timeout), and writes with
+/// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown).
 pub trait SessionStore: Send + Sync + 'static {
     /// Reads a record.
     ///
-    /// An absent, expired or malformed record gives [`Found::Absent`]. A stub gives
-    /// [`Found::Redirect`] if it is a redirect, and [`Found::Tombstone`] otherwise, here and in all
-    /// methods below. A record with one malformed entry is live, and the entry is kept.
+    /// A record with a malformed entry is live, and the entry is kept.
     fn load(
         &self,
         key: &StorageKey,
         at: RequestTime,
     ) -> impl Future<Output = Result<Found, Error>> + Send;
 
-    /// Stores a record that begins now, at version 1, under a key that holds nothing.
+    /// Stores a new record at version 1, [modified](Record::modified) now, under a key that holds
+    /// nothing.
     ///
-    /// Fails with [`Conflict`](crate::ErrorKind::Conflict) if the key holds anything, expired or
-    /// not. This does not happen in practice, because keys are hashes of 256 random bits. The same
-    /// create succeeds if it is sent again after its response was lost. Fails with
-    /// [`TooLarge`](crate::ErrorKind::TooLarge).
+    /// Fails with [`Conflict`](ErrorKind::Conflict) if the key holds anything, expired or not. This
+    /// does not happen in practice, because keys are hashes of 256 random bits. The same create
+    /// succeeds if it is sent again after its response was lost. Fails with
+    /// [`TooLarge`](ErrorKind::TooLarge) if the store has a limit, and writes nothing then.
     fn create(
         &self,
         key: &StorageKey,
@@ -69,32 +84,39 @@ pub trait SessionStore: Send + Sync + 'static {
         at: RequestTime,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Changes some keys of a live record, raises its version by one, and returns the record after
-    /// the change.
+    /// Changes some keys of a live record, raises its version by one, sets it to be
+    /// [modified](Record::modified) now, and returns the record after the change.
     ///
+    /// Sets the expiry and the label if the update has new ones. Everything else stays the same.
     /// Changes of other keys by concurrent requests are kept, and all increments add up, without
-    /// conflicts. A [function](crate::store::Change::Apply) is applied to the value as it is when it is
-    /// written. If another request changes that key first, the function is applied again until the
-    /// [deadline](RequestTime::deadline). Then the update fails with
-    /// [`Conflict`](crate::ErrorKind::Conflict).
+    /// conflicts. A [function](crate::store::Change::Apply) is applied to the value as it is when it
+    /// is written. If another request changes that key first, the function is applied again until
+    /// the [deadline](RequestTime::deadline). Then the update fails with
+    /// [`Conflict`](ErrorKind::Conflict).
     ///
-    /// An absent, expired or malformed record gives [`Found::Absent`], and nothing is written. A
-    /// stub gives [`Found::Redirect`] or [`Found::Tombstone`], and nothing is written.
+    /// Without a live record, nothing is written.
     ///
-    /// Fails with [`Deserialize`](crate::ErrorKind::Deserialize) if an increment meets a value that
-    /// is not an integer. Fails with [`Serialize`](crate::ErrorKind::Serialize) if its sum does not
-    /// fit in an `i64`. Fails with [`TooLarge`](crate::ErrorKind::TooLarge). In these cases,
-    /// nothing was written.
+    /// Nothing was written after these errors:
+    ///
+    /// | Kind | Cause |
+    /// |---|---|
+    /// | [`Conflict`](ErrorKind::Conflict) | The record was [required to be unchanged](Update::require_unchanged), and another request has written it. |
+    /// | [`Conflict`](ErrorKind::Conflict) | A value that only one request may take was taken. |
+    /// | [`Deserialize`](ErrorKind::Deserialize) | An increment met a value that is not an integer, or a function met one of another type. |
+    /// | [`Serialize`](ErrorKind::Serialize) | A sum does not fit in an `i64`. |
+    /// | [`TooLarge`](ErrorKind::TooLarge) | The record would exceed the limit of the store. |
     fn update(
         &self,
         key: &StorageKey,
         update: Update,
     ) -> impl Future<Output = Result<Found, Error>> + Send;
 
-    /// Extends the expiry of a live record to `ttl`, if that is later, and changes nothing else.
+    /// Extends the expiry of a live record to `ttl`, if that is later, and sets it to be
+    /// [modified](Record::modified) now.
     ///
-    /// The version stays the same. Returns whether the record now expires at `ttl`. Returns `false`
-    /// if the record is absent, expired or malformed, is a stub, or already expires later.
+    /// Everything else stays the same, including the version. Returns whether the record now expires
+    /// at `ttl`. If it already does, or expires later, nothing is written. Returns `false` without a
+    /// live record.
     fn touch(
         &self,
         key: &StorageKey,
@@ -102,14 +124,16 @@ pub trait SessionStore: Send + Sync + 'static {
         at: RequestTime,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// Moves a live record to another key, applies changes on the way, and leaves a stub.
+    /// Moves a live record to another key, with the changes of an [`update`](Self::update), and leaves
+    /// a redirect or a tombstone at the old key.
     ///
-    /// The stub lives for 120 seconds, or for 60 seconds if it is a [redirect](Cycle::redirects).
-    /// If another request has written since the record was read, its changes are copied too.
+    /// The redirect lives for 60 seconds, and the tombstone for 120 seconds. The record under the new
+    /// key has the expiry and the binding of the [`Cycle`]. If another request has written since the
+    /// record was read, its changes are copied too. Of several concurrent cycles, one takes effect,
+    /// and the others find what it left.
     ///
-    /// An absent, expired or malformed record gives [`Found::Absent`], and nothing is written. A
-    /// stub gives [`Found::Redirect`] or [`Found::Tombstone`], and nothing is written. Fails with the
-    /// errors of [`update`](Self::update).
+    /// Without a live record, nothing is written. Fails with the errors of [`update`](Self::update),
+    /// and with [`Conflict`](ErrorKind::Conflict) if the new key holds anything.
     fn cycle(
         &self,
         from: &StorageKey,
@@ -119,12 +143,13 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Deletes a record and stores another one under another key, as [`create`](Self::create) does.
     ///
-    /// Returns what it found. A store that lists a user's sessions removes the old session from the
-    /// list of a user: the one that it was [read](Replacement::read) to be bound to.
+    /// Returns what it found. The deletion does not depend on the record that was
+    /// [read](Replacement::read): a record that was changed since is deleted too.
     ///
-    /// If the old record is absent or expired, the result is [`Found::Absent`] or [`Found::Live`],
-    /// and the new record is stored. The same holds if it is malformed, and the malformed item
-    /// stays. If the old key holds a stub, nothing is written.
+    /// If the old key holds nothing, the result is [`Found::Absent`] or [`Found::Live`], and the new
+    /// record is stored. An expired record gives the same, and is deleted. If the old key holds a
+    /// redirect or a tombstone, nothing is written. Fails with the errors of
+    /// [`create`](Self::create), and then keeps the old record.
     fn replace(
         &self,
         from: &StorageKey,
@@ -134,61 +159,37 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Deletes a record, whether it is bound to a user or not.
     ///
-    /// An absent or malformed record gives [`Found::Absent`], and a malformed one stays. An expired
-    /// record gives [`Found::Absent`] or [`Found::Live`], and is deleted. A stub gives
-    /// [`Found::Redirect`] or [`Found::Tombstone`], and stays, because the session continues under
-    /// another id.
+    /// Returns what it found. An expired record gives [`Found::Absent`] or [`Found::Live`], and is
+    /// deleted. A redirect or a tombstone stays, because the session continues under another id.
     fn delete(
         &self,
         key: &StorageKey,
         at: RequestTime,
     ) -> impl Future<Output = Result<Found<()>, Error>> + Send;
 
-    /// Returns whether the store supports users, so that records may be [bound](Record::binding) to
-    /// one.
-    ///
-    /// The default is `false`. A session that is to be bound is not written then.
-    fn keeps_users(&self) -> bool {
-        false
-    }
-
     /// Lists the live sessions of a user, in any order.
     ///
-    /// Every session that was written before the call began is listed. A store may limit the number
-    /// of listed sessions, and then marks the list with [`and_more`](UserSessions::and_more).
-    ///
-    /// The default fails with [`Misconfigured`](crate::ErrorKind::Misconfigured).
+    /// Every session that was written before the call began is listed, once for each login. A store
+    /// may limit the number of listed sessions, and then marks the list with
+    /// [`and_more`](UserSessions::and_more).
     fn user_sessions(
         &self,
         user: &Pseudonym,
         at: RequestTime,
-    ) -> impl Future<Output = Result<UserSessions, Error>> + Send {
-        let _ = (user, at);
-        async { Err(no_users()) }
-    }
+    ) -> impl Future<Output = Result<UserSessions, Error>> + Send;
 
-    /// Deletes sessions of a user.
+    /// Deletes the selected sessions of a user.
     ///
     /// A session that was written before the call began is dead when the call has returned. This
-    /// also holds if its id is cycled concurrently, under any key. After a failure, some sessions
-    /// may still be live, and the call can be repeated.
-    ///
-    /// The default fails with [`Misconfigured`](crate::ErrorKind::Misconfigured).
+    /// also holds if its id is cycled concurrently, under any key. A session that begins during the
+    /// call may be deleted or not. The call does not take effect in one step: after a failure, some
+    /// sessions may still be live, and the call can be repeated.
     fn revoke(
         &self,
         user: &Pseudonym,
         which: Revoked<'_>,
         at: RequestTime,
-    ) -> impl Future<Output = Result<(), Error>> + Send {
-        let _ = (user, which, at);
-        async { Err(no_users()) }
-    }
-}
-
-/// Returns the error of a store that does not support users.
-pub(crate) fn no_users() -> Error {
-    let reason = "the session store does not support users";
-    Error::new(ErrorKind::Misconfigured, reason)
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// The time at which a store operation takes place, and its deadline.
@@ -199,7 +200,7 @@ pub struct RequestTime {
 }
 
 impl RequestTime {
-    /// Creates a moment without a deadline, which leaves the limit for retries to the store.
+    /// Creates a time without a deadline, which leaves the limit for retries to the store.
     #[must_use]
     pub const fn at(now: Timestamp) -> Self {
         Self {
@@ -223,7 +224,7 @@ impl RequestTime {
 
     /// Returns the time at which to stop retrying.
     ///
-    /// An operation without a response at that time counts as unanswered.
+    /// A call without a response at that time has failed for its caller.
     #[must_use]
     pub const fn deadline(self) -> Option<Instant> {
         self.deadline
@@ -325,8 +326,8 @@ pub struct Cycle {
     pub ttl: Timestamp,
     /// The binding under the new key, whatever the previous one was.
     pub binding: Option<Binding>,
-    /// If true, the id is cycled automatically, and the stub redirects to the new key during the
-    /// grace period.
+    /// If true, the id is cycled automatically, and the item left behind redirects to the new key
+    /// during the grace period.
     pub redirects: bool,
     /// If true, the record stores the time at which its id was issued from now on.
     pub records_issue: bool,
@@ -378,20 +379,22 @@ impl Cycle {
         })
     }
 
-    /// Returns the stub to leave at the old key.
+    /// Returns the item to leave at the old key: a redirect or a tombstone that names `to`.
+    ///
+    /// A tombstone names it as the successor only if the same user is bound to both.
     #[must_use]
-    pub fn stub(&self, to: &StorageKey) -> Tombstone {
+    pub fn left_behind(&self, to: &StorageKey) -> LeftBehind {
         let now = self.at.now();
-        let after = |seconds| Tombstone::new(now, now.plus(Duration::from_secs(seconds)));
-        let stub = match self.redirects {
-            true => after(GRACE_SECONDS).redirecting_to(to.clone()),
-            false => after(TOMBSTONE_SECONDS),
-        };
-        match (self.read.binding(), &self.binding) {
-            (Some(before), Some(after)) if before.user() == after.user() => {
-                stub.succeeded_by(to.clone())
-            }
-            _ => stub,
+        let after = |seconds| now.plus(Duration::from_secs(seconds));
+        if self.redirects {
+            return LeftBehind::Redirect(Redirect::new(now, after(GRACE_SECONDS), to.clone()));
         }
+        let tombstone = Tombstone::new(now, after(TOMBSTONE_SECONDS));
+        LeftBehind::Tombstone(match (self.read.binding(), &self.binding) {
+            (Some(before), Some(after)) if before.user() == after.user() => {
+                tombstone.succeeded_by(to.clone())
+            }
+            _ => tombstone,
+        })
     }
 }

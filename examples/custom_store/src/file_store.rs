@@ -1,28 +1,51 @@
-//! A store with one JSON file per session, all in one directory.
+//! A store with one JSON file per item, all in one directory.
 //!
-//! 1. Every operation holds one lock from its read to its write. It is a file lock, so it also
-//!    works between processes.
-//! 2. A file is written under another name and then renamed. A reader finds the old content or the
-//!    new content, even after a crash.
-//! 3. A file that holds no session counts as absent, and is neither written nor deleted.
-//! 4. An expired session is absent. Nothing here deletes its file, which DynamoDB would do by
-//!    itself.
+//! 1. Every operation holds one lock. It is a file lock, so it also works between processes.
+//! 2. A commit first writes all of its changes to a journal, and then makes them. If the process
+//!    dies before it has made all of them, the next operation makes them from the journal. So a
+//!    commit happens as a whole, when its journal gets its name, or not at all.
+//! 3. A file is written under another name, flushed to the disk, and then renamed. A reader finds
+//!    the old content or the new content, even after a crash.
+//! 4. A file that holds no item is an error, and is neither written nor deleted.
+//! 5. Nothing here deletes the file of an expired item, which DynamoDB would do by itself.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind as IoErrorKind, Result as IoResult, Write};
+use std::io::{ErrorKind as IoErrorKind, Result as IoResult, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lambda_http::tracing;
-use lambda_sessions::store::{
-    Cycle, Found, Record, Replacement, RequestTime, StorageKey, Stored, Timestamp, Update,
-};
-use lambda_sessions::{Error, ErrorKind, SessionStore};
+use lambda_sessions::store::{Item, RequestTime, StorageKey, VersionedStore, Write};
+use lambda_sessions::{Error, ErrorKind};
 use tokio::task::spawn_blocking;
+
+/// The changes of a commit: an item to put at a key, or its deletion.
+type Journal = Vec<(StorageKey, Option<Item>)>;
 
 #[derive(Clone, Debug)]
 pub(crate) struct FileStore {
     directory: Arc<Path>,
+}
+
+impl VersionedStore for FileStore {
+    async fn get(&self, key: &StorageKey, _: RequestTime) -> Result<Option<Item>, Error> {
+        let key = key.clone();
+        self.locked(move |store| store.read(&key)).await
+    }
+
+    async fn commit(&self, writes: Vec<Write>, _: RequestTime) -> Result<bool, Error> {
+        self.locked(move |store| {
+            for write in &writes {
+                if !write.accepts(store.read(write.key())?.as_ref()) {
+                    return Ok(false);
+                }
+            }
+            let journal = writes.into_iter().map(Write::into_parts).collect();
+            store.begin(&journal)?;
+            store.finish(journal).map_err(unknown)?;
+            Ok(true)
+        })
+        .await
+    }
 }
 
 impl FileStore {
@@ -42,222 +65,105 @@ impl FileStore {
     ) -> Result<T, Error> {
         let store = self.clone();
         let task = spawn_blocking(move || {
-            let _unlocks_when_dropped = store.lock().map_err(unavailable)?;
+            let lock = File::create(store.directory.join("lock")).map_err(unavailable)?;
+            lock.lock().map_err(unavailable)?;
+            store.recover()?;
             operation(&store)
         });
-        task.await.unwrap_or_else(|panic| {
-            let reason = "the operation broke off";
-            Err(Error::with_source(ErrorKind::OutcomeUnknown, reason, panic))
-        })
+        task.await.unwrap_or_else(|panic| Err(unknown(panic)))
     }
 
-    fn lock(&self) -> IoResult<File> {
-        let file = File::create(self.directory.join("lock"))?;
-        file.lock()?;
-        Ok(file)
+    /// Finishes the commit of a process that died.
+    fn recover(&self) -> Result<(), Error> {
+        let Some(json) = found(fs::read(self.journal())).map_err(unavailable)? else {
+            return Ok(());
+        };
+        let journal = serde_json::from_slice(&json).map_err(|cause| {
+            let reason = "the journal of the sessions cannot be read";
+            Error::with_source(ErrorKind::Corrupt, reason, cause)
+        })?;
+        self.finish(journal).map_err(unavailable)
+    }
+
+    /// Writes the journal. From then on, the commit has happened.
+    fn begin(&self, journal: &Journal) -> Result<(), Error> {
+        let json = serde_json::to_vec(journal).map_err(|cause| {
+            let reason = "a session has an entry that has no JSON form";
+            Error::with_source(ErrorKind::Serialize, reason, cause)
+        })?;
+        self.replace(&self.journal(), &json).map_err(unavailable)?;
+        self.flush_names().map_err(unknown)
+    }
+
+    /// Makes the changes of a journal, all or those that are not made yet, and removes it.
+    fn finish(&self, journal: Journal) -> IoResult<()> {
+        for (key, item) in journal {
+            self.make(&key, item)?;
+        }
+        self.flush_names()?;
+        fs::remove_file(self.journal())
+    }
+
+    fn make(&self, key: &StorageKey, item: Option<Item>) -> IoResult<()> {
+        match item {
+            Some(item) => {
+                let json = item.to_json().map_err(std::io::Error::other)?;
+                self.replace(&self.path(key), &json)
+            }
+            None => found(fs::remove_file(self.path(key))).map(drop),
+        }
+    }
+
+    fn read(&self, key: &StorageKey) -> Result<Option<Item>, Error> {
+        let json = found(fs::read(self.path(key))).map_err(unavailable)?;
+        json.map(|json| Item::from_json(&json)).transpose()
+    }
+
+    fn replace(&self, path: &Path, content: &[u8]) -> IoResult<()> {
+        let draft = self.directory.join("draft");
+        let mut file = File::create(&draft)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&draft, path)
+    }
+
+    /// Flushes the names of the files to the disk. Their content is flushed before they are renamed.
+    fn flush_names(&self) -> IoResult<()> {
+        // Only Unix opens a directory as a file.
+        if cfg!(unix) {
+            File::open(&self.directory)?.sync_all()?;
+        }
+        Ok(())
     }
 
     fn path(&self, key: &StorageKey) -> PathBuf {
         self.directory.join(format!("{}.json", key.as_str()))
     }
 
-    fn read(&self, key: &StorageKey) -> Result<Option<Stored>, Error> {
-        let bytes = match fs::read(self.path(key)) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(unavailable(error)),
-        };
-        let stored = serde_json::from_slice(&bytes).ok();
-        if stored.is_none() {
-            tracing::warn!(key = key.fingerprint(), "a file holds no session");
-        }
-        Ok(stored)
-    }
-
-    fn write(&self, key: &StorageKey, stored: &Stored) -> Result<(), Error> {
-        let text = serde_json::to_vec(stored).map_err(|cause| {
-            let reason = "a session has no JSON form";
-            Error::with_source(ErrorKind::Serialize, reason, cause)
-        })?;
-        let draft = self.directory.join("draft");
-        let put = || {
-            let mut file = File::create(&draft)?;
-            file.write_all(&text)?;
-            // The content must be on the disk before the name is, so that a saved session survives
-            // a crash.
-            file.sync_all()?;
-            fs::rename(&draft, self.path(key))
-        };
-        put().map_err(unavailable)
-    }
-
-    fn write_new(&self, key: &StorageKey, record: &Record) -> Result<(), Error> {
-        if self.path(key).try_exists().map_err(unavailable)? {
-            let reason = "the key of a new session is already in use";
-            return Err(Error::new(ErrorKind::Conflict, reason));
-        }
-        self.write(key, &Stored::Live(record.clone().at_version(1)))
-    }
-
-    fn remove(&self, key: &StorageKey) -> Result<(), Error> {
-        fs::remove_file(self.path(key)).map_err(unavailable)
+    fn journal(&self) -> PathBuf {
+        self.directory.join("journal")
     }
 }
 
-impl SessionStore for FileStore {
-    async fn load(&self, key: &StorageKey, at: RequestTime) -> Result<Found, Error> {
-        let key = key.clone();
-        self.locked(move |files| {
-            let slot = files.read(&key)?;
-            Ok(Stored::found(slot.as_ref(), at.now()).map(Clone::clone))
-        })
-        .await
-    }
-
-    async fn create(&self, key: &StorageKey, record: &Record, _: RequestTime) -> Result<(), Error> {
-        let (key, record) = (key.clone(), record.clone());
-        self.locked(move |files| files.write_new(&key, &record))
-            .await
-    }
-
-    async fn update(&self, key: &StorageKey, update: Update) -> Result<Found, Error> {
-        let (key, at) = (key.clone(), update.at);
-        self.locked(move |files| {
-            let slot = files.read(&key)?;
-            let record = match Stored::found(slot.as_ref(), at.now()) {
-                Found::Live(record) => update.apply(record)?,
-                other => return Ok(other.map(Clone::clone)),
-            };
-            files.write(&key, &Stored::Live(record.clone()))?;
-            Ok(Found::Live(record))
-        })
-        .await
-    }
-
-    async fn touch(
-        &self,
-        key: &StorageKey,
-        ttl: Timestamp,
-        at: RequestTime,
-    ) -> Result<bool, Error> {
-        let key = key.clone();
-        self.locked(move |files| {
-            let slot = files.read(&key)?;
-            let record = match Stored::found(slot.as_ref(), at.now()) {
-                Found::Live(record) if record.ttl() < ttl => record.clone().with_ttl(ttl),
-                Found::Live(record) => return Ok(record.ttl() == ttl),
-                _ => return Ok(false),
-            };
-            files.write(&key, &Stored::Live(record))?;
-            Ok(true)
-        })
-        .await
-    }
-
-    async fn cycle(
-        &self,
-        from: &StorageKey,
-        to: &StorageKey,
-        cycle: Cycle,
-    ) -> Result<Found, Error> {
-        let (from, to) = (from.clone(), to.clone());
-        let at = cycle.at;
-        self.locked(move |files| {
-            let slot = files.read(&from)?;
-            let record = match Stored::found(slot.as_ref(), at.now()) {
-                Found::Live(record) => cycle.apply(record)?,
-                other => return Ok(other.map(Clone::clone)),
-            };
-            // This order is safe if the process crashes between the two steps: nothing is lost, and
-            // nobody knows the new id yet.
-            files.write(&to, &Stored::Live(record.clone()))?;
-            files.write(&from, &Stored::Tombstone(cycle.stub(&to)))?;
-            Ok(Found::Live(record))
-        })
-        .await
-    }
-
-    async fn replace(
-        &self,
-        from: &StorageKey,
-        to: &StorageKey,
-        replacement: Replacement,
-    ) -> Result<Found<()>, Error> {
-        let (from, to) = (from.clone(), to.clone());
-        let (record, at) = (replacement.record.clone(), replacement.at);
-        self.locked(move |files| {
-            let slot = files.read(&from)?;
-            let found = Stored::found(slot.as_ref(), at.now()).map(drop);
-            if is_stub(&found) {
-                return Ok(found);
-            }
-            // This order is safe if the process crashes between the two steps: the destroyed
-            // session is gone.
-            if slot.is_some() {
-                files.remove(&from)?;
-            }
-            files.write_new(&to, &record)?;
-            Ok(found)
-        })
-        .await
-    }
-
-    async fn delete(&self, key: &StorageKey, at: RequestTime) -> Result<Found<()>, Error> {
-        let key = key.clone();
-        self.locked(move |files| {
-            let slot = files.read(&key)?;
-            let found = Stored::found(slot.as_ref(), at.now()).map(drop);
-            if !is_stub(&found) && slot.is_some() {
-                files.remove(&key)?;
-            }
-            Ok(found)
-        })
-        .await
+/// Returns `None` if the file does not exist.
+fn found<T>(result: IoResult<T>) -> IoResult<Option<T>> {
+    match result {
+        Err(error) if error.kind() == IoErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
     }
 }
 
-fn is_stub(found: &Found<()>) -> bool {
-    matches!(found, Found::Redirect(_) | Found::Tombstone(_))
-}
-
-/// Converts an I/O error. Before the rename nothing has happened, and the rename itself happens or
-/// does not.
+/// Converts an error after which nothing was written.
 fn unavailable(cause: std::io::Error) -> Error {
     let reason = "the directory of sessions failed";
     Error::with_source(ErrorKind::Unavailable, reason, cause)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn it_is_a_session_store() {
-        let directory = std::env::temp_dir().join(format!("file-store-{}", std::process::id()));
-        let store = FileStore::new(&directory).unwrap();
-        lambda_sessions::store::conformance::run(&store).await;
-        fs::remove_dir_all(directory).unwrap();
-    }
-
-    /// The store keeps no users, and returns an error if a session is to be bound to one.
-    #[tokio::test]
-    async fn a_session_that_is_to_be_a_users_is_refused_and_not_stored() {
-        use lambda_http::{Body, Error, Request, Service as _};
-        use lambda_sessions::{Session, SessionLayer};
-
-        let name = format!("file-store-of-users-{}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
-        let store = FileStore::new(&directory).unwrap();
-        let login = |_: Request, session: Session| async move {
-            session.log_in("ada")?;
-            session.insert("name", "ada")?;
-            Ok::<_, Error>("welcome")
-        };
-        let mut service = SessionLayer::new(store).wrap(login);
-        let response = service.call(Request::new(Body::Empty)).await.unwrap();
-        assert_eq!(response.status(), 503);
-        assert!(!response.headers().contains_key("set-cookie"));
-        assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
-        fs::remove_dir_all(directory).unwrap();
-    }
+/// Converts an error after which the next operation may find a journal and finish the commit.
+fn unknown(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+    let reason = "the directory of sessions failed during a commit";
+    Error::with_source(ErrorKind::OutcomeUnknown, reason, cause)
 }
+
+#[cfg(test)]
+mod tests;

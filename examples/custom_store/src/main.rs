@@ -1,5 +1,6 @@
-//! A custom `SessionStore`: [`file_store`] keeps each session in a JSON file. It needs no AWS at
-//! all, and passes the library's conformance suite (`cargo test -p custom_store`).
+//! A custom store: [`file_store`] keeps each item in a JSON file. It implements `VersionedStore`, from
+//! which the library makes a session store. It needs no AWS at all, and passes the library's
+//! conformance suites (`cargo test -p custom_store`).
 //!
 //! ```sh
 //! SESSION_DIRECTORY=target/sessions cargo lambda watch -p custom_store

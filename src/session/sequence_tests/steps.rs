@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::error::Error;
 use crate::session::handle::Session;
-use crate::session::sequence_tests::gate::Write;
+use crate::session::sequence_tests::gate::Save;
 
 pub(super) const KEYS: [&str; 2] = ["a", "b"];
 
@@ -118,7 +118,7 @@ pub(super) fn assert_shows(session: &Session, model: &Model) {
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) before: Vec<Step>,
-    pub(super) save: Write,
+    pub(super) save: Save,
     pub(super) during: Vec<Step>,
 }
 
@@ -160,7 +160,7 @@ pub(super) fn any_steps(kinds: Kinds) -> impl Strategy<Value = Vec<Step>> {
 }
 
 pub(super) fn any_part(kinds: Kinds) -> impl Strategy<Value = Part> {
-    let save = prop_oneof![Just(Write::Succeeds), Just(Write::Fails)];
+    let save = prop_oneof![Just(Save::Succeeds), Just(Save::Fails)];
     (any_steps(kinds), save, any_steps(kinds)).prop_map(|(before, save, during)| Part {
         before,
         save,

@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
 use crate::store::changes::change_set::Changes;
 use crate::store::data::{Data, Entry, Opaque};
-use crate::store::record::{Found, Record, Tombstone};
+use crate::store::record::{Found, LeftBehind, Record};
 use crate::store::user::{Binding, Pseudonym};
 
 /// An item: a map from the names of its attributes to their values.
@@ -236,7 +236,7 @@ impl Layout {
 
     /// Returns the redirect or tombstone that cycling the id leaves under the old key. It names the
     /// successor if there is one.
-    pub(crate) fn stub(&self, key: &StorageKey, stub: &Tombstone) -> Item {
+    pub(crate) fn stub(&self, key: &StorageKey, stub: &LeftBehind) -> Item {
         let ttl = stub.ttl().to_string();
         let mut item = HashMap::from([
             (self.id.into(), AttributeValue::S(key.as_str().into())),
@@ -244,13 +244,12 @@ impl Layout {
             (self.modified.into(), modified(stub.since())),
             (self.renewed.into(), AttributeValue::Bool(true)),
         ]);
-        if let Some(next) = stub.next() {
-            item.insert(self.next.into(), AttributeValue::S(next.as_str().into()));
-        }
-        if let Some(heir) = stub.heir()
-            && stub.next().is_none()
-        {
-            item.insert(self.heir.into(), AttributeValue::S(heir.as_str().into()));
+        let (name, to) = match stub {
+            LeftBehind::Redirect(redirect) => (self.next, Some(redirect.next())),
+            LeftBehind::Tombstone(tombstone) => (self.heir, tombstone.successor()),
+        };
+        if let Some(to) = to {
+            item.insert(name.into(), AttributeValue::S(to.as_str().into()));
         }
         item
     }

@@ -117,7 +117,7 @@ impl DynamoDbStore {
             rows.push(self.put_row(to, binding, now, binding.ends())?);
         }
         if let Some(binding) = cycle.read.binding() {
-            let until = cycle.stub(to).ttl();
+            let until = cycle.left_behind(to).ttl();
             rows.push(self.put_row(from, binding, now, until)?);
         }
         Ok(rows)

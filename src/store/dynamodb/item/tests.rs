@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::id::SessionId;
+use crate::store::record::{Redirect, Tombstone};
 
 const NOW: Timestamp = Timestamp::from_epoch_seconds(1_700_000_000);
 const LATER: Timestamp = Timestamp::from_epoch_seconds(1_700_000_001);
@@ -134,7 +135,7 @@ fn a_stub_has_an_id_a_ttl_and_a_mark() {
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );
-    let stub = LAYOUT.stub(&key(), &Tombstone::new(NOW, LATER));
+    let stub = LAYOUT.stub(&key(), &LeftBehind::Tombstone(Tombstone::new(NOW, LATER)));
     assert_eq!(stub, expected);
     assert_eq!(
         LAYOUT.read(&stub, NOW).unwrap().map(drop),
@@ -148,7 +149,7 @@ fn the_stub_of_a_scheduled_renewal_says_where_the_session_went() {
     let next = StorageKey::stored("next");
     let stub = LAYOUT.stub(
         &key(),
-        &Tombstone::new(NOW, LATER).redirecting_to(next.clone()),
+        &LeftBehind::Redirect(Redirect::new(NOW, LATER, next.clone())),
     );
     assert_eq!(stub["next"], s("next"));
     let found = LAYOUT.read(&stub, NOW).unwrap().map(drop);
