@@ -21,12 +21,14 @@ use tower_layer::Layer;
 
 use crate::attached::LayerId;
 use crate::config::Settings;
+#[cfg(feature = "dynamodb")]
 use crate::env::Variables;
 use crate::error::Error;
 use crate::pipeline::Pipeline;
 use crate::pipeline::deadline::{self, CutOff, within};
 use crate::session::Session;
-use crate::store::dynamodb::DynamoDbStore;
+#[cfg(feature = "dynamodb")]
+use crate::store::dynamodb::store::DynamoDbStore;
 use crate::store::session_store::{RequestTime, SessionStore};
 use crate::store::user::{Revoked, UserSessions};
 use crate::wire::signing::SigningKey;
@@ -59,12 +61,16 @@ pub use crate::wire::cookie::PreviousCookie;
 /// ```
 #[derive(Clone)]
 #[must_use = "a layer does nothing until it is applied"]
-pub struct SessionLayer<S = DynamoDbStore> {
+pub struct SessionLayer<
+    #[cfg(feature = "dynamodb")] S = DynamoDbStore,
+    #[cfg(not(feature = "dynamodb"))] S,
+> {
     id: LayerId,
     store: S,
     settings: Settings,
 }
 
+#[cfg(feature = "dynamodb")]
 impl SessionLayer {
     /// Creates a layer with sessions in DynamoDB, configured by the environment.
     ///

@@ -285,6 +285,7 @@
 //!
 //! | Name | Description | Default? |
 //! |---|---|---|
+//! | `dynamodb` | `DynamoDbStore` and `SessionLayer::from_env`; without it, no crate of the AWS SDK is compiled | yes |
 //! | `axum` | [`Session`] and [`WriteOnlySession`] as extractors, [`Error`] as a response | no |
 #![cfg_attr(
     feature = "conformance",
@@ -304,7 +305,7 @@
 //! | `record` | what a store holds for one session |
 //! | `changes` | the changes of a request, and the decision how they are persisted |
 //! | `session` | the handle that handlers use |
-//! | `store` | the trait; `memory`; `dynamodb` with `connection`, `item`, `expression`, `sending`, `update`, `users`, `retry`, `fault`; the suite |
+//! | `store` | the trait; `memory`; `dynamodb`, whose own header lists its modules; the suite |
 //! | `presented`, `signing`, `cookie`, `transport`, `response` | how the id is carried, and what a response says about it |
 //! | `events` | repairs of an event that `lambda_http` would otherwise lose parts of |
 //! | `config` | settings, their defaults, the environment |
@@ -312,13 +313,18 @@
 //! | `layer`, `tower`, `request`, `extract` | the interface to an application |
 //! | `fuzzing`, `leaks` | checks for hostile input and for leaks in output, used only by the fuzzer and the tests |
 
+// The text above names items of the store in DynamoDB. docs.rs shows it with all features.
+#![cfg_attr(not(feature = "dynamodb"), allow(rustdoc::broken_intra_doc_links))]
+
 // The support code that the tests in `tests` share uses this name for the library.
 #[cfg(test)]
 extern crate self as lambda_sessions;
 
 mod attached;
 mod clock;
+#[cfg_attr(not(feature = "dynamodb"), allow(dead_code))] // only `from_env` reads the environment
 mod config;
+#[cfg_attr(not(feature = "dynamodb"), allow(dead_code))] // only `from_env` reads it
 mod env;
 mod error;
 mod events;
@@ -351,7 +357,8 @@ pub use crate::key::Key;
 pub use crate::layer::SessionLayer;
 pub use crate::request::SessionExt;
 pub use crate::session::{Session, WriteOnlySession};
-pub use crate::store::dynamodb::DynamoDbStore;
+#[cfg(feature = "dynamodb")]
+pub use crate::store::dynamodb::store::DynamoDbStore;
 pub use crate::store::memory::MemoryStore;
 pub use crate::store::session_store::SessionStore;
 pub use crate::wire::signing::SigningKey;

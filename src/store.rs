@@ -4,8 +4,10 @@ pub(crate) mod changes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub(crate) mod data;
+#[cfg(feature = "dynamodb")]
 pub(crate) mod dynamodb;
 pub(crate) mod memory;
+pub(crate) mod native;
 pub(crate) mod record;
 pub(crate) mod session_store;
 pub(crate) mod user;
@@ -13,8 +15,9 @@ pub(crate) mod user;
 pub use crate::clock::Timestamp;
 pub use crate::id::StorageKey;
 pub use crate::store::changes::{Apply, Change, Changes};
-pub use crate::store::data::{Data, Entry, Opaque};
-pub use crate::store::dynamodb::DynamoDbStore;
+pub use crate::store::data::{Data, Entry};
+#[cfg(feature = "dynamodb")]
+pub use crate::store::dynamodb::store::DynamoDbStore;
 pub use crate::store::memory::MemoryStore;
 pub use crate::store::record::{Found, Record, Stored, Tombstone};
 pub use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};

@@ -456,7 +456,7 @@ async fn client_of_a_tombstone_can_go_on_at_once() {
         });
     let client = bench.guest(count).await;
     client.clone().visit(&bench.sessions, logout).await;
-    assert!(bench.table.item().await.contains_key("renewed"));
+    assert!(bench.table.item().await.contains_key("retired"));
     for reply in [
         client.clone().visit(&bench.sessions, login).await,
         client.clone().visit(&bench.sessions, plain_login).await,

@@ -72,7 +72,7 @@ async fn a_write_whose_acknowledgement_is_lost_counts_once() {
     assert_eq!(ada.cookie(), None);
     let records = bench.table.items().await;
     assert!(
-        records.iter().all(|item| item.contains_key("renewed")),
+        records.iter().all(|item| item.contains_key("retired")),
         "only the stub is left"
     );
 }

@@ -387,7 +387,7 @@ async fn the_row_of_a_renewed_session_stays_as_long_as_its_stub() {
         let items = bench.table.items().await;
         let stub = items.iter().find(|item| item["id"] == old["session"]);
         let (stays, stub) = (stays.unwrap(), stub.unwrap());
-        assert_eq!(stub["renewed"].as_bool(), Ok(&true));
+        assert_eq!(stub["retired"].as_bool(), Ok(&true));
         assert_eq!(stays["ttl"], stub["ttl"], "{rotated}");
         assert_eq!(stays["handle"], old["handle"]);
         let new = rows.iter().find(|row| row["session"] != old["session"]);

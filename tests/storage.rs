@@ -129,9 +129,9 @@ async fn what_each_write_leaves() {
     let stub = &stubs[0];
     assert_eq!(
         names(stub),
-        BTreeSet::from(["id", "modified", "renewed", "ttl"])
+        BTreeSet::from(["id", "modified", "retired", "ttl"])
     );
-    assert_eq!(stub["renewed"], AttributeValue::Bool(true));
+    assert_eq!(stub["retired"], AttributeValue::Bool(true));
     assert_eq!(
         stub["modified"], touched["modified"],
         "the time of its death"

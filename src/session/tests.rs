@@ -1232,20 +1232,20 @@ async fn an_unread_session_that_is_read_after_all_keeps_its_changes() {
 
 #[test]
 fn an_entry_that_is_no_json_is_an_error_for_who_asks_for_it() {
-    use crate::store::data::Opaque;
+    use crate::store::native::NativeValue;
     let mut stored = data(&[("bad", "not json"), ("good", "1")]);
-    stored.insert("opaque", Entry::opaque(Opaque::new(7)));
+    stored.insert("native", Entry::native(NativeValue::Bool(true), None));
     let session = Session::new(Ids::One(id("A")).into(), Arc::new(Fake::default()));
     let found = Found::Live(Record::new(stored, CREATED, TTL));
     session.loaded(found, None, NOW, &rules());
-    for key in ["bad", "opaque"] {
+    for key in ["bad", "native"] {
         let error = session.get::<Value>(key).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Deserialize, "{key}");
         assert!(!format!("{error} {error:?}").contains("not json"));
         assert!(session.contains(key));
     }
     assert_eq!(session.get("good").unwrap(), Some(1));
-    assert_eq!(session.keys(), ["bad", "good", "opaque"]);
+    assert_eq!(session.keys(), ["bad", "good", "native"]);
     assert_eq!(at_the_end(&session), (Outcome::Keep, String::new()));
 }
 

@@ -231,7 +231,7 @@ impl Meanwhile {
             Self::IsRenewed => {
                 item.retain(|name, _| name == "id");
                 item.insert("ttl".into(), number(now + 120));
-                item.insert("renewed".into(), AttributeValue::Bool(true));
+                item.insert("retired".into(), AttributeValue::Bool(true));
             }
             Self::IsDeleted => return table.delete(&item["id"]).await,
         }
@@ -320,7 +320,7 @@ async fn act_meanwhile(bench: &Bench, act: Act, meanwhile: Meanwhile) -> Judged 
 
 fn left_of(before: &[Item], after: &[Item]) -> Left {
     let id = |item: &Item| item["id"].clone();
-    let is_stub = |item: &Item| item.contains_key("renewed");
+    let is_stub = |item: &Item| item.contains_key("retired");
     let old = before.first();
     let same = after.iter().find(|item| old.map(id) == Some(id(item)));
     let other = after.iter().find(|item| old.map(id) != Some(id(item)));
@@ -441,7 +441,7 @@ async fn overtaken_end(bench: &Bench, end: Act, call: (&'static str, usize)) -> 
     let ended = ada.visit(&bench.sessions, ends).await;
     equal("the status", ended.status, 409)?;
     let items = bench.table.items().await;
-    let stub = items.iter().find(|item| item.contains_key("renewed"));
+    let stub = items.iter().find(|item| item.contains_key("retired"));
     let ttl = stub.map(|stub| number(stub, "ttl"));
     equal("the renewal's stub", ttl, Some(before + 120))
 }

@@ -13,7 +13,7 @@ fn data(entries: &[(&str, &str)]) -> Data {
 fn shown(changes: &Changes) -> String {
     let clear = changes.is_cleared().then(|| "clear".to_owned());
     let by_key = changes.iter().map(|(key, change)| match change {
-        Change::Set(entry) => format!("{key}={}", entry.json().unwrap_or("opaque")),
+        Change::Set(entry) => format!("{key}={}", entry.json().unwrap_or("native")),
         Change::Remove => format!("{key}-"),
         Change::Add(by) => format!("{key}+{by}"),
         Change::Apply(apply) => format!("{key}*{}", apply.steps.len()),
@@ -241,14 +241,15 @@ fn an_equal_value_is_no_change() {
 }
 
 #[test]
-fn an_opaque_entry_equals_no_other() {
-    use crate::store::data::Opaque;
-    let there = Entry::opaque(Opaque::new(7_u8));
+fn native_entry_equals_the_same_value() {
+    use crate::store::native::NativeValue;
+    let there = Entry::native(NativeValue::Bool(true), None);
     let base: Data = [("k", there.clone())].into_iter().collect();
     let mut changes = Changes::default();
     changes.set(Some(&base), "k", there);
     assert!(changes.is_empty());
-    changes.set(Some(&base), "k", Entry::opaque(Opaque::new(7_u8)));
+    let other = Entry::native(NativeValue::Bool(false), None);
+    changes.set(Some(&base), "k", other);
     assert_eq!(changes.iter().count(), 1);
 }
 
