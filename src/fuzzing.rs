@@ -8,9 +8,13 @@
 //!    run them all.
 
 mod cookie_header;
+#[cfg(test)]
+mod seeds;
+#[cfg(feature = "dynamodb")]
 mod stored_item;
 
 pub use cookie_header::cookie_header;
+#[cfg(feature = "dynamodb")]
 pub use stored_item::stored_item;
 
 #[cfg(test)]

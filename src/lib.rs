@@ -193,6 +193,7 @@
 //!
 //! | Name | Description | Default? |
 //! |---|---|---|
+//! | `dynamodb` | `DynamoDbStore` and `SessionLayer::from_env`; without it, no crate of the AWS SDK is compiled | yes |
 //! | `axum` | [`Session`] and [`WriteOnlySession`] as extractors, [`Error`] as a response | no |
 #![cfg_attr(
     feature = "conformance",
@@ -222,9 +223,14 @@
 //! | `layer`, `request`, `extract` | the interface to an application |
 //! | `fuzzing` | checks for hostile input, used only by the fuzzer and the tests |
 
+// The text above names items of the store in DynamoDB. docs.rs shows it with all features.
+#![cfg_attr(not(feature = "dynamodb"), allow(rustdoc::broken_intra_doc_links))]
+
 mod attached;
 mod clock;
+#[cfg_attr(not(feature = "dynamodb"), allow(dead_code))] // only `from_env` reads the environment
 mod config;
+#[cfg_attr(not(feature = "dynamodb"), allow(dead_code))] // only `from_env` reads it
 mod env;
 mod error;
 mod events;
@@ -253,7 +259,8 @@ pub use crate::key::Key;
 pub use crate::layer::session_layer::SessionLayer;
 pub use crate::request::SessionExt;
 pub use crate::session::{Session, WriteOnlySession};
-pub use crate::store::dynamodb::DynamoDbStore;
+#[cfg(feature = "dynamodb")]
+pub use crate::store::dynamodb::store::DynamoDbStore;
 pub use crate::store::memory::MemoryStore;
 pub use crate::store::session_store::SessionStore;
 pub use crate::wire::signing::SigningKey;

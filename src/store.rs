@@ -4,9 +4,11 @@ pub(crate) mod changes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub(crate) mod data;
+#[cfg(feature = "dynamodb")]
 pub(crate) mod dynamodb;
 pub(crate) mod item;
 pub(crate) mod memory;
+pub(crate) mod native;
 pub(crate) mod over_versioned;
 pub(crate) mod record;
 pub(crate) mod session_store;
@@ -17,8 +19,9 @@ pub(crate) mod versioned;
 pub use crate::clock::Timestamp;
 pub use crate::id::StorageKey;
 pub use crate::store::changes::{Apply, Change, Changes};
-pub use crate::store::data::{Data, Entry, Opaque};
-pub use crate::store::dynamodb::DynamoDbStore;
+pub use crate::store::data::{Data, Entry};
+#[cfg(feature = "dynamodb")]
+pub use crate::store::dynamodb::store::DynamoDbStore;
 pub use crate::store::item::{Item, Revision, Write};
 pub use crate::store::memory::MemoryStore;
 pub use crate::store::record::{Found, LeftBehind, Record, Redirect, Tombstone};

@@ -14,7 +14,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::id::{SessionId, StorageKey};
-use crate::store::dynamodb::item::{FORMAT, Item, LAYOUT, encode};
+use crate::store::dynamodb::attribute::Item;
+use crate::store::dynamodb::entry::encode;
+use crate::store::dynamodb::item::{
+    CREATED, CURRENT_FORMAT, DATA, FORMAT, HANDLE, ID, LABEL, MODIFIED, NAMES, NEXT, RETIRED, TTL,
+    USER, VERSION, read, write as write_item,
+};
 use crate::store::record::{Found, Record};
 
 const NOW: u64 = 1_700_000_000;
@@ -25,13 +30,9 @@ const MAX_BYTES: usize = 32 * 1024;
 
 /// Checks the rules above for the item that the input describes.
 ///
-/// An attribute is a name and a value. A name is a text or, for our own attributes, a letter:
-///
-/// - `I` for `id`, `D` for `data`, `C` for `created`, `M` for `modified`.
-/// - `T` for `ttl`, `V` for `version`, `W` for `write`, `R` for `renewed`.
-/// - `F` for `format`, `E` for `fence`, `G` for `issued`, `X` for `next`.
-/// - `Y` for `heir`, `U` for `user`, `H` for `handle`, `L` for `label`.
-/// - `Z` for `until`.
+/// An attribute is a name and a value. A name is a text. One of our own names is also a single
+/// byte, so that random input has some of them: 0x80 is the first of [`NAMES`], 0x81 the second, and
+/// so on. No text in UTF-8 begins with such a byte.
 ///
 /// A value is one of these:
 ///
@@ -50,12 +51,12 @@ const MAX_BYTES: usize = 32 * 1024;
 pub fn stored_item(bytes: &[u8]) {
     let item = Input(bytes.get(..MAX_BYTES).unwrap_or(bytes)).item();
     let now = Timestamp::from_epoch_seconds(NOW);
-    match LAYOUT.read(&item, now) {
+    match read(&item, now) {
         Ok(Found::Live(record)) => {
             assert_eq!(Ok(Found::Live(())), expected(&item), "{item:?}");
-            each_entry_reads_by_itself(&item, &record);
-            whose_it_is_is_not_lost(&item, &record);
-            what_is_written_again_is_the_same(&item, &record, now);
+            check_entries(&item, &record);
+            check_binding(&item, &record);
+            check_written_again(&item, &record, now);
         }
         Ok(Found::Tombstone(since)) => {
             assert_eq!(
@@ -64,13 +65,18 @@ pub fn stored_item(bytes: &[u8]) {
                 "{item:?}"
             );
             // A tombstone without a time is never older than a request.
-            let says = matches!(item.get(LAYOUT.modified), Some(AttributeValue::S(_)));
+            let says = matches!(item.get(MODIFIED.name()), Some(AttributeValue::S(_)));
             assert!(says || since == Timestamp::latest(), "{item:?}");
         }
         Ok(other) => assert_eq!(Ok(other.map(drop)), expected(&item), "{item:?}"),
         Err(error) => assert_eq!(Err(error.kind()), expected(&item), "{item:?}"),
     }
 }
+
+/// The byte that is the first of our own names.
+const FIRST_NAME: u8 = 0x80;
+// From 0xC0 on, a byte may begin a text.
+const _: () = assert!(NAMES.len() <= 0x40);
 
 /// A placeholder for any time that an item has.
 const AT_SOME_TIME: Timestamp = Timestamp::from_epoch_seconds(0);
@@ -83,28 +89,28 @@ fn expected(item: &Item) -> Result<Found<()>, ErrorKind> {
     // This is exact enough: the seconds of now and of the next second are whole numbers in an
     // `f64`. A second counts from its beginning. A NaN is read as 0, and is long over.
     let is_dead = |ttl: f64| ttl.is_nan() || ttl < (NOW + 1) as f64;
-    let ttl = number(LAYOUT.ttl);
+    let ttl = number(TTL.name());
     if ttl.is_some_and(is_dead) {
         return Ok(Found::Absent);
     }
-    let known = AttributeValue::N(FORMAT.to_string());
-    if item.get(LAYOUT.format).is_some_and(|it| *it != known) {
+    let known = AttributeValue::N(CURRENT_FORMAT.to_string());
+    if item.get(FORMAT.name()).is_some_and(|it| *it != known) {
         return Err(ErrorKind::Corrupt);
     }
-    if item.get(LAYOUT.renewed) == Some(&AttributeValue::Bool(true)) {
-        return Ok(match item.get(LAYOUT.next) {
+    if item.get(RETIRED.name()) == Some(&AttributeValue::Bool(true)) {
+        return Ok(match item.get(NEXT.name()) {
             Some(AttributeValue::S(next)) => Found::Redirect(StorageKey::stored(next)),
             _ => Found::Tombstone(AT_SOME_TIME),
         });
     }
-    let has_data = matches!(item.get(LAYOUT.data), Some(AttributeValue::M(_)));
-    match has_data && ttl.is_some() && number(LAYOUT.created).is_some() {
+    let has_data = matches!(item.get(DATA.name()), Some(AttributeValue::M(_)));
+    match has_data && ttl.is_some() && number(CREATED.name()).is_some() {
         true => Ok(Found::Live(())),
         false => Ok(Found::Absent),
     }
 }
 
-fn whose_it_is_is_not_lost(item: &Item, record: &Record) {
+fn check_binding(item: &Item, record: &Record) {
     let text = |name: &str| match item.get(name) {
         Some(AttributeValue::S(text)) => Some(text.as_str()),
         _ => None,
@@ -112,22 +118,22 @@ fn whose_it_is_is_not_lost(item: &Item, record: &Record) {
     let binding = record.binding();
     let user = binding.map(|binding| binding.user().as_str());
     // Without a text that could name the login, the session has no user.
-    let named = text(LAYOUT.handle).or(text(LAYOUT.id));
-    assert_eq!(user, named.and(text(LAYOUT.user)), "{item:?}");
+    let named = text(HANDLE.name()).or(text(ID.name()));
+    assert_eq!(user, named.and(text(USER.name())), "{item:?}");
     if let Some(binding) = binding {
         assert_eq!(Some(binding.handle()), named, "{item:?}");
-        assert_eq!(binding.label(), text(LAYOUT.label), "{item:?}");
+        assert_eq!(binding.label(), text(LABEL.name()), "{item:?}");
     }
 }
 
-fn each_entry_reads_by_itself(item: &Item, record: &Record) {
-    let Some(AttributeValue::M(data)) = item.get(LAYOUT.data) else {
+fn check_entries(item: &Item, record: &Record) {
+    let Some(AttributeValue::M(data)) = item.get(DATA.name()) else {
         panic!("{item:?}: live without data");
     };
     assert_eq!(record.data().len(), data.len(), "{item:?}");
     for (key, value) in data {
         let entry = record.data().get(key);
-        let entry = entry.unwrap_or_else(|| panic!("{item:?}: {key:?} is lost"));
+        let entry = entry.unwrap_or_else(|| panic!("{item:?}: {key:?} is missing"));
         match value {
             AttributeValue::S(text) | AttributeValue::N(text) => {
                 assert_eq!(entry.json(), Some(text.as_str()), "{item:?}");
@@ -137,9 +143,9 @@ fn each_entry_reads_by_itself(item: &Item, record: &Record) {
         assert_eq!(encode(entry), *value, "{item:?}");
     }
     for (name, read) in [
-        (LAYOUT.created, record.created().epoch_seconds()),
-        (LAYOUT.ttl, record.ttl().epoch_seconds()),
-        (LAYOUT.version, record.version()),
+        (CREATED.name(), record.created().epoch_seconds()),
+        (TTL.name(), record.ttl().epoch_seconds()),
+        (VERSION.name(), record.version()),
     ] {
         let text = match item.get(name) {
             Some(AttributeValue::N(text)) => text.as_str(),
@@ -155,15 +161,15 @@ fn each_entry_reads_by_itself(item: &Item, record: &Record) {
     }
 }
 
-fn what_is_written_again_is_the_same(item: &Item, record: &Record, now: Timestamp) {
-    let id = SessionId::parse("A".repeat(43).as_bytes()).expect("it is an id");
+fn check_written_again(item: &Item, record: &Record, now: Timestamp) {
+    let id = SessionId::parse("A".repeat(43).as_bytes()).expect("43 characters are an id");
     let write = |record: &Record| {
-        let item = LAYOUT.write(id.storage_key(), record, now, "this one");
-        item.expect("there is room for so little")
+        let item = write_item(id.storage_key(), record, now, "this one");
+        item.expect("the input is small")
     };
     let written = write(record);
-    let Ok(Found::Live(back)) = LAYOUT.read(&written, now) else {
-        panic!("{item:?}: what was written is not live");
+    let Ok(Found::Live(back)) = read(&written, now) else {
+        panic!("{item:?}: the written item is not live");
     };
     assert_eq!(back.created(), record.created(), "{item:?}");
     assert_eq!(back.ttl(), record.ttl(), "{item:?}");
@@ -183,7 +189,7 @@ fn what_is_written_again_is_the_same(item: &Item, record: &Record, now: Timestam
 
 fn unknown(item: &Item) -> Item {
     let mut item = item.clone();
-    item.retain(|name, _| !LAYOUT.names().contains(&name.as_str()));
+    item.retain(|name, _| !NAMES.contains(&name.as_str()));
     item
 }
 
@@ -197,28 +203,12 @@ impl<'a> Input<'a> {
     }
 
     fn name(&mut self) -> String {
-        let ours = match self.peek() {
-            Some(b'I') => LAYOUT.id,
-            Some(b'D') => LAYOUT.data,
-            Some(b'C') => LAYOUT.created,
-            Some(b'M') => LAYOUT.modified,
-            Some(b'T') => LAYOUT.ttl,
-            Some(b'V') => LAYOUT.version,
-            Some(b'W') => LAYOUT.write,
-            Some(b'R') => LAYOUT.renewed,
-            Some(b'F') => LAYOUT.format,
-            Some(b'E') => LAYOUT.fence,
-            Some(b'G') => LAYOUT.issued,
-            Some(b'X') => LAYOUT.next,
-            Some(b'Y') => LAYOUT.heir,
-            Some(b'U') => LAYOUT.user,
-            Some(b'H') => LAYOUT.handle,
-            Some(b'L') => LAYOUT.label,
-            Some(b'Z') => LAYOUT.until,
-            _ => return self.text(),
+        let position = self.peek().and_then(|byte| byte.checked_sub(FIRST_NAME));
+        let Some(ours) = position.and_then(|n| NAMES.get(usize::from(n))) else {
+            return self.text();
         };
         self.skip();
-        ours.to_owned()
+        (*ours).to_owned()
     }
 
     fn value(&mut self, levels: usize) -> AttributeValue {
@@ -284,3 +274,6 @@ impl<'a> Input<'a> {
         self.0 = self.0.get(1..).unwrap_or_default();
     }
 }
+
+#[cfg(test)]
+mod tests;

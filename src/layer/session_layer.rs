@@ -10,12 +10,14 @@ use tower_layer::Layer;
 
 use crate::attached::LayerId;
 use crate::config::settings::Settings;
+#[cfg(feature = "dynamodb")]
 use crate::env::Variables;
 use crate::error::Error;
 use crate::pipeline::core::Pipeline;
 use crate::service::session_service::SessionService;
 use crate::session::handle::Session;
-use crate::store::dynamodb::DynamoDbStore;
+#[cfg(feature = "dynamodb")]
+use crate::store::dynamodb::store::DynamoDbStore;
 use crate::store::session_store::SessionStore;
 
 /// A `tower` layer that gives every request its session.
@@ -41,12 +43,16 @@ use crate::store::session_store::SessionStore;
 /// ```
 #[derive(Clone)]
 #[must_use = "a layer does nothing until it is applied"]
-pub struct SessionLayer<S = DynamoDbStore> {
+pub struct SessionLayer<
+    #[cfg(feature = "dynamodb")] S = DynamoDbStore,
+    #[cfg(not(feature = "dynamodb"))] S,
+> {
     id: LayerId,
     pub(super) store: S,
     pub(super) settings: Settings,
 }
 
+#[cfg(feature = "dynamodb")]
 impl SessionLayer {
     /// Creates a layer with sessions in DynamoDB, configured by the environment.
     ///

@@ -1,12 +1,15 @@
-//! The entries of a session: the JSON text of each value, or a value that only its store can write
-//! again.
+//! The entries of a session: the JSON text of each value.
+//!
+//! A value that another program stored in DynamoDB in another form is kept in that form, so that it
+//! is compared and copied exactly. It is read by its text, or not at all if it has none.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::store::native::NativeValue;
 
 /// The entries of a session, ordered by key.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -75,16 +78,18 @@ impl fmt::Debug for Data {
     }
 }
 
-/// The value of one key: JSON text, or an opaque value of its store.
+/// The value of one key, as JSON text.
 ///
-/// An opaque value may also have a JSON text by which it is read.
+/// A value that another program stored in DynamoDB may have no JSON text. It is kept unchanged.
 #[derive(Clone, PartialEq)]
 pub struct Entry(Form);
 
 #[derive(Clone, PartialEq)]
 enum Form {
     Json(String),
-    Opaque(Opaque, Option<String>),
+    /// A value as DynamoDB holds it, and the JSON text by which it is read.
+    #[cfg_attr(not(feature = "dynamodb"), allow(dead_code))] // there are no such values
+    Native(Arc<NativeValue>, Option<String>),
 }
 
 impl Entry {
@@ -95,34 +100,11 @@ impl Entry {
         Self(Form::Json(text.into()))
     }
 
-    /// Creates a value that is not JSON and is kept unchanged.
-    ///
-    /// A read of its key fails.
-    #[must_use]
-    pub fn opaque(what: Opaque) -> Self {
-        Self(Form::Opaque(what, None))
-    }
-
-    /// Adds a JSON text to an [opaque](Self::opaque) entry, by which it is read. The store still
-    /// compares and copies its original.
-    ///
-    /// It is for a value that the store could not restore from its JSON text, such as a number that
-    /// another program has written. An entry that is JSON text is returned unchanged.
-    ///
-    /// ```
-    /// use lambda_sessions::store::{Entry, Opaque};
-    ///
-    /// let entry = Entry::opaque(Opaque::new(1.5_f64)).readable_as("1.5");
-    /// assert_eq!(entry.json(), Some("1.5"));
-    /// let original = entry.as_opaque().and_then(|what| what.downcast_ref::<f64>());
-    /// assert_eq!(original, Some(&1.5));
-    /// ```
-    #[must_use]
-    pub fn readable_as(self, text: impl Into<String>) -> Self {
-        match self.0 {
-            Form::Opaque(what, _) => Self(Form::Opaque(what, Some(text.into()))),
-            json @ Form::Json(_) => Self(json),
-        }
+    /// Creates a value that DynamoDB could not restore from its JSON text, or that has none. The
+    /// store compares and copies the native value.
+    #[cfg(feature = "dynamodb")]
+    pub(crate) fn native(value: NativeValue, json: Option<String>) -> Self {
+        Self(Form::Native(value.into(), json))
     }
 
     /// Returns the JSON text, if there is one.
@@ -130,7 +112,7 @@ impl Entry {
     pub fn json(&self) -> Option<&str> {
         match &self.0 {
             Form::Json(text) => Some(text),
-            Form::Opaque(_, text) => text.as_deref(),
+            Form::Native(_, text) => text.as_deref(),
         }
     }
 
@@ -140,19 +122,19 @@ impl Entry {
         self.json().map_or(0, str::len)
     }
 
-    /// Returns the value that a store keeps unchanged, if the entry is opaque.
-    #[must_use]
-    pub fn as_opaque(&self) -> Option<&Opaque> {
+    /// Returns the native value, if the entry has one.
+    #[cfg(feature = "dynamodb")]
+    pub(crate) fn as_native(&self) -> Option<&NativeValue> {
         match &self.0 {
             Form::Json(_) => None,
-            Form::Opaque(what, _) => Some(what),
+            Form::Native(value, _) => Some(value),
         }
     }
 
     /// Returns whether the JSON text is exactly that of an `i64` or a `u64`.
     ///
-    /// Such a value can be stored as a number and incremented without a read. An opaque entry is
-    /// never an integer, whatever its text, because its store keeps it in another form.
+    /// Such a value can be stored as a number and incremented without a read. A value that another
+    /// program stored in another form is not an integer, whatever its text.
     #[must_use]
     pub fn is_integer(&self) -> bool {
         let Form::Json(text) = &self.0 else {
@@ -168,7 +150,7 @@ impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Form::Json(text) => write!(f, "Entry({} bytes)", text.len()),
-            Form::Opaque(..) => f.write_str("Entry(opaque)"),
+            Form::Native(..) => f.write_str("Entry(native)"),
         }
     }
 }
@@ -178,7 +160,7 @@ impl Serialize for Entry {
         match self.json() {
             Some(text) => serializer.serialize_str(text),
             None => Err(serde::ser::Error::custom(
-                "cannot serialize an entry that only its own store can read",
+                "cannot serialize a value that only DynamoDB can hold",
             )),
         }
     }
@@ -187,36 +169,6 @@ impl Serialize for Entry {
 impl<'de> Deserialize<'de> for Entry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::from_json)
-    }
-}
-
-/// Data of a store that a record carries and that only this store understands.
-#[derive(Clone)]
-pub struct Opaque(Arc<dyn Any + Send + Sync>);
-
-impl Opaque {
-    /// Wraps a value.
-    pub fn new<T: Any + Send + Sync>(what: T) -> Self {
-        Self(Arc::new(what))
-    }
-
-    /// Returns the value, if it is of type `T`.
-    #[must_use]
-    pub fn downcast_ref<T: Any>(&self) -> Option<&T> {
-        self.0.downcast_ref()
-    }
-}
-
-impl fmt::Debug for Opaque {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Opaque")
-    }
-}
-
-/// Compares by identity, because only the store could compare the values.
-impl PartialEq for Opaque {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -253,13 +205,16 @@ mod tests {
     }
 
     #[test]
-    fn readable_opaque_is_no_integer() {
-        let entry = Entry::opaque(Opaque::new(5_u8)).readable_as("5");
+    fn native_entry_serializes_by_its_text() {
+        let five = NativeValue::S("5".to_owned());
+        let entry = Entry::native(five.clone(), Some("5".to_owned()));
         assert_eq!((entry.json(), entry.size()), (Some("5"), 1));
         assert!(!entry.is_integer());
         assert_eq!(serde_json::to_string(&entry).unwrap(), "\"5\"");
-        let json = Entry::from_json("1").readable_as("2");
-        assert_eq!(json.json(), Some("1"));
+        assert_eq!(entry.as_native(), Some(&five));
+        let without = Entry::native(NativeValue::Bool(true), None);
+        assert_eq!((without.json(), without.size()), (None, 0));
+        assert!(serde_json::to_string(&without).is_err());
     }
 
     #[test]

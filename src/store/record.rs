@@ -2,25 +2,29 @@
 //!
 //! 1. [`Data`] has one entry per key, which is the JSON text of the value. It is parsed only when
 //!    it is read, and it is returned exactly as it was stored.
-//! 2. Data that a store cannot read is kept unchanged: an entry as an opaque one, and an attribute
-//!    in [`Record::carried`]. Both are copied with the record, so that nothing is lost.
+//! 2. Data that DynamoDB holds and this library cannot read is kept unchanged: an entry in its
+//!    native form, and an attribute in `Record::native`. Both are copied with the record.
 //! 3. A cycled id leaves a [`Redirect`] or a [`Tombstone`]: one leads to the session, the other does
 //!    not.
 //! 4. `Debug` shows sizes and times, never keys or values.
 
 use std::fmt;
+#[cfg(feature = "dynamodb")]
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::id::StorageKey;
-use crate::store::data::{Data, Opaque};
+use crate::store::data::Data;
+#[cfg(feature = "dynamodb")]
+use crate::store::native::NativeParts;
 use crate::store::user::{Binding, SessionInfo};
 
 /// A session as a store keeps it.
 ///
 /// `Serialize` and `Deserialize` provide a form for stores that keep bytes. It contains everything
-/// except data that only the store that made it can read.
+/// except the attributes of a DynamoDB item that this library does not know.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Record {
     data: Data,
@@ -33,8 +37,10 @@ pub struct Record {
     issued: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     binding: Option<Binding>,
+    /// The parts that only DynamoDB's store understands.
+    #[cfg(feature = "dynamodb")]
     #[serde(skip)]
-    carried: Option<Opaque>,
+    native: Option<Arc<NativeParts>>,
 }
 
 impl Record {
@@ -49,7 +55,8 @@ impl Record {
             modified: created,
             issued: None,
             binding: None,
-            carried: None,
+            #[cfg(feature = "dynamodb")]
+            native: None,
         }
     }
 
@@ -104,11 +111,10 @@ impl Record {
         self
     }
 
-    /// Attaches data that only its store understands and that is copied when the record is written
-    /// again.
-    #[must_use]
-    pub fn carrying(mut self, what: Opaque) -> Self {
-        self.carried = Some(what);
+    /// Attaches the parts that only DynamoDB's store understands.
+    #[cfg(feature = "dynamodb")]
+    pub(crate) fn with_native(mut self, native: NativeParts) -> Self {
+        self.native = Some(native.into());
         self
     }
 
@@ -172,10 +178,10 @@ impl Record {
         self.issued
     }
 
-    /// Returns the data that the store that read the record attached to it.
-    #[must_use]
-    pub fn carried(&self) -> Option<&Opaque> {
-        self.carried.as_ref()
+    /// Returns the parts that only DynamoDB's store understands, if it has read any.
+    #[cfg(feature = "dynamodb")]
+    pub(crate) fn native(&self) -> Option<&NativeParts> {
+        self.native.as_deref()
     }
 }
 

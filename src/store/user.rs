@@ -56,6 +56,7 @@ impl Pseudonym {
     }
 
     /// Creates a pseudonym from a stored text.
+    #[cfg(feature = "dynamodb")]
     pub(crate) fn stored(text: impl Into<String>) -> Self {
         Self(text.into())
     }

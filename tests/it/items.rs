@@ -123,9 +123,9 @@ async fn item_after_each_write_has_these_attributes() {
     let tombstone = &tombstones[0];
     assert_eq!(
         names(tombstone),
-        BTreeSet::from(["id", "modified", "renewed", "ttl"])
+        BTreeSet::from(["id", "modified", "retired", "ttl"])
     );
-    assert_eq!(tombstone["renewed"], AttributeValue::Bool(true));
+    assert_eq!(tombstone["retired"], AttributeValue::Bool(true));
     assert_eq!(
         tombstone["modified"], touched["modified"],
         "the time of its death"

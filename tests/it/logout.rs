@@ -153,7 +153,7 @@ async fn logout_tombstone_lets_the_client_go_on() {
         });
     let client = setup.guest(count).await;
     client.clone().visit(&setup.sessions, logout).await;
-    assert!(setup.table.item().await.contains_key("renewed"));
+    assert!(setup.table.item().await.contains_key("retired"));
     for reply in [
         client.clone().visit(&setup.sessions, login).await,
         client.clone().visit(&setup.sessions, plain_login).await,

@@ -74,7 +74,7 @@ async fn retry_after_a_lost_response_counts_once() {
     assert_eq!(ada.cookie(), None);
     let records = setup.table.items().await;
     assert!(
-        records.iter().all(|item| item.contains_key("renewed")),
+        records.iter().all(|item| item.contains_key("retired")),
         "only a tombstone is left"
     );
 }

@@ -178,7 +178,7 @@ async fn user_row_stays_as_long_as_its_redirect() {
         let items = setup.table.items().await;
         let tombstone = items.iter().find(|item| item["id"] == old["session"]);
         let (stays, tombstone) = (stays.unwrap(), tombstone.unwrap());
-        assert_eq!(tombstone["renewed"].as_bool(), Ok(&true));
+        assert_eq!(tombstone["retired"].as_bool(), Ok(&true));
         assert_eq!(stays["ttl"], tombstone["ttl"], "{on_schedule}");
         assert_eq!(stays["handle"], old["handle"]);
         let new = rows.iter().find(|row| row["session"] != old["session"]);

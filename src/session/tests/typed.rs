@@ -12,7 +12,8 @@ use crate::session::tests::fake::{
     CREATED, FAILS, Fake, NOW, Reply, TTL, at_the_end, contents, data, id, rules, unread_session,
 };
 use crate::session::typed::Typed;
-use crate::store::data::{Entry, Opaque};
+use crate::store::data::Entry;
+use crate::store::native::NativeValue;
 use crate::store::record::{Found, Record};
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -246,7 +247,7 @@ fn typed_alias_moves_to_the_field_when_written() {
 #[test]
 fn typed_ignores_other_values_without_json() {
     let mut stored = data(&[("name", "\"ada\""), ("age", "1"), ("bad", "not json")]);
-    stored.insert("opaque", Entry::opaque(Opaque::new(7)));
+    stored.insert("native", Entry::native(NativeValue::Bool(true), None));
     stored.insert("title", Entry::from_json("\"t\""));
     let session = unread_session(id("A"));
     let found = Found::Live(Record::new(stored, CREATED, TTL));
@@ -262,7 +263,7 @@ fn typed_ignores_other_values_without_json() {
     let rest = session.typed::<Rest>().get().unwrap();
     assert!(rest.others.keys().eq(["age", "title"]));
     session.typed().set(&rest).unwrap();
-    assert_eq!(session.keys(), ["age", "bad", "name", "opaque", "title"]);
+    assert_eq!(session.keys(), ["age", "bad", "name", "native", "title"]);
     let written = (Outcome::Update(None), "age=3".to_owned());
     assert_eq!(at_the_end(&session), written);
 }
@@ -273,7 +274,10 @@ fn typed_field_without_json_is_an_error() {
     struct Native {
         native: Option<u8>,
     }
-    for entry in [Entry::opaque(Opaque::new(7)), Entry::from_json("not json")] {
+    for entry in [
+        Entry::native(NativeValue::Bool(true), None),
+        Entry::from_json("not json"),
+    ] {
         let stored = [("native", entry)].into_iter().collect();
         let session = unread_session(id("A"));
         let found = Found::Live(Record::new(stored, CREATED, TTL));

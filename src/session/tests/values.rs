@@ -242,20 +242,20 @@ fn failure_is_an_error_that_is_still_held() {
 
 #[test]
 fn get_of_a_value_without_json_fails() {
-    use crate::store::data::Opaque;
+    use crate::store::native::NativeValue;
     let mut stored = data(&[("bad", "not json"), ("good", "1")]);
-    stored.insert("opaque", Entry::opaque(Opaque::new(7)));
+    stored.insert("native", Entry::native(NativeValue::Bool(true), None));
     let session = unread_session(id("A"));
     let found = Found::Live(Record::new(stored, CREATED, TTL));
     session.loaded(found, None, NOW, &rules());
-    for key in ["bad", "opaque"] {
+    for key in ["bad", "native"] {
         let error = session.get::<Value>(key).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Deserialize, "{key}");
         assert!(!format!("{error} {error:?}").contains("not json"));
         assert!(session.contains(key));
     }
     assert_eq!(session.get("good").unwrap(), Some(1));
-    assert_eq!(session.keys(), ["bad", "good", "opaque"]);
+    assert_eq!(session.keys(), ["bad", "good", "native"]);
     assert_eq!(at_the_end(&session), (Outcome::Keep, String::new()));
 }
 

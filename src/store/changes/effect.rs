@@ -56,6 +56,7 @@ impl Changes {
 
     /// Returns whether `data` is certainly the result of these changes. This cannot be determined
     /// for increments and functions, which may have been applied once or twice.
+    #[cfg(feature = "dynamodb")]
     pub(crate) fn are_in(&self, data: &Data) -> bool {
         let nothing_else = !self.cleared || data.len() == self.by_key.len();
         nothing_else

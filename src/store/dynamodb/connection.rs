@@ -1,4 +1,4 @@
-//! The client: how it is made, warmed up, and replaced when its connections may be dead.
+//! The client: how it is made, and how it is replaced when its connections may be dead.
 //!
 //! 1. One client serves all requests, and all clones of a store.
 //! 2. While an execution environment is frozen, its connections die or go silent. Nothing in the
@@ -19,17 +19,17 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Builder, IdentityCache, Region, SharedIdentityCache};
-use lambda_http::{BoxFuture, SnapStartResource};
 
 use crate::clock::Timestamp;
 use crate::clock::system_clock;
 use crate::error::{Error, ErrorKind};
 use crate::store::dynamodb::clock::Clock;
 use crate::store::dynamodb::quota::Quota;
-use crate::store::dynamodb::retry::RetryBudget;
 use crate::store::dynamodb::settings::TableSettings;
-use crate::store::dynamodb::{CONNECT_TIMEOUT, DynamoDbStore};
 
+/// The time limit for opening a connection. Lambda and DynamoDB are in one Region, where it takes
+/// milliseconds. It is shorter than an attempt, so that a timeout proves that nothing was sent.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 /// The time without a response after which a connection is distrusted.
 ///
 /// It is well under the minute or so after which an idle connection is closed on the way. New
@@ -42,14 +42,14 @@ pub(super) struct Connection {
     /// The settings that `from_env` made the client from.
     settings: Option<TableSettings>,
     /// The time of DynamoDB's last response, in epoch seconds.
-    heard: AtomicU64,
+    last_response: AtomicU64,
     /// The time when its connections were last replaced, in epoch seconds.
     replaced: AtomicU64,
-    learned: Arc<Learned>,
+    kept: Arc<Kept>,
 }
 
 /// The state that outlives a client.
-struct Learned {
+struct Kept {
     clock: Clock,
     quota: Arc<Quota>,
     credentials: RwLock<Credentials>,
@@ -62,7 +62,7 @@ struct Learned {
 pub(super) struct Credentials {
     /// The cache, or `None` for the client's own.
     cache: Option<SharedIdentityCache>,
-    /// The number of times that they were given up.
+    /// The number of times that they were replaced.
     generation: u64,
 }
 
@@ -72,6 +72,7 @@ const RETURNS_ITEMS: u8 = 1;
 const HAS_WARNED: u8 = 2;
 
 impl Connection {
+    /// Shares the connections of a client, which was made from `settings` if there are any.
     pub(super) fn new(client: Client, settings: Option<TableSettings>) -> Self {
         // A default cache would be lost with its client, and slow credentials would be loaded
         // again.
@@ -79,7 +80,7 @@ impl Connection {
             Some(_) => None,
             None => Some(IdentityCache::lazy().build()),
         };
-        let learned = Learned {
+        let kept = Kept {
             clock: Clock::new(client.config().time_source()),
             quota: Arc::default(),
             credentials: RwLock::new(Credentials {
@@ -91,10 +92,41 @@ impl Connection {
         Self {
             client: RwLock::new(client),
             settings,
-            heard: AtomicU64::new(now()),
+            last_response: AtomicU64::new(now()),
             replaced: AtomicU64::new(0),
-            learned: Arc::new(learned),
+            kept: Arc::new(kept),
         }
+    }
+
+    /// Creates the client that the settings and the AWS environment describe.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if no Region is configured.
+    pub(super) async fn from_settings(settings: TableSettings) -> Result<Self, Error> {
+        let client = client_from(&settings).await?;
+        Ok(Self::new(client, Some(settings)))
+    }
+
+    /// Replaces the client and the credentials after the process was restored from a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the errors of [`from_settings`](Self::from_settings).
+    pub(super) async fn restore(&self) -> Result<(), Error> {
+        let before = self.client();
+        let after = match &self.settings {
+            Some(settings) => {
+                let timeouts = before.config().timeout_config();
+                let timeout = timeouts.and_then(TimeoutConfig::connect_timeout);
+                let fresh = client_from(settings).await?;
+                with_connect_timeout(&fresh, timeout.unwrap_or(CONNECT_TIMEOUT))
+            }
+            None => Client::from_conf(before.config().clone()),
+        };
+        self.replace(after);
+        self.reload(&self.credentials());
+        Ok(())
     }
 
     /// Returns the current client. A poisoned lock is safe to use, because the client is replaced
@@ -108,7 +140,7 @@ impl Connection {
     pub(super) fn with_connect_timeout(&self, timeout: Duration) -> Self {
         let client = with_connect_timeout(&self.client(), timeout);
         Self {
-            learned: Arc::clone(&self.learned),
+            kept: Arc::clone(&self.kept),
             ..Self::new(client, self.settings.clone())
         }
     }
@@ -132,7 +164,7 @@ impl Connection {
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             .disable_clock_skew_correction(true)
-            .time_source(self.learned.clock.clone());
+            .time_source(self.kept.clock.clone());
         match &credentials.cache {
             Some(cache) => once.identity_cache(cache.clone()),
             None => once,
@@ -141,24 +173,24 @@ impl Connection {
 
     /// Returns the clock for the signatures of calls.
     pub(super) fn clock(&self) -> &Clock {
-        &self.learned.clock
+        &self.kept.clock
     }
 
     /// Returns the quota for retries.
     pub(super) fn quota(&self) -> Arc<Quota> {
-        Arc::clone(&self.learned.quota)
+        Arc::clone(&self.kept.quota)
     }
 
     /// Returns the credentials for the signatures of calls.
     pub(super) fn credentials(&self) -> Credentials {
-        let credentials = self.learned.credentials.read();
+        let credentials = self.kept.credentials.read();
         credentials.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Gives up these credentials, so that they are loaded again. If several calls were refused
+    /// Discards these credentials, so that they are loaded again. If several calls were refused
     /// with them, only the first has an effect.
-    pub(super) fn give_up(&self, refused: &Credentials) {
-        let credentials = self.learned.credentials.write();
+    pub(super) fn reload(&self, refused: &Credentials) {
+        let credentials = self.kept.credentials.write();
         let mut credentials = credentials.unwrap_or_else(PoisonError::into_inner);
         if credentials.generation == refused.generation {
             credentials.generation += 1;
@@ -168,12 +200,12 @@ impl Connection {
 
     /// Returns `true` once a failed condition has returned the item that it failed on.
     pub(super) fn returns_items(&self) -> bool {
-        self.learned.conditions.load(Ordering::Relaxed) & RETURNS_ITEMS != 0
+        self.kept.conditions.load(Ordering::Relaxed) & RETURNS_ITEMS != 0
     }
 
     /// Remembers that a failed condition has returned its item.
     pub(super) fn has_returned_an_item(&self) {
-        let seen = &self.learned.conditions;
+        let seen = &self.kept.conditions;
         if seen.load(Ordering::Relaxed) & RETURNS_ITEMS == 0 {
             seen.fetch_or(RETURNS_ITEMS, Ordering::Relaxed);
         }
@@ -181,10 +213,7 @@ impl Connection {
 
     /// Warns, once, that a failed condition has returned no item though there is one.
     pub(super) fn has_withheld_an_item(&self) {
-        let before = self
-            .learned
-            .conditions
-            .fetch_or(HAS_WARNED, Ordering::Relaxed);
+        let before = self.kept.conditions.fetch_or(HAS_WARNED, Ordering::Relaxed);
         if before & HAS_WARNED == 0 {
             tracing::warn!(
                 "this DynamoDB does not return the item of a failed condition \
@@ -194,18 +223,18 @@ impl Connection {
     }
 
     /// Records that a response came.
-    pub(super) fn answered(&self) {
-        self.heard.store(now(), Ordering::Relaxed);
+    pub(super) fn responded(&self) {
+        self.last_response.store(now(), Ordering::Relaxed);
     }
 
     /// Returns `true` if the environment may have been frozen since the last response.
     pub(super) fn was_quiet(&self) -> bool {
-        is_over(&self.heard)
+        is_over(&self.last_response)
     }
 
     /// Records that a call was sent and no response came. The other connections may be dead too, so
     /// they are replaced.
-    pub(super) fn lost(&self) {
+    pub(super) fn distrust(&self) {
         if is_over(&self.replaced) {
             self.replaced.store(now(), Ordering::Relaxed);
             self.replace(Client::from_conf(self.client().config().clone()));
@@ -225,92 +254,24 @@ fn now() -> u64 {
     Timestamp::from(system_clock()).epoch_seconds()
 }
 
-impl DynamoDbStore {
-    pub(super) async fn connect(settings: TableSettings) -> Result<Self, Error> {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .build();
-        let mut loader =
-            aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts);
-        if let Some(region) = &settings.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        let shared = loader.load().await;
-        if shared.region().is_none() {
-            let reason = "no AWS Region: set AWS_REGION or SESSION_DYNAMODB_REGION";
-            return Err(Error::new(ErrorKind::Misconfigured, reason));
-        }
-        let mut config = aws_sdk_dynamodb::config::Builder::from(&shared);
-        if let Some(endpoint) = &settings.endpoint {
-            config = config.endpoint_url(endpoint);
-        }
-        let client = Client::from_conf(config.build());
-        let (table, users) = (settings.table.clone(), settings.users_table.clone());
-        let consistent_read = settings.consistent_read;
-        let store = Self::over(Connection::new(client, Some(settings)), table);
-        let store = store.consistent_read(consistent_read);
-        match users {
-            Some(users) => store.users_table(users),
-            None => Ok(store),
-        }
+async fn client_from(settings: &TableSettings) -> Result<Client, Error> {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts);
+    if let Some(region) = &settings.region {
+        loader = loader.region(Region::new(region.clone()));
     }
-
-    /// Loads the credentials and opens the connection, by reading a key that no session has.
-    ///
-    /// It takes no longer than one attempt may take. An error is only logged: the first request
-    /// reports it.
-    pub(super) async fn warm_up(&self) {
-        let mut budget = RetryBudget::new(self.attempt_timeout, None, self.connection.quota());
-        if let Err(error) = self.get("warm-up", false, &mut budget).await {
-            tracing::warn!(%error, "the connection to DynamoDB could not be warmed up");
-        }
+    let shared = loader.load().await;
+    if shared.region().is_none() {
+        let reason = "no AWS Region: set AWS_REGION or SESSION_DYNAMODB_REGION";
+        return Err(Error::new(ErrorKind::Misconfigured, reason));
     }
-}
-
-/// Gives a copy of the process its own connections.
-///
-/// ```no_run
-/// use std::sync::Arc;
-///
-/// use lambda_http::{Error, Request};
-/// use lambda_sessions::{Session, SessionLayer};
-///
-/// #[tokio::main(flavor = "current_thread")]
-/// async fn main() -> Result<(), Error> {
-///     let sessions = SessionLayer::from_env().await?;
-///     lambda_http::runtime(sessions.wrap(hello))
-///         .register_snapstart_resource(Arc::new(sessions.store().clone()))
-///         .run()
-///         .await
-/// }
-///
-/// async fn hello(_request: Request, session: Session) -> Result<String, Error> {
-///     Ok(format!("visit {}\n", session.increment("visits", 1)?))
-/// }
-/// ```
-///
-/// After a restore, a store that was made by `from_env` has a new client, and so have all its clones.
-/// The client has credentials of the restored environment and a warm connection. A client of your
-/// own is made again from its configuration. A dead connection that it had before costs one attempt.
-impl SnapStartResource for DynamoDbStore {
-    fn after_restore(&self) -> BoxFuture<'_, Result<(), lambda_http::Error>> {
-        Box::pin(async move {
-            let before = self.client();
-            let after = match &self.connection.settings {
-                Some(settings) => {
-                    let timeouts = before.config().timeout_config();
-                    let timeout = timeouts.and_then(TimeoutConfig::connect_timeout);
-                    let fresh = Self::connect(settings.clone()).await?.client();
-                    with_connect_timeout(&fresh, timeout.unwrap_or(CONNECT_TIMEOUT))
-                }
-                None => Client::from_conf(before.config().clone()),
-            };
-            self.connection.replace(after);
-            self.connection.give_up(&self.connection.credentials());
-            self.warm_up().await;
-            Ok(())
-        })
+    let mut config = Builder::from(&shared);
+    if let Some(endpoint) = &settings.endpoint {
+        config = config.endpoint_url(endpoint);
     }
+    Ok(Client::from_conf(config.build()))
 }
 
 fn with_connect_timeout(client: &Client, timeout: Duration) -> Client {
@@ -339,31 +300,31 @@ mod tests {
     }
 
     #[test]
-    fn it_was_quiet_if_nothing_was_heard_for_ten_seconds() {
+    fn connection_is_quiet_after_ten_seconds() {
         let connection = connection();
-        assert!(!connection.was_quiet(), "it begins now");
+        assert!(!connection.was_quiet(), "it starts now");
         for (seconds, quiet) in [(0, false), (8, false), (10, true), (3_600, true)] {
             connection
-                .heard
+                .last_response
                 .store(seconds_ago(seconds), Ordering::Relaxed);
             assert_eq!(connection.was_quiet(), quiet, "{seconds}");
         }
-        connection.answered();
+        connection.responded();
         assert!(!connection.was_quiet());
     }
 
     #[test]
-    fn its_connections_are_given_up_once_in_ten_seconds() {
+    fn connection_is_replaced_once_in_ten_seconds() {
         let connection = connection();
         let replaced = || connection.replaced.load(Ordering::Relaxed);
-        connection.lost();
+        connection.distrust();
         let first = replaced();
-        assert!(first >= seconds_ago(1), "at the first loss");
+        assert!(first >= seconds_ago(1), "at the first time");
         connection.replaced.store(first - 8, Ordering::Relaxed);
-        connection.lost();
+        connection.distrust();
         assert_eq!(replaced(), first - 8, "not so soon again");
         connection.replaced.store(first - 10, Ordering::Relaxed);
-        connection.lost();
+        connection.distrust();
         assert!(replaced() >= first);
     }
 }

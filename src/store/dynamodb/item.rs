@@ -1,10 +1,11 @@
-//! Converts a record into a DynamoDB item and back, with pure functions.
+//! The item of a session: its attributes, and how it is read and written, with pure functions.
 //!
-//! 1. A value whose JSON text is an integer is stored as `N`, so that DynamoDB can increment it.
-//!    Any other value is stored as `S` with the JSON text. DynamoDB's own numbers are limited to 38
-//!    digits, and its maps to 32 levels.
-//! 2. Another program may store a value in another form (`N` 1.5, `S` 7). It is read by its text
-//!    and keeps its form. Otherwise a condition that compares it would never hold.
+//! 1. The list `attributes!` is the only place that names an attribute. The known names, the
+//!    projection of a user's list and the alphabet of the fuzzer follow from it. A new attribute is
+//!    one line there, and one in each of [`read_record`] and [`write_record`] below it.
+//! 2. The names are constants, also that of the partition key. No setting changes them, and a value
+//!    that every function passes on would have one value only. What builds a key from a session's
+//!    key is [`primary_key`]. A setting for another key begins there and in [`ID`].
 //! 3. An item without `data` (`M`), `ttl` (`N`) and `created` (`N`) does not belong to this crate.
 //!    It is read as absent and never written.
 //! 4. An item of a newer `format` is [`Corrupt`](ErrorKind::Corrupt). It is neither read as empty
@@ -12,281 +13,279 @@
 //! 5. Anything that is not understood is preserved: unknown attributes with the record, and
 //!    unreadable entries in their place. Cycling the id copies both.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
-use crate::store::changes::change_set::Changes;
-use crate::store::data::{Data, Entry, Opaque};
-use crate::store::record::{Found, LeftBehind, Record};
+use crate::store::data::Data;
+use crate::store::dynamodb::attribute::{
+    Attribute, Item, data, date, flag, key, number, pseudonym, seconds, text,
+};
+use crate::store::dynamodb::entry::encode_all;
+use crate::store::dynamodb::errors::not_read_back;
+use crate::store::dynamodb::size;
+use crate::store::native::NativeParts;
+use crate::store::record::{Found, LeftBehind, Record, Tombstone};
+use crate::store::session_store::Cycle;
 use crate::store::user::{Binding, Pseudonym};
 
-/// An item: a map from the names of its attributes to their values.
-pub(crate) type Item = HashMap<String, AttributeValue>;
-
-/// The maximum size of a DynamoDB item in bytes, including names
-/// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)).
-const MAX_ITEM_BYTES: usize = 400 * 1024;
 /// The newest format that this version reads, and the format that it writes. An item without the
 /// attribute has this format.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const CURRENT_FORMAT: u64 = 1;
 
-/// The names of the attributes. Another layout is another value of this type.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Layout {
+/// Defines a constant for each attribute, and the list of all their names.
+macro_rules! attributes {
+    ($($(#[doc = $doc:literal])+ $constant:ident: $value:ty = $form:ident($name:literal);)+) => {
+        $($(#[doc = $doc])+ pub(crate) const $constant: Attribute<$value> = $form($name);)+
+
+        /// The names that belong to this crate. All others are unknown.
+        pub(crate) const NAMES: &[&str] = &[$($name),+];
+    };
+}
+
+attributes! {
     /// The partition key.
-    pub(crate) id: &'static str,
-    pub(crate) data: &'static str,
-    pub(crate) created: &'static str,
-    pub(crate) modified: &'static str,
-    /// DynamoDB's TTL attribute.
-    pub(crate) ttl: &'static str,
-    pub(crate) version: &'static str,
-    pub(crate) write: &'static str,
-    pub(crate) renewed: &'static str,
-    pub(crate) format: &'static str,
-    pub(crate) fence: &'static str,
-    pub(crate) issued: &'static str,
-    pub(crate) next: &'static str,
-    pub(crate) heir: &'static str,
-    pub(crate) user: &'static str,
-    pub(crate) handle: &'static str,
-    pub(crate) label: &'static str,
-    pub(crate) until: &'static str,
+    ID: StorageKey = key("id");
+    /// The entries of the session.
+    DATA: Data = data("data");
+    /// The start of the session.
+    CREATED: Timestamp = seconds("created");
+    /// The time of the last write.
+    MODIFIED: Timestamp = date("modified");
+    /// The end of the session, and DynamoDB's TTL attribute.
+    TTL: Timestamp = seconds("ttl");
+    /// The number of writes.
+    VERSION: u64 = number("version");
+    /// The id of the last write.
+    WRITE: String = text("write");
+    /// The mark of a redirect or a tombstone: the id is no longer used.
+    RETIRED: bool = flag("retired");
+    /// The format of the item.
+    FORMAT: u64 = number("format");
+    /// The counter that rejects late attempts at a write that was sent again.
+    FENCE: u64 = number("fence");
+    /// The time at which the id was issued, if it is not the start of the session.
+    ISSUED: Timestamp = seconds("issued");
+    /// The key to which a redirect leads.
+    NEXT: StorageKey = key("next");
+    /// The key that a revocation follows from a redirect or a tombstone.
+    SUCCESSOR: StorageKey = key("successor");
+    /// The user that the session is bound to.
+    USER: Pseudonym = pseudonym("user");
+    /// The name of the login.
+    HANDLE: String = text("handle");
+    /// The application's name for the login.
+    LABEL: String = text("label");
+    /// The end of the binding to the user.
+    UNTIL: Timestamp = seconds("until");
 }
 
-/// The layout in use. It keeps the predecessor's names for the attributes that the predecessor had.
-pub(crate) const LAYOUT: Layout = Layout {
-    id: "id",
-    data: "data",
-    created: "created",
-    modified: "modified",
-    ttl: "ttl",
-    version: "version",
-    write: "write",
-    renewed: "renewed",
-    format: "format",
-    fence: "fence",
-    issued: "issued",
-    next: "next",
-    heir: "heir",
-    user: "user",
-    handle: "handle",
-    label: "label",
-    until: "until",
-};
-
-/// The parts of an item that a record preserves and that only this store understands.
-#[derive(Debug)]
-struct Carried {
-    unknown: Item,
-    /// The number of times that a write was sent again while earlier attempts might still arrive.
-    /// Those attempts fail, because they require the lower fence of their time.
-    fence: u64,
+/// Reads the record of an item, or returns `None` if a mandatory attribute is missing.
+fn read_record(item: &Item) -> Option<Record> {
+    let (data, created, ttl) = (DATA.read(item)?, CREATED.read(item)?, TTL.read(item)?);
+    let mut record = Record::new(data, created, ttl)
+        .at_version(VERSION.read(item).unwrap_or(0))
+        .bound_to(read_binding(item));
+    if let Some(modified) = MODIFIED.read(item) {
+        record = record.modified_at(modified);
+    }
+    if let Some(issued) = ISSUED.read(item) {
+        record = record.issued_at(issued);
+    }
+    let is_unknown = |(name, _): &(&String, _)| !NAMES.contains(&name.as_str());
+    let unknown = item.iter().filter(is_unknown);
+    let native = NativeParts {
+        unknown: unknown.map(|(n, v)| (n.clone(), v.clone())).collect(),
+        fence: FENCE.read(item).unwrap_or(0),
+    };
+    Some(match native.unknown.is_empty() && native.fence == 0 {
+        true => record,
+        false => record.with_native(native),
+    })
 }
 
-impl Layout {
-    /// Returns the names that belong to this crate. All others are unknown.
-    pub(crate) fn names(&self) -> [&'static str; 17] {
-        [
-            self.id,
-            self.data,
-            self.created,
-            self.modified,
-            self.ttl,
-            self.version,
-            self.write,
-            self.renewed,
-            self.format,
-            self.fence,
-            self.issued,
-            self.next,
-            self.heir,
-            self.user,
-            self.handle,
-            self.label,
-            self.until,
-        ]
+/// Returns the attributes of a record that is written at the time `now`. The fence is not one of
+/// them, because no attempt at an earlier write of a new item is on its way.
+fn write_record(record: &Record, now: Timestamp) -> Item {
+    let unknown = record.native().map(|native| native.unknown.clone());
+    let mut item = unknown.unwrap_or_default();
+    DATA.write(&mut item, record.data());
+    CREATED.write(&mut item, &record.created());
+    TTL.write(&mut item, &record.ttl());
+    VERSION.write(&mut item, &record.version());
+    if let Some(binding) = record.binding() {
+        write_binding(&mut item, binding);
     }
-
-    /// Reads an item at the time `now`.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Corrupt`](ErrorKind::Corrupt) for a newer format.
-    pub(crate) fn read(&self, item: &Item, now: Timestamp) -> Result<Found, Error> {
-        let number = |name: &str| item.get(name).and_then(as_u64);
-        let ttl = number(self.ttl).map(Timestamp::from_epoch_seconds);
-        // An expired item is dead in every format.
-        if ttl.is_some_and(|ttl| ttl <= now) {
-            return Ok(Found::Absent);
-        }
-        if let Some(format) = item.get(self.format)
-            && !matches!(format, AttributeValue::N(n) if *n == FORMAT.to_string())
-        {
-            let reason = "the record is of a format that this version does not know";
-            return Err(Error::new(ErrorKind::Corrupt, reason));
-        }
-        if matches!(item.get(self.renewed), Some(AttributeValue::Bool(true))) {
-            return Ok(match item.get(self.next) {
-                Some(AttributeValue::S(next)) => Found::Redirect(StorageKey::stored(next)),
-                // A tombstone without a time may be new.
-                _ => Found::Tombstone(self.modified_at(item).unwrap_or(Timestamp::latest())),
-            });
-        }
-        let (Some(AttributeValue::M(data)), Some(ttl), Some(created)) =
-            (item.get(self.data), ttl, number(self.created))
-        else {
-            tracing::warn!("an item of the session table is not a session, and is left alone");
-            return Ok(Found::Absent);
-        };
-        let data: Data = data
-            .iter()
-            .map(|(key, value)| (key.as_str(), decode(value)))
-            .collect();
-        let known = self.names();
-        let unknown: Item = item
-            .iter()
-            .filter(|(name, _)| !known.contains(&name.as_str()))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        let mut record = Record::new(data, Timestamp::from_epoch_seconds(created), ttl)
-            .at_version(number(self.version).unwrap_or(0))
-            .bound_to(self.binding(item));
-        if let Some(modified) = self.modified_at(item) {
-            record = record.modified_at(modified);
-        }
-        if let Some(issued) = number(self.issued) {
-            record = record.issued_at(Timestamp::from_epoch_seconds(issued));
-        }
-        let fence = number(self.fence).unwrap_or(0);
-        Ok(Found::Live(match unknown.is_empty() && fence == 0 {
-            true => record,
-            false => record.carrying(Opaque::new(Carried { unknown, fence })),
-        }))
+    MODIFIED.write(&mut item, &now);
+    if let Some(issued) = record.issued() {
+        ISSUED.write(&mut item, &issued);
     }
+    item
+}
 
-    /// Returns the item of a record, as a write at the time `now` puts it.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`TooLarge`](ErrorKind::TooLarge) if DynamoDB would refuse it.
-    pub(crate) fn write(
-        &self,
-        key: &StorageKey,
-        record: &Record,
-        now: Timestamp,
-        write: &str,
-    ) -> Result<Item, Error> {
-        let unknown = carried(record).map(|carried| carried.unknown.clone());
-        let mut item = unknown.unwrap_or_default();
-        let number = |n: u64| AttributeValue::N(n.to_string());
-        item.insert(self.id.into(), AttributeValue::S(key.as_str().into()));
-        item.insert(self.data.into(), encode_all(record.data()));
-        item.insert(
-            self.created.into(),
-            number(record.created().epoch_seconds()),
-        );
-        item.insert(self.modified.into(), modified(now));
-        item.insert(self.ttl.into(), number(record.ttl().epoch_seconds()));
-        item.insert(self.version.into(), number(record.version()));
-        item.insert(self.write.into(), AttributeValue::S(write.into()));
-        if let Some(issued) = record.issued() {
-            item.insert(self.issued.into(), number(issued.epoch_seconds()));
-        }
-        if let Some(binding) = record.binding() {
-            let text = |text: &str| AttributeValue::S(text.to_owned());
-            item.insert(self.user.into(), text(binding.user().as_str()));
-            item.insert(self.handle.into(), text(binding.handle()));
-            item.insert(self.until.into(), number(binding.ends().epoch_seconds()));
-            if let Some(label) = binding.label() {
-                item.insert(self.label.into(), text(label));
+/// Reads the user that an item is bound to. Faults in the rest of the item do not hide the user.
+pub(crate) fn read_binding(item: &Item) -> Option<Binding> {
+    let user = USER.read(item)?;
+    let id = || ID.read(item).map(|key| key.as_str().to_owned());
+    let handle = HANDLE.read(item).or_else(id)?;
+    let until = UNTIL.read(item).unwrap_or(Timestamp::latest());
+    Some(Binding::new(user, handle, LABEL.read(item), until))
+}
+
+fn write_binding(item: &mut Item, binding: &Binding) {
+    USER.write(item, binding.user());
+    HANDLE.write(item, &binding.handle().to_owned());
+    UNTIL.write(item, &binding.ends());
+    if let Some(label) = binding.label() {
+        LABEL.write(item, &label.to_owned());
+    }
+}
+
+/// Reads a redirect or a tombstone.
+fn read_retired(item: &Item) -> Option<Found> {
+    if RETIRED.read(item) != Some(true) {
+        return None;
+    }
+    Some(match NEXT.read(item) {
+        Some(next) => Found::Redirect(next),
+        // A tombstone without a time may be new.
+        None => Found::Tombstone(MODIFIED.read(item).unwrap_or(Timestamp::latest())),
+    })
+}
+
+/// Returns the item of a redirect or a tombstone. It names the successor if there is one.
+fn write_retired(key: &StorageKey, left: &LeftBehind) -> Item {
+    let mut item = primary_key(key);
+    TTL.write(&mut item, &left.ttl());
+    MODIFIED.write(&mut item, &left.since());
+    RETIRED.write(&mut item, &true);
+    match left {
+        LeftBehind::Redirect(redirect) => NEXT.write(&mut item, redirect.next()),
+        LeftBehind::Tombstone(tombstone) => {
+            if let Some(successor) = tombstone.successor() {
+                SUCCESSOR.write(&mut item, successor);
             }
         }
-        check_size(item_size(&item))?;
-        Ok(item)
     }
+    item
+}
 
-    /// Returns the user that an item is bound to. Faults in the rest of the item do not hide the
-    /// user.
-    pub(crate) fn binding(&self, item: &Item) -> Option<Binding> {
-        let text = |name: &str| match item.get(name) {
-            Some(AttributeValue::S(text)) => Some(text.clone()),
-            _ => None,
-        };
-        let user = Pseudonym::stored(text(self.user)?);
-        let handle = text(self.handle).or_else(|| text(self.id))?;
-        let until = item.get(self.until).and_then(as_u64).unwrap_or(u64::MAX);
-        let until = Timestamp::from_epoch_seconds(until);
-        Some(Binding::new(user, handle, text(self.label), until))
-    }
+/// Returns the tombstone of an id that was invalidated at `since`.
+pub(crate) fn tombstone(key: &StorageKey, since: Timestamp, ttl: Timestamp) -> Item {
+    write_retired(key, &LeftBehind::Tombstone(Tombstone::new(since, ttl)))
+}
 
-    fn modified_at(&self, item: &Item) -> Option<Timestamp> {
-        let Some(AttributeValue::S(text)) = item.get(self.modified) else {
-            return None;
-        };
-        let time = DateTime::from_str(text, DateTimeFormat::DateTime).ok()?;
-        let seconds = time.secs().try_into().ok()?;
-        Some(Timestamp::from_epoch_seconds(seconds))
-    }
+/// Returns the redirect or tombstone that cycling the id leaves at the old key.
+pub(crate) fn left_by(cycle: &Cycle, from: &StorageKey, to: &StorageKey) -> Item {
+    write_retired(from, &cycle.left_behind(to))
+}
 
-    /// Returns the redirect or tombstone that cycling the id leaves under the old key. It names the
-    /// successor if there is one.
-    pub(crate) fn stub(&self, key: &StorageKey, stub: &LeftBehind) -> Item {
-        let ttl = stub.ttl().to_string();
-        let mut item = HashMap::from([
-            (self.id.into(), AttributeValue::S(key.as_str().into())),
-            (self.ttl.into(), AttributeValue::N(ttl)),
-            (self.modified.into(), modified(stub.since())),
-            (self.renewed.into(), AttributeValue::Bool(true)),
-        ]);
-        let (name, to) = match stub {
-            LeftBehind::Redirect(redirect) => (self.next, Some(redirect.next())),
-            LeftBehind::Tombstone(tombstone) => (self.heir, tombstone.successor()),
-        };
-        if let Some(to) = to {
-            item.insert(name.into(), AttributeValue::S(to.as_str().into()));
-        }
-        item
-    }
+/// Returns the successor that a redirect or tombstone names, however long ago it expired.
+pub(crate) fn successor(item: &Item) -> Option<StorageKey> {
+    SUCCESSOR.read(item).or_else(|| NEXT.read(item))
+}
 
-    /// Returns the successor that a redirect or tombstone names, however long ago it expired.
-    pub(crate) fn heir(&self, item: &Item) -> Option<StorageKey> {
-        match item.get(self.heir).or(item.get(self.next)) {
-            Some(AttributeValue::S(heir)) => Some(StorageKey::stored(heir)),
-            _ => None,
-        }
-    }
+/// Returns the key of an item, as a request names it.
+pub(crate) fn primary_key(key: &StorageKey) -> Item {
+    let mut item = Item::new();
+    ID.write(&mut item, key);
+    item
+}
 
-    /// Returns `true` if an attempt at an earlier write of this session may still be on its way. An
-    /// expired session counts too: another clock may see it as alive.
-    pub(crate) fn is_fenced(&self, item: &Item) -> bool {
-        item.contains_key(self.fence) && matches!(self.read_ever(item), Ok(Found::Live(_)))
+/// Reads an item at the time `now`.
+///
+/// # Errors
+///
+/// Returns [`Corrupt`](ErrorKind::Corrupt) for a newer format.
+pub(crate) fn read(item: &Item, now: Timestamp) -> Result<Found, Error> {
+    // An expired item is dead in every format.
+    if TTL.read(item).is_some_and(|ttl| ttl <= now) {
+        return Ok(Found::Absent);
     }
+    let known = FORMAT.stored(&CURRENT_FORMAT);
+    if item.get(FORMAT.name()).is_some_and(|it| *it != known) {
+        let reason = "the record is of a format that this version does not know";
+        return Err(Error::new(ErrorKind::Corrupt, reason));
+    }
+    if let Some(retired) = read_retired(item) {
+        return Ok(retired);
+    }
+    Ok(read_record(item).map_or_else(
+        || {
+            tracing::warn!("an item of the session table is not a session, and is left alone");
+            Found::Absent
+        },
+        Found::Live,
+    ))
+}
 
-    /// Reads an item, however long ago it may have expired.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`read`](Self::read).
-    pub(crate) fn read_ever(&self, item: &Item) -> Result<Found, Error> {
-        self.read(item, Timestamp::from_epoch_seconds(0))
-    }
+/// Reads an item, however long ago it may have expired.
+///
+/// # Errors
+///
+/// Returns the errors of [`read`].
+pub(crate) fn read_ever(item: &Item) -> Result<Found, Error> {
+    read(item, Timestamp::from_epoch_seconds(0))
+}
 
-    /// Returns the item with a fence, which marks that an earlier attempt may still be on its way.
-    pub(crate) fn fenced(&self, mut item: Item) -> Item {
-        item.insert(self.fence.into(), AttributeValue::N("1".into()));
-        item
-    }
+/// Reads the item that a call returned, if there is one.
+///
+/// # Errors
+///
+/// Returns the errors of [`read`].
+pub(crate) fn found(item: Option<&Item>, now: Timestamp) -> Result<Found, Error> {
+    item.map_or(Ok(Found::Absent), |item| read(item, now))
+}
 
-    /// Returns `true` if the write with the id `write` was the last to write the item.
-    pub(crate) fn is_written_by(&self, item: &Item, write: &str) -> bool {
-        matches!(item.get(self.write), Some(AttributeValue::S(id)) if id == write)
+/// Reads the record that a write of this store has just left.
+///
+/// # Errors
+///
+/// Returns [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) if the item is not a live record.
+pub(crate) fn read_back(item: &Item, now: Timestamp) -> Result<Found, Error> {
+    match read(item, now).map_err(|_| not_read_back())? {
+        Found::Live(record) => Ok(Found::Live(record)),
+        Found::Redirect(_) | Found::Tombstone(_) | Found::Absent => Err(not_read_back()),
     }
+}
+
+/// Returns the item of a record, as the write with the id `write` puts it at the time `now`.
+///
+/// # Errors
+///
+/// Returns [`TooLarge`](ErrorKind::TooLarge) if DynamoDB would refuse it.
+pub(crate) fn write(
+    key: &StorageKey,
+    record: &Record,
+    now: Timestamp,
+    write: &str,
+) -> Result<Item, Error> {
+    let mut item = write_record(record, now);
+    item.extend(primary_key(key));
+    WRITE.write(&mut item, &write.to_owned());
+    size::check_item(&item)?;
+    Ok(item)
+}
+
+/// Returns the item with a fence, which marks that an earlier attempt may still be on its way.
+pub(crate) fn fenced(mut item: Item) -> Item {
+    FENCE.write(&mut item, &1);
+    item
+}
+
+/// Returns `true` if an attempt at an earlier write of this session may still be on its way. An
+/// expired session counts too: another clock may see it as alive.
+pub(crate) fn is_fenced(item: &Item) -> bool {
+    item.contains_key(FENCE.name()) && matches!(read_ever(item), Ok(Found::Live(_)))
+}
+
+/// Returns the fence of a record as it was read.
+pub(crate) fn fence(record: &Record) -> u64 {
+    record.native().map_or(0, |native| native.fence)
+}
+
+/// Returns `true` if the write with the id `write` was the last to write the item.
+pub(crate) fn is_written_by(item: &Item, write: &str) -> bool {
+    WRITE.read(item).is_some_and(|last| last == write)
 }
 
 /// Returns `true` if no condition of a write could tell the two records apart.
@@ -294,132 +293,6 @@ pub(crate) fn is_unchanged(before: &Record, after: &Record) -> bool {
     before.version() == after.version()
         && fence(before) == fence(after)
         && encode_all(before.data()) == encode_all(after.data())
-}
-
-/// Returns the fence of a record as it was read.
-pub(crate) fn fence(record: &Record) -> u64 {
-    carried(record).map_or(0, |carried| carried.fence)
-}
-
-fn carried(record: &Record) -> Option<&Carried> {
-    record.carried()?.downcast_ref()
-}
-
-/// Returns the time of a write, in RFC 3339.
-pub(crate) fn modified(now: Timestamp) -> AttributeValue {
-    let seconds = now.epoch_seconds().try_into().unwrap_or(i64::MAX);
-    let text = DateTime::from_secs(seconds).fmt(DateTimeFormat::DateTime);
-    // A time after the year 9999 has no such form. Its seconds are still correct.
-    AttributeValue::S(text.unwrap_or_else(|_| now.to_string()))
-}
-
-/// Encodes all entries as the map in `data`.
-pub(crate) fn encode_all(data: &Data) -> AttributeValue {
-    AttributeValue::M(
-        data.iter()
-            .map(|(key, entry)| (key.to_owned(), encode(entry)))
-            .collect(),
-    )
-}
-
-/// Encodes one entry as an attribute value.
-pub(crate) fn encode(entry: &Entry) -> AttributeValue {
-    let original = entry.as_opaque().and_then(Opaque::downcast_ref);
-    if let Some(original) = original {
-        return AttributeValue::clone(original);
-    }
-    match entry.json() {
-        Some(text) if entry.is_integer() => AttributeValue::N(text.to_owned()),
-        Some(text) => AttributeValue::S(text.to_owned()),
-        // `decode` made every opaque entry of this store from an attribute value.
-        None => AttributeValue::Null(true),
-    }
-}
-
-fn decode(value: &AttributeValue) -> Entry {
-    let original = || Entry::opaque(Opaque::new(value.clone()));
-    match value {
-        AttributeValue::N(text) | AttributeValue::S(text) => {
-            let entry = Entry::from_json(text.as_str());
-            match entry.is_integer() == value.is_n() {
-                true => entry,
-                false => original().readable_as(text.as_str()),
-            }
-        }
-        _ => original(),
-    }
-}
-
-/// Returns a number as `u64`, or the nearest `u64` if it is not one. The conditions of writes
-/// compare the same numbers in DynamoDB, and both must agree on which items are sessions.
-fn as_u64(value: &AttributeValue) -> Option<u64> {
-    let AttributeValue::N(text) = value else {
-        return None;
-    };
-    let nearest = || text.parse::<f64>().ok().map(|number| number as u64);
-    text.parse().ok().or_else(nearest)
-}
-
-/// Checks the size of an item.
-///
-/// # Errors
-///
-/// Returns [`TooLarge`](ErrorKind::TooLarge) for more bytes than an item may have.
-pub(crate) fn check_size(bytes: usize) -> Result<(), Error> {
-    if bytes <= MAX_ITEM_BYTES {
-        return Ok(());
-    }
-    let reason = format!("{bytes} bytes; a DynamoDB item may have {MAX_ITEM_BYTES}");
-    Err(Error::new(ErrorKind::TooLarge, reason))
-}
-
-/// Checks that an item has room for `base` after the changes.
-///
-/// # Errors
-///
-/// Returns [`TooLarge`](ErrorKind::TooLarge), before anything is sent.
-pub(crate) fn check_room(changes: &Changes, base: &Data) -> Result<(), Error> {
-    // Nearly all sessions are far below the limit, where an exact count is not needed.
-    if changes.size_after(base) < MAX_ITEM_BYTES / 2 {
-        return Ok(());
-    }
-    check_size(data_size(&changes.apply(base)?))
-}
-
-/// Returns the size that DynamoDB counts for `data`. The rest of an item is under a kilobyte. If
-/// that makes an item too large, DynamoDB itself refuses it.
-pub(crate) fn data_size(data: &Data) -> usize {
-    value_size(&encode_all(data))
-}
-
-/// Returns the size that DynamoDB counts for an item
-/// ([sizes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html)).
-fn item_size(item: &Item) -> usize {
-    item.iter()
-        .map(|(name, value)| name.len() + value_size(value))
-        .sum()
-}
-
-/// Returns the size of one value. DynamoDB documents a number's size as approximate: a byte for two
-/// digits, and one more. The sign and an odd digit are counted in full here, so that the size is
-/// not too low.
-fn value_size(value: &AttributeValue) -> usize {
-    let number = |text: &String| text.len().div_ceil(2) + 2;
-    match value {
-        AttributeValue::S(text) => text.len(),
-        AttributeValue::N(text) => number(text),
-        AttributeValue::B(blob) => blob.as_ref().len(),
-        AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
-        AttributeValue::Ns(texts) => texts.iter().map(number).sum(),
-        AttributeValue::Bs(blobs) => blobs.iter().map(|blob| blob.as_ref().len()).sum(),
-        AttributeValue::L(values) => 3 + values.iter().map(|v| 1 + value_size(v)).sum::<usize>(),
-        AttributeValue::M(map) => {
-            let entries = map.iter().map(|(name, v)| 1 + name.len() + value_size(v));
-            3 + entries.sum::<usize>()
-        }
-        // Booleans, nulls, and types that DynamoDB may add.
-        _ => 1,
-    }
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ impl Quota {
     }
 
     /// Gives the cost of an attempt back after its response. `paid` is what the attempt has cost.
-    pub(super) fn answered(&self, paid: u32) {
+    pub(super) fn refund(&self, paid: u32) {
         let back = paid.max(FIRST_ATTEMPT);
         let more = |left: u32| (left < CAPACITY).then(|| CAPACITY.min(left + back));
         let (set, get) = (Ordering::Relaxed, Ordering::Relaxed);
@@ -65,12 +65,12 @@ mod tests {
         assert_eq!(quota.pay_after(ErrorKind::Unavailable), None);
         assert_eq!(quota.pay_after(ErrorKind::Conflict), Some(0), "a race");
         // A response to a retry pays for another one, and so do five responses to first attempts.
-        quota.answered(5);
+        quota.refund(5);
         assert_eq!(quota.pay_after(ErrorKind::Timeout), None, "10");
         assert_eq!(quota.pay_after(ErrorKind::Throttled), Some(5));
         for _ in 0..5 {
             assert_eq!(quota.pay_after(ErrorKind::Throttled), None);
-            quota.answered(0);
+            quota.refund(0);
         }
         assert_eq!(quota.pay_after(ErrorKind::Throttled), Some(5));
     }
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn quota_never_exceeds_its_capacity() {
         let quota = Quota::default();
-        quota.answered(10);
+        quota.refund(10);
         for _ in 0..50 {
             assert_eq!(quota.pay_after(ErrorKind::Timeout), Some(10));
         }

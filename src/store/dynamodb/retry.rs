@@ -1,45 +1,28 @@
-//! Retries a call until its outcome is known or the time is up.
+//! Decides if a call is sent again, and when.
 //!
-//! 1. The SDK's own retries are off. The SDK resends blindly, gives up after three attempts and
-//!    reports only the last one. A lost response followed by a refusal would look as if nothing had
-//!    happened.
-//! 2. A response that proves that nothing happened is followed by the same request. Anything
+//! 1. A response that proves that nothing happened is followed by the same request. Anything
 //!    ambiguous is recorded in an [`Ambiguity`]. If it cannot be resolved in time, the error is
 //!    [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
-//! 3. A wrong clock and credentials that are no longer accepted are corrected once per operation.
-//!    The call is then retried at once, because nothing has happened.
-//! 4. Loading the credentials is not part of an attempt. It has its own limit, and nothing is sent
-//!    before it is done. If the attempt's timeout cancelled it, slow credentials would never load.
-//! 5. No attempt lasts longer than the time that is left. None starts if, judging by the last one,
+//! 2. A call whose clock or credentials were corrected is retried at once, because nothing has
+//!    happened.
+//! 3. No attempt lasts longer than the time that is left. None starts if, judging by the last one,
 //!    it would not end in time. The outcome of a cancelled attempt is unknown, while one that was
 //!    not started has not happened.
-//! 6. After a fault, each wait is longer than the one before. All clones of a store share one
+//! 4. After a fault, each wait is longer than the one before. All clones of a store share one
 //!    [`Quota`] for retries.
-//! 7. A request that lost a race has just received the current item, and tries again at once. From
-//!    the second loss on, every other time, it waits for a few round trips. Otherwise fifty
-//!    requests that collide would collide for ever.
-//! 8. A lost race is a response, and the next attempts have the whole time of an operation again.
+//! 5. A request that lost a race has just received the current item, and tries again at once. From
+//!    the second loss on, it waits for a random time, which is up to twice as long each time.
+//!    Otherwise fifty requests that collide would collide for ever.
+//! 6. A lost race is a response, and the next attempts have the whole time of an operation again.
 //!    This goes on until the invocation's deadline.
 
-use std::error::Error as StdError;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 use std::time::{Duration, Instant};
-
-use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
-use aws_sdk_dynamodb::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata, SdkError};
-use tokio::time::timeout_at;
 
 use crate::error::{Error, ErrorKind};
 use crate::id::random;
-use crate::store::dynamodb::connection::Credentials;
-use crate::store::dynamodb::fault::{Fault, Mend, unknown};
+use crate::store::dynamodb::classify::{Fault, Mend, unknown};
 use crate::store::dynamodb::quota::Quota;
-use crate::store::dynamodb::{CREDENTIALS_TIMEOUT, DynamoDbStore};
 
 /// The longest wait before the first retry, doubled for each further one. The SDK's own base is a
 /// second.
@@ -47,171 +30,15 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(25);
 const LONGEST_BACKOFF: Duration = Duration::from_millis(800);
 /// The time for races if there is no deadline, as a number of operations' times.
 const OPERATIONS: u32 = 10;
-/// The longest wait after two lost races, in round trips. It doubles with every second further
-/// loss.
-const ROUND_TRIPS: u32 = 4;
-
-/// The result of one attempt.
-pub(super) enum Attempt<T, E> {
-    Done(T),
-    /// The service's own error for a failed condition.
-    Refused(E),
-    Failed(Fault),
-}
-
-impl DynamoDbStore {
-    /// Makes one attempt, limited by the attempt timeout and by the time that is left. `send`
-    /// receives what the call adds to the client's configuration.
-    pub(super) async fn attempt<T, E, Sending>(
-        &self,
-        budget: &mut RetryBudget,
-        send: impl FnOnce(Builder) -> Sending,
-    ) -> Attempt<T, E>
-    where
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        Sending: Future<Output = Result<T, SdkError<E>>>,
-    {
-        let credentials = self.connection.credentials();
-        let loaded = Loaded::default();
-        let once = self.connection.once(&credentials);
-        let mut sending = pin!(send(once.interceptor(loaded.clone())));
-        let loading = poll_fn(|context| match sending.as_mut().poll(context) {
-            Poll::Ready(sent) => Poll::Ready(Some(sent)),
-            // The time of the attempt counts from here on.
-            Poll::Pending if loaded.is_it() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        });
-        let began_loading = Instant::now();
-        let limit = budget.before_the_deadline(after(began_loading, CREDENTIALS_TIMEOUT));
-        let Ok(early) = timeout_at(limit.into(), loading).await else {
-            return Attempt::Failed(Fault::Refused(credentials_are_late()));
-        };
-        let begun = Instant::now();
-        budget.prolong(begun - began_loading);
-        let limit = after(begun, self.attempt_timeout).min(budget.until);
-        let sent = match early {
-            Some(sent) => Ok(sent),
-            None => timeout_at(limit.into(), sending).await,
-        };
-        budget.last_attempt = begun.elapsed();
-        let error = match sent {
-            Ok(Ok(done)) => {
-                self.connection.answered();
-                return Attempt::Done(done);
-            }
-            Ok(Err(error)) => error,
-            Err(_) => SdkError::timeout_error("the attempt took too long"),
-        };
-        let is_answer = matches!(
-            error,
-            SdkError::ServiceError(_) | SdkError::ResponseError(_)
-        );
-        if is_answer {
-            self.connection.answered();
-        }
-        let is_condition = error.code().is_some_and(|code| {
-            matches!(
-                code,
-                "ConditionalCheckFailedException" | "TransactionCanceledException"
-            )
-        });
-        match error {
-            SdkError::ServiceError(answer) if is_condition => Attempt::Refused(answer.into_err()),
-            error => {
-                let date = error
-                    .raw_response()
-                    .and_then(|answer| answer.headers().get("date"))
-                    .map(str::to_owned);
-                let fault = match Fault::of(error) {
-                    Fault::Mendable(what, error) => {
-                        let mended = self.mend(what, date, &credentials, budget);
-                        if mended {
-                            Fault::Mended(error)
-                        } else {
-                            Fault::Refused(error)
-                        }
-                    }
-                    fault => fault,
-                };
-                let had_its_time =
-                    had_its_time(limit - begun, budget.last_attempt, limit, budget.until);
-                if !is_answer && had_its_time && matches!(fault, Fault::Ambiguous(_)) {
-                    self.connection.lost();
-                }
-                Attempt::Failed(fault)
-            }
-        }
-    }
-
-    /// Corrects what a call was refused for, once per operation. Returns `false` if that was done
-    /// before.
-    fn mend(
-        &self,
-        what: Mend,
-        date: Option<String>,
-        refused: &Credentials,
-        budget: &mut RetryBudget,
-    ) -> bool {
-        let was_mended = match what {
-            Mend::Clock => {
-                if let Some(date) = date {
-                    self.connection.clock().set(&date);
-                }
-                &mut budget.has_mended_the_clock
-            }
-            Mend::Credentials => {
-                self.connection.give_up(refused);
-                &mut budget.has_mended_the_credentials
-            }
-        };
-        !std::mem::replace(was_mended, true)
-    }
-}
-
-/// Marks when the credentials of a call have loaded.
-#[derive(Clone, Debug, Default)]
-struct Loaded(Arc<AtomicBool>);
-
-impl Loaded {
-    fn is_it(&self) -> bool {
-        // The flag is set in the same task.
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Intercept for Loaded {
-    fn name(&self) -> &'static str {
-        "CredentialsLoaded"
-    }
-
-    fn read_before_signing(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.0.store(true, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-/// Returns the error for credentials that take too long. Nothing was sent.
-fn credentials_are_late() -> Error {
-    let reason = "the AWS credentials did not load in time";
-    Error::new(ErrorKind::Unavailable, reason)
-}
-
-/// Returns `true` unless an attempt was cut short by the end of the operation's time. The
-/// connection of an attempt that was cut short may still be good.
-fn had_its_time(allowed: Duration, took: Duration, limit: Instant, until: Instant) -> bool {
-    limit < until || took < allowed
-}
+/// The longest wait after two lost races, in round trips. It doubles with every further loss.
+const ROUND_TRIPS: u32 = 2;
 
 /// Records if an earlier attempt at a write may have happened, with the error that suggests it.
 #[derive(Debug, Default)]
 pub(super) struct Ambiguity(Option<Error>);
 
 impl Ambiguity {
+    /// Returns `true` if an earlier attempt may have happened.
     pub(super) fn is_there(&self) -> bool {
         self.0.is_some()
     }
@@ -255,8 +82,8 @@ pub(super) struct RetryBudget {
     races: u32,
     /// The duration of the last attempt.
     last_attempt: Duration,
-    /// The error of the last attempt at a read.
-    told: Option<Error>,
+    /// The error of the attempt before the last one, if the operation is a read.
+    earlier_error: Option<Error>,
     /// The invocation's deadline.
     deadline: Option<Instant>,
     quota: Arc<Quota>,
@@ -279,7 +106,7 @@ impl RetryBudget {
             faults: 0,
             races: 0,
             last_attempt: Duration::ZERO,
-            told: None,
+            earlier_error: None,
             deadline,
             quota,
             paid: 0,
@@ -288,21 +115,41 @@ impl RetryBudget {
         }
     }
 
-    fn before_the_deadline(&self, at: Instant) -> Instant {
+    /// Returns the time at which this operation gives up.
+    pub(super) fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Returns that time, or the deadline if it is earlier.
+    pub(super) fn before_the_deadline(&self, at: Instant) -> Instant {
         self.deadline.map_or(at, |deadline| deadline.min(at))
     }
 
     /// Adds the time in which the credentials were loaded.
-    fn prolong(&mut self, by: Duration) {
+    pub(super) fn prolong(&mut self, by: Duration) {
         self.until = self.before_the_deadline(after(self.until, by));
         self.races_until = self.before_the_deadline(after(self.races_until, by));
+    }
+
+    /// Records the duration of an attempt, by which the next one is judged.
+    pub(super) fn record_attempt(&mut self, took: Duration) {
+        self.last_attempt = took;
+    }
+
+    /// Returns `true` the first time that this is corrected in the operation.
+    pub(super) fn may_mend(&mut self, what: Mend) -> bool {
+        let was_mended = match what {
+            Mend::Clock => &mut self.has_mended_the_clock,
+            Mend::Credentials => &mut self.has_mended_the_credentials,
+        };
+        !std::mem::replace(was_mended, true)
     }
 
     /// Returns the cost of the attempt to the quota. DynamoDB has done what was requested, or a
     /// condition has failed. The caller of an attempt reports this, because only the caller can
     /// tell it from a throttled transaction or batch.
-    pub(super) fn answered(&mut self) {
-        self.quota.answered(std::mem::take(&mut self.paid));
+    pub(super) fn responded(&mut self) {
+        self.quota.refund(std::mem::take(&mut self.paid));
     }
 
     /// Waits after a failed read, if a retry is useful and there is time for it.
@@ -314,18 +161,28 @@ impl RetryBudget {
         let again = self.after(&fault).await;
         let error = fault.of_read();
         if again {
-            self.told = Some(error);
+            self.earlier_error = Some(error);
             return Ok(());
         }
         // If the end of the time cut the last attempt short, the error before it says more.
         let cut = Instant::now() >= self.until;
-        Err(self.told.take().filter(|_| cut).unwrap_or(error))
+        let earlier = self.earlier_error.take().filter(|_| cut);
+        Err(earlier.unwrap_or(error))
     }
 
     /// Starts the time again after a response with a part of the result.
-    pub(super) fn begin_again(&mut self) {
+    pub(super) fn start_again(&mut self) {
         self.until = after(Instant::now(), self.time).min(self.races_until);
         self.faults = 0;
+    }
+
+    /// Waits before trying again from what the winner has written. Returns `false` if the time is
+    /// up.
+    pub(super) async fn after_a_race(&mut self) -> bool {
+        let longest = self.longest_after_a_race();
+        let goes_on = self.wait(longest, self.races_until).await;
+        self.until = after(Instant::now(), self.time).min(self.races_until);
+        goes_on
     }
 
     /// Waits before the next attempt, if a retry is useful. Returns `false` if it is not, or if the
@@ -352,15 +209,6 @@ impl RetryBudget {
         true
     }
 
-    /// Waits before trying again from what the winner has written. Returns `false` if the time is
-    /// up.
-    pub(super) async fn after_a_race(&mut self) -> bool {
-        let longest = self.longest_after_a_race();
-        let goes_on = self.wait(longest, self.races_until).await;
-        self.until = after(Instant::now(), self.time).min(self.races_until);
-        goes_on
-    }
-
     fn longest_after_a_fault(&mut self) -> Duration {
         let longest = FIRST_BACKOFF.saturating_mul(doubled(self.faults));
         self.faults += 1;
@@ -368,16 +216,14 @@ impl RetryBudget {
     }
 
     fn longest_after_a_race(&mut self) -> Duration {
-        let longest = match self.races % 2 {
-            // The record that was read is as old as the handler or the last wait. The item of the
-            // failed condition is current.
-            0 => Duration::ZERO,
-            _ => {
-                let round_trips = ROUND_TRIPS.saturating_mul(doubled(self.races / 2));
-                self.last_attempt.saturating_mul(round_trips)
-            }
+        let round_trips = match self.races {
+            // The record that was read is as old as the handler. The item of the failed condition
+            // is current.
+            0 => 0,
+            races => ROUND_TRIPS.saturating_mul(doubled(races)),
         };
-        self.races += 1;
+        self.races = self.races.saturating_add(1);
+        let longest = self.last_attempt.saturating_mul(round_trips);
         longest.min(LONGEST_BACKOFF)
     }
 
@@ -408,7 +254,7 @@ async fn sleep(pause: Duration) {
 }
 
 /// Returns the time that much later. A time that the clock cannot represent becomes an hour.
-fn after(now: Instant, time: Duration) -> Instant {
+pub(super) fn after(now: Instant, time: Duration) -> Instant {
     now.checked_add(time)
         .unwrap_or(now + Duration::from_secs(3600))
 }

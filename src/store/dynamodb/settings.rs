@@ -1,11 +1,11 @@
 //! The settings of the DynamoDB store, from environment variables.
+//!
+//! A text is checked where it comes in. A table's name or a Region is valid once it is here.
 
 use http::Uri;
 
 use crate::env::Variables;
-use crate::error::Error;
-#[cfg(doc)]
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 
 /// The default of `SESSION_DYNAMODB_TABLE`.
 const DEFAULT_TABLE: &str = "sessions";
@@ -21,6 +21,8 @@ pub(crate) struct TableSettings {
 }
 
 impl TableSettings {
+    /// Reads the settings from variables.
+    ///
     /// # Errors
     ///
     /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) and names the variable.
@@ -48,8 +50,23 @@ impl TableSettings {
     }
 }
 
-/// Returns whether the text can be a table's name or its ARN.
-pub(crate) fn is_table(table: &str) -> bool {
+/// Returns the name or ARN of a table if it is valid.
+///
+/// # Errors
+///
+/// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if it is neither a valid table name nor
+/// an ARN.
+pub(super) fn checked_table(table: String) -> Result<String, Error> {
+    if is_table(&table) {
+        return Ok(table);
+    }
+    let reason =
+        "invalid table name: expected an ARN, or 3 to 255 letters, digits, `_`, `-` and `.`";
+    Err(Error::new(ErrorKind::Misconfigured, reason))
+}
+
+/// Returns `true` if the text can be a table's name or its ARN.
+fn is_table(table: &str) -> bool {
     let is_name = |name: &str| {
         (3..=255).contains(&name.len())
             && name
@@ -64,10 +81,37 @@ pub(crate) fn is_table(table: &str) -> bool {
     }
 }
 
-/// Returns whether the text can be a Region, which becomes a label of a host name.
+/// Returns `true` if the text can be a Region, which becomes a label of a host name.
 fn is_region(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_is_a_name_or_an_arn() {
+        for yes in [
+            "sessions",
+            "a.b-c_D",
+            "arn:aws:dynamodb:eu-central-1:123456789012:table/sessions",
+        ] {
+            assert!(is_table(yes), "{yes}");
+        }
+        for no in [
+            "",
+            "ab",
+            "ses sions",
+            "s/essions",
+            "arn:aws:s3:::bucket",
+            "é11",
+        ] {
+            assert!(!is_table(no), "{no}");
+        }
+        assert!(!is_table(&"t".repeat(256)));
+    }
 }

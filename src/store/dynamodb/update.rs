@@ -1,161 +1,163 @@
-//! An update: one expression that sets key by key, made again if another request wrote first.
+//! Changes a record: one expression that sets key by key, made again if another request wrote first.
+//!
+//! How the expression is sent, and what a lost response means, is in
+//! [`send_update`](super::send_update).
 
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
 use crate::store::data::Data;
-use crate::store::dynamodb::expression::Stamp;
+use crate::store::dynamodb::errors::{never_succeeds, race_lost};
+use crate::store::dynamodb::get::look;
+use crate::store::dynamodb::item::{found, is_unchanged, read, read_back};
+use crate::store::dynamodb::requests::Written;
 use crate::store::dynamodb::retry::{Ambiguity, RetryBudget};
-use crate::store::dynamodb::sending::Sent;
-use crate::store::dynamodb::{
-    DynamoDbStore, item, refused_for_nothing, write_id, written_in_between,
-};
+use crate::store::dynamodb::send_update::send_update;
+use crate::store::dynamodb::size::{check_data, check_room};
+use crate::store::dynamodb::table::Table;
+use crate::store::dynamodb::update_expression::{Stamp, by_key, refusal, whole};
+use crate::store::dynamodb::write_id::write_id;
 use crate::store::record::{Found, Record};
 use crate::store::session_store::Update;
 
-impl DynamoDbStore {
-    pub(super) async fn update_live(
-        &self,
-        key: &StorageKey,
-        update: Update,
-    ) -> Result<Found, Error> {
-        let mut budget = self.budget(update.at);
-        let mut ambiguity = Ambiguity::default();
-        let mut latest: Option<Arc<Record>> = None;
-        if update.read.is_none() && self.connection.was_quiet() {
-            // The connection may have died, and the write would be the first to find out. Without a
-            // read, its outcome could not be determined. So a read goes first.
-            match self.look(key, update.at.now(), true, &mut budget).await? {
-                Found::Live(record) => latest = Some(record.into()),
-                other => return Ok(other),
-            }
-        }
-        let write = write_id()?;
-        let stamp = Stamp {
-            now: update.at.now(),
-            write: &write,
-            ttl: update.ttl,
-            label: update.label.as_deref(),
-        };
-        loop {
-            let of_base = Update {
-                read: latest.clone().or_else(|| update.read.clone()),
-                ..update.clone()
-            };
-            let nothing = Data::new();
-            let there = of_base.read.as_deref().map_or(&nothing, Record::data);
-            let expression = item::check_room(&update.changes, there)
-                .and_then(|()| {
-                    self.layout
-                        .update(&update.changes, of_base.read.as_deref(), stamp)
-                })
-                // An earlier attempt may have happened.
-                .map_err(|error| ambiguity.about(error))?;
-            let Some(mut expression) = expression else {
-                return self
-                    .update_whole(key, of_base, stamp, &mut ambiguity, &mut budget)
-                    .await;
-            };
-            if let (true, Some(read)) = (update.require_unchanged, &update.read) {
-                expression.require_version(&self.layout, read.version());
-            }
-            let sent = self
-                .send_update(
-                    key,
-                    expression,
-                    &write,
-                    &of_base,
-                    &mut ambiguity,
-                    &mut budget,
-                )
-                .await?;
-            let item = match sent {
-                Sent::Written(item) => return self.read_back(&item, update.at.now()),
-                Sent::Refused(None) => return Ok(Found::Absent),
-                Sent::Refused(Some(item)) => item,
-            };
-            let there = match self.layout.read(&item, update.at.now())? {
-                Found::Live(record) => {
-                    let taken = update.changes.check_guards(record.data());
-                    // An earlier attempt may have taken it.
-                    taken.map_err(|taken| ambiguity.about(taken))?;
-                    record
-                }
-                other => return Ok(other),
-            };
-            let refusal = self.layout.refusal(&update.changes, &item);
-            let is_race = refusal.kind() == ErrorKind::Conflict;
-            let base = of_base.read.as_deref();
-            if is_race && base.is_some_and(|base| item::is_unchanged(base, &there)) {
-                return Err(ambiguity.about(refused_for_nothing()));
-            }
-            if update.require_unchanged {
-                return Err(refusal);
-            }
-            latest = Some(there.into());
-            // Another request changed a key whose new value depends on the old one, or has repeated
-            // its own write. The update is made again from the current record while there is time.
-            if !is_race || !budget.after_a_race().await {
-                // An earlier attempt may still arrive.
-                return Err(ambiguity.about(refusal));
-            }
+/// Changes a record, as [`SessionStore::update`](crate::SessionStore::update) requires.
+pub(super) async fn update(
+    table: &Table,
+    key: &StorageKey,
+    update: Update,
+) -> Result<Found, Error> {
+    let now = update.at.now();
+    let mut budget = table.budget(update.at);
+    let mut ambiguity = Ambiguity::default();
+    let mut latest: Option<Arc<Record>> = None;
+    if update.read.is_none() && table.connection.was_quiet() {
+        // The connection may have died, and the write would be the first to find out. Without a
+        // read, its outcome could not be determined. So a read goes first.
+        match look(table, key, now, true, &mut budget).await? {
+            Found::Live(record) => latest = Some(record.into()),
+            other => return Ok(other),
         }
     }
-
-    /// Writes the whole of `data`, for changes that do not fit in one expression.
-    ///
-    /// The write depends on the version that it was made from. If the version has changed, the
-    /// write is made again from the current record.
-    async fn update_whole(
-        &self,
-        key: &StorageKey,
-        update: Update,
-        stamp: Stamp<'_>,
-        ambiguity: &mut Ambiguity,
-        budget: &mut RetryBudget,
-    ) -> Result<Found, Error> {
-        let mut base = match &update.read {
-            Some(record) => Arc::clone(record),
-            None => match self.look(key, update.at.now(), true, budget).await? {
-                Found::Live(record) => record.into(),
-                other => return Ok(other),
-            },
+    let write = write_id()?;
+    let stamp = Stamp {
+        now,
+        write: &write,
+        ttl: update.ttl,
+        label: update.label.as_deref(),
+    };
+    loop {
+        let of_base = Update {
+            read: latest.clone().or_else(|| update.read.clone()),
+            ..update.clone()
         };
-        loop {
-            let data = update.changes.apply(base.data());
-            let data = data.and_then(|data| {
-                item::check_size(item::data_size(&data))?;
-                Ok(data)
-            });
-            let data = data.map_err(|error| ambiguity.about(error))?;
-            let expression = self.layout.whole(&data, base.version(), stamp);
-            let of_base = Update {
-                read: Some(Arc::clone(&base)),
-                ..update.clone()
-            };
-            let sent = self
-                .send_update(key, expression, stamp.write, &of_base, ambiguity, budget)
-                .await?;
-            let newer = match sent {
-                Sent::Written(item) => return self.read_back(&item, update.at.now()),
-                Sent::Refused(item) => self.found(item.as_ref(), update.at.now())?,
-            };
-            let newer = match newer {
-                Found::Live(record) => record,
-                other => return Ok(other),
-            };
-            if item::is_unchanged(&base, &newer) {
-                return Err(ambiguity.about(refused_for_nothing()));
-            }
-            base = newer.into();
-            if update.require_unchanged {
-                return Err(written_in_between());
-            }
-            if !budget.after_a_race().await {
-                // An earlier attempt may have written the record that is there.
-                return Err(ambiguity.about(written_in_between()));
-            }
+        let nothing = Data::new();
+        let there = of_base.read.as_deref().map_or(&nothing, Record::data);
+        let expression = check_room(&update.changes, there)
+            .and_then(|()| by_key(&update.changes, of_base.read.as_deref(), stamp))
+            // An earlier attempt may have happened.
+            .map_err(|error| ambiguity.about(error))?;
+        let Some(mut expression) = expression else {
+            return update_whole(table, key, of_base, stamp, &mut ambiguity, &mut budget).await;
+        };
+        if let (true, Some(read)) = (update.require_unchanged, &update.read) {
+            expression.require_version(read.version());
+        }
+        let sent = send_update(
+            table,
+            key,
+            expression,
+            &write,
+            &of_base,
+            &mut ambiguity,
+            &mut budget,
+        );
+        let item = match sent.await? {
+            Written::Done(item) => return read_back(&item, now),
+            Written::Refused(None) => return Ok(Found::Absent),
+            Written::Refused(Some(item)) => item,
+        };
+        let there = match read(&item, now)? {
+            Found::Live(record) => record,
+            other => return Ok(other),
+        };
+        // An earlier attempt may have removed the value that a guard requires.
+        let guarded = update.changes.check_guards(there.data());
+        guarded.map_err(|error| ambiguity.about(error))?;
+        let refusal = refusal(&update.changes, &item);
+        let is_race = refusal.kind() == ErrorKind::Conflict;
+        let base = of_base.read.as_deref();
+        if is_race && base.is_some_and(|base| is_unchanged(base, &there)) {
+            return Err(ambiguity.about(never_succeeds()));
+        }
+        if update.require_unchanged {
+            return Err(refusal);
+        }
+        latest = Some(there.into());
+        // Another request changed a key whose new value depends on the old one, or has repeated its
+        // own write. The update is made again from the current record while there is time.
+        if !is_race || !budget.after_a_race().await {
+            // An earlier attempt may still arrive.
+            return Err(ambiguity.about(refusal));
+        }
+    }
+}
+
+/// Writes the whole of `data`, for changes that do not fit in one expression.
+///
+/// The write depends on the version that it was made from. If the version has changed, the write is
+/// made again from the current record.
+async fn update_whole(
+    table: &Table,
+    key: &StorageKey,
+    update: Update,
+    stamp: Stamp<'_>,
+    ambiguity: &mut Ambiguity,
+    budget: &mut RetryBudget,
+) -> Result<Found, Error> {
+    let mut base = match &update.read {
+        Some(record) => Arc::clone(record),
+        None => match look(table, key, stamp.now, true, budget).await? {
+            Found::Live(record) => record.into(),
+            other => return Ok(other),
+        },
+    };
+    loop {
+        let data = update.changes.apply(base.data());
+        let data = data.and_then(|data| check_data(&data).map(|()| data));
+        let data = data.map_err(|error| ambiguity.about(error))?;
+        let expression = whole(&data, base.version(), stamp);
+        let of_base = Update {
+            read: Some(Arc::clone(&base)),
+            ..update.clone()
+        };
+        let sent = send_update(
+            table,
+            key,
+            expression,
+            stamp.write,
+            &of_base,
+            ambiguity,
+            budget,
+        );
+        let there = match sent.await? {
+            Written::Done(item) => return read_back(&item, stamp.now),
+            Written::Refused(item) => found(item.as_ref(), stamp.now)?,
+        };
+        let newer = match there {
+            Found::Live(record) => record,
+            other => return Ok(other),
+        };
+        if is_unchanged(&base, &newer) {
+            return Err(ambiguity.about(never_succeeds()));
+        }
+        base = newer.into();
+        if update.require_unchanged {
+            return Err(race_lost());
+        }
+        if !budget.after_a_race().await {
+            // An earlier attempt may have written the record that is there.
+            return Err(ambiguity.about(race_lost()));
         }
     }
 }

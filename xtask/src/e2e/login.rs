@@ -75,7 +75,7 @@ pub(super) async fn journey(stage: &Stage<'_>, checks: &mut Checks) -> Result<()
     checks.equal(what, &*client.get(&home).await?.body, ALICE);
     let stub = stage.item(&first).await?.unwrap_or_default();
     let what = "login: a stub without data is left of the old record";
-    let wanted = ["heir", "id", "modified", "renewed", "ttl"];
+    let wanted = ["id", "modified", "retired", "successor", "ttl"];
     checks.equal(what, names(&stub), wanted);
     let record = stage.item(&second).await?.context("there is no record")?;
     let user = record

@@ -56,13 +56,14 @@ fn equal_text_is_no_change() {
 }
 
 #[test]
-fn opaque_entry_equals_no_other() {
-    use crate::store::data::Opaque;
-    let there = Entry::opaque(Opaque::new(7_u8));
+fn native_entry_equals_the_same_value() {
+    use crate::store::native::NativeValue;
+    let there = Entry::native(NativeValue::Bool(true), None);
     let base: Data = [("k", there.clone())].into_iter().collect();
     let mut changes = Changes::default();
     changes.set(Some(&base), "k", there);
     assert!(changes.is_empty());
-    changes.set(Some(&base), "k", Entry::opaque(Opaque::new(7_u8)));
+    let other = Entry::native(NativeValue::Bool(false), None);
+    changes.set(Some(&base), "k", other);
     assert_eq!(changes.iter().count(), 1);
 }

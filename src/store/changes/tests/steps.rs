@@ -18,7 +18,7 @@ pub(super) fn data(entries: &[(&str, &str)]) -> Data {
 pub(super) fn shown(changes: &Changes) -> String {
     let clear = changes.is_cleared().then(|| "clear".to_owned());
     let by_key = changes.iter().map(|(key, change)| match change {
-        Change::Set(entry) => format!("{key}={}", entry.json().unwrap_or("opaque")),
+        Change::Set(entry) => format!("{key}={}", entry.json().unwrap_or("native")),
         Change::Remove => format!("{key}-"),
         Change::Add(by) => format!("{key}+{by}"),
         Change::Apply(apply) => format!("{key}*{}", apply.number_of_steps()),

@@ -126,7 +126,7 @@ impl Meanwhile {
             Self::IsCycled => {
                 item.retain(|name, _| name == "id");
                 item.insert("ttl".into(), number(now + 120));
-                item.insert("renewed".into(), AttributeValue::Bool(true));
+                item.insert("retired".into(), AttributeValue::Bool(true));
             }
             Self::IsDeleted => return table.delete(&item["id"]).await,
         }
@@ -215,7 +215,7 @@ pub(super) async fn act_meanwhile(setup: &Setup, act: Act, meanwhile: Meanwhile)
 
 fn left_of(before: &[Item], after: &[Item]) -> Left {
     let id = |item: &Item| item["id"].clone();
-    let is_tombstone = |item: &Item| item.contains_key("renewed");
+    let is_tombstone = |item: &Item| item.contains_key("retired");
     let old = before.first();
     let same = after.iter().find(|item| old.map(id) == Some(id(item)));
     let other = after.iter().find(|item| old.map(id) != Some(id(item)));

@@ -116,7 +116,7 @@ pub(super) async fn overtaken_end(setup: &Setup, end: Act, call: (&'static str, 
     let ended = ada.visit(&setup.sessions, ends).await;
     equal("the status", ended.status, 409)?;
     let items = setup.table.items().await;
-    let tombstone = items.iter().find(|item| item.contains_key("renewed"));
+    let tombstone = items.iter().find(|item| item.contains_key("retired"));
     let ttl = tombstone.map(|tombstone| number(tombstone, "ttl"));
     equal("the tombstone of the cycle", ttl, Some(before + 120))
 }

@@ -16,7 +16,7 @@ use super::*;
 
 type Call = SdkError<UpdateItemError>;
 
-fn answer(status: u16) -> HttpResponse {
+fn response(status: u16) -> HttpResponse {
     let body = "{\"secret\":\"body\"}";
     HttpResponse::new(status.try_into().unwrap(), body.into())
 }
@@ -26,14 +26,14 @@ fn said(status: u16, code: Option<&str>, message: &str) -> Call {
     if let Some(code) = code {
         meta = meta.code(code);
     }
-    SdkError::service_error(UpdateItemError::generic(meta.build()), answer(status))
+    SdkError::service_error(UpdateItemError::generic(meta.build()), response(status))
 }
 
 fn io_error(kind: io::ErrorKind) -> Call {
     SdkError::dispatch_failure(ConnectorError::io(io::Error::from(kind).into()))
 }
 
-/// What it is, and the kinds of the errors of a read and of a write.
+/// Returns the name of the fault, and the kinds of the errors of a read and of a write.
 fn judged(error: impl Fn() -> Call) -> (&'static str, ErrorKind, ErrorKind) {
     let fault = match Fault::of(error()) {
         Fault::Again(_) => "again",
@@ -47,7 +47,7 @@ fn judged(error: impl Fn() -> Call) -> (&'static str, ErrorKind, ErrorKind) {
     (fault, read, of_a_write(Fault::of(error())).kind())
 }
 
-/// What it comes to where it is all that a write was told.
+/// Returns the error of a write that had this fault only.
 fn of_a_write(fault: Fault) -> Error {
     match fault {
         Fault::Ambiguous(error) => unknown(error),
@@ -55,19 +55,19 @@ fn of_a_write(fault: Fault) -> Error {
     }
 }
 
-/// Everything that a log could show of an error.
-fn told(error: &Error) -> String {
-    let mut told = format!("{error} {error:?} {error:#?}");
+/// Returns everything that a log could show of an error.
+fn shown(error: &Error) -> String {
+    let mut shown = format!("{error} {error:?} {error:#?}");
     let mut cause = error.source();
     while let Some(this) = cause {
-        told += &format!(" {this} {this:?}");
+        shown += &format!(" {this} {this:?}");
         cause = this.source();
     }
-    told
+    shown
 }
 
 #[test]
-fn what_a_call_without_an_answer_means() {
+fn call_without_a_response_is_classified() {
     use ErrorKind::{Misconfigured, OutcomeUnknown, Timeout, Unavailable};
     type Make = fn() -> Call;
     let rows: &[(&str, Make, (&str, ErrorKind, ErrorKind))] = &[
@@ -97,12 +97,12 @@ fn what_a_call_without_an_answer_means() {
             ("again", Unavailable, Unavailable),
         ),
         (
-            "unreadable answer",
-            || SdkError::response_error("no JSON", answer(200)),
+            "unreadable response",
+            || SdkError::response_error("no JSON", response(200)),
             ("ambiguous", Unavailable, OutcomeUnknown),
         ),
         (
-            "nobody knows what",
+            "unknown cause",
             || SdkError::dispatch_failure(ConnectorError::other("odd".into(), None)),
             ("ambiguous", Unavailable, OutcomeUnknown),
         ),
@@ -131,7 +131,7 @@ fn what_a_call_without_an_answer_means() {
 }
 
 #[test]
-fn what_an_answer_means() {
+fn response_is_classified_by_its_code() {
     use ErrorKind::{Conflict, Misconfigured, OutcomeUnknown, Throttled, TooLarge, Unavailable};
     let again = |kind| ("again", kind, kind);
     let refused = |kind| ("refused", kind, kind);
@@ -173,9 +173,9 @@ fn what_an_answer_means() {
         (500, "", ambiguous),
         (502, "", ambiguous),
         (504, "", ambiguous),
-        // A refusal is one, whatever the status.
+        // The code counts, whatever the status.
         (500, "ThrottlingException", again(Throttled)),
-        // An answer that is neither a success nor a failure proves nothing.
+        // A response that is neither a success nor a failure proves nothing.
         (302, "", ambiguous),
     ];
     for (status, code, expected) in rows {
@@ -214,7 +214,7 @@ fn what_an_answer_means() {
 }
 
 #[test]
-fn the_code_is_told_and_the_message_only_where_it_is_of_the_set_up() {
+fn error_has_a_message_only_of_the_setup() {
     for (code, tells) in [
         ("AccessDeniedException", true),
         ("ResourceNotFoundException", true),
@@ -234,15 +234,15 @@ fn the_code_is_told_and_the_message_only_where_it_is_of_the_set_up() {
             400
         };
         let error = of_a_write(Fault::of(said(status, Some(code), "the message")));
-        let told = told(&error);
-        assert!(told.contains(code), "{code}: {told}");
-        assert_eq!(told.contains("the message"), tells, "{code}: {told}");
-        assert!(told.contains(&format!("status {status}")), "{told}");
+        let shown = shown(&error);
+        assert!(shown.contains(code), "{code}: {shown}");
+        assert_eq!(shown.contains("the message"), tells, "{code}: {shown}");
+        assert!(shown.contains(&format!("status {status}")), "{shown}");
     }
 }
 
 #[test]
-fn no_item_or_body_is_told() {
+fn error_shows_no_item_and_no_body() {
     let item = [(
         "secret-name".to_owned(),
         AttributeValue::S("secret-value".to_owned()),
@@ -254,11 +254,11 @@ fn no_item_or_body_is_told() {
             .build();
         UpdateItemError::ConditionalCheckFailedException(refused)
     };
-    // So there is something to tell.
+    // The `Debug` of the SDK shows the item.
     assert!(format!("{:?}", refused()).contains("secret-value"));
     for error in [
-        SdkError::service_error(refused(), answer(500)),
-        SdkError::response_error(refused(), answer(200)),
+        SdkError::service_error(refused(), response(500)),
+        SdkError::response_error(refused(), response(200)),
         SdkError::timeout_error(format!("Request {{ {:?} }}", refused())),
         SdkError::construction_failure(format!("Request {{ {:?} }}", refused())),
         SdkError::dispatch_failure(ConnectorError::io(
@@ -271,13 +271,13 @@ fn no_item_or_body_is_told() {
     ] {
         let fault = Fault::of(error);
         let debug = format!("{fault:?}");
-        let told = debug + &told(&of_a_write(fault));
-        assert!(!told.contains("secret"), "{told}");
+        let shown = debug + &shown(&of_a_write(fault));
+        assert!(!shown.contains("secret"), "{shown}");
     }
 }
 
 #[test]
-fn an_unknown_outcome_keeps_its_cause() {
+fn unknown_outcome_keeps_its_cause() {
     let error = of_a_write(Fault::of(io_error(io::ErrorKind::ConnectionReset)));
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
     let cause = error.source().unwrap().downcast_ref::<Error>().unwrap();
@@ -294,7 +294,7 @@ fn config() -> Builder {
         .retry_config(RetryConfig::disabled())
 }
 
-/// The fault of a call through the real SDK.
+/// Returns the fault of a call through the real SDK.
 async fn called(config: Builder) -> Fault {
     let sent = Client::from_conf(config.build())
         .get_item()
@@ -309,8 +309,8 @@ async fn called(config: Builder) -> Fault {
 }
 
 #[tokio::test]
-async fn a_request_that_was_sent_and_not_answered_may_have_happened() {
-    for answer in [
+async fn request_without_a_response_is_ambiguous() {
+    for response in [
         "",
         "HTTP/1.1 200",
         "no HTTP at all\r\n\r\n",
@@ -324,18 +324,18 @@ async fn a_request_that_was_sent_and_not_answered_may_have_happened() {
             let (mut socket, _) = listener.accept().await.unwrap();
             let read = socket.read(&mut [0; 16_384]).await.unwrap();
             assert!(read > 0);
-            socket.write_all(answer.as_bytes()).await.unwrap();
+            socket.write_all(response.as_bytes()).await.unwrap();
         });
         let fault = called(config().endpoint_url(endpoint)).await;
         let Fault::Ambiguous(error) = fault else {
-            panic!("{answer:?}: {fault:?}")
+            panic!("{response:?}: {fault:?}")
         };
-        assert_eq!(error.kind(), ErrorKind::Unavailable, "{answer:?}");
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{response:?}");
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_never_came_about_is_tried_again() {
+async fn refused_connection_is_retried() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let refuses = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);
@@ -352,7 +352,7 @@ async fn a_connection_that_never_came_about_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_request_that_could_not_be_made_is_misconfigured() {
+async fn request_that_was_not_made_is_misconfigured() {
     let keyless = Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("eu-central-1"));

@@ -1,11 +1,13 @@
-//! Classifies SDK errors, with pure functions.
+//! Classifies the errors of the SDK, with pure functions.
 //!
 //! 1. A timeout or a lost connection is checked first. `into_service_error` would turn it into an
 //!    unhandled error of the service.
 //! 2. The question after a failed write is if it may have happened. A response that refuses it
 //!    proves that it did not, and so does a connection that was never established. Everything else
 //!    is ambiguous.
-//! 3. The error holds nothing of a request or an item. It keeps only the code and the request id of
+//! 3. Three causes have no code and no type, and are recognised by their text: [`never_connected`],
+//!    [`was_not_made`] and [`is_of_the_time`]. Each states which text, and what a wrong guess costs.
+//! 4. The error holds nothing of a request or an item. It keeps only the code and the request id of
 //!    the service's response. It keeps the message only if that can name nothing but the
 //!    configuration.
 
@@ -19,7 +21,7 @@ use crate::error::{Error, ErrorKind};
 
 /// The result of a failed call.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(super) enum Fault {
     /// The call did not happen, and may succeed if it is sent again.
     Again(Error),
     /// The call did not happen, and will not succeed.
@@ -35,33 +37,33 @@ pub(crate) enum Fault {
 
 /// The part of a refused request that can be corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mend {
+pub(super) enum Mend {
     /// The time of the signature.
     Clock,
-    /// The credentials of the signature, which have expired or were rotated.
+    /// The credentials of the signature, which have expired or were replaced.
     Credentials,
 }
 
 impl Fault {
     /// Classifies an SDK error.
-    pub(crate) fn of<E>(error: SdkError<E>) -> Self
+    pub(super) fn of<E>(error: SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
         use ErrorKind::{Misconfigured, Timeout, Unavailable};
         let what = |kind, text| move |cause: Cause| Error::with_source(kind, text, cause);
         match &error {
-            SdkError::TimeoutError(_) => Self::Ambiguous(what(Timeout, "no answer in time")(
+            SdkError::TimeoutError(_) => Self::Ambiguous(what(Timeout, "no response in time")(
                 Cause::of("the time for a DynamoDB call ran out"),
             )),
-            SdkError::ServiceError(answer) => {
-                let status = answer.raw().status().as_u16();
-                Self::of_answer(status, answer.err())
+            SdkError::ServiceError(response) => {
+                let status = response.raw().status().as_u16();
+                Self::of_response(status, response.err())
             }
-            SdkError::ResponseError(answer) => {
-                let status = answer.raw().status().as_u16();
-                let cause = Cause::of(format!("DynamoDB's answer ({status}) is unreadable"));
-                Self::Ambiguous(what(Unavailable, "the answer was unreadable")(cause))
+            SdkError::ResponseError(response) => {
+                let status = response.raw().status().as_u16();
+                let cause = Cause::of(format!("DynamoDB's response ({status}) is unreadable"));
+                Self::Ambiguous(what(Unavailable, "the response was unreadable")(cause))
             }
             SdkError::DispatchFailure(_) if never_connected(&error) => {
                 Self::Again(what(Unavailable, "DynamoDB could not be reached")(
@@ -69,7 +71,7 @@ impl Fault {
                 ))
             }
             SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-                Self::Ambiguous(what(Timeout, "no answer in time")(Cause::chain(&error)))
+                Self::Ambiguous(what(Timeout, "no response in time")(Cause::chain(&error)))
             }
             // Nothing was sent: there are no credentials, no Region or no valid endpoint.
             SdkError::DispatchFailure(failure) if failure.is_other() && was_not_made(&error) => {
@@ -88,14 +90,14 @@ impl Fault {
     }
 
     /// Classifies a response of the service by its code, or by its status if there is no code.
-    pub(crate) fn of_answer<E: ProvideErrorMetadata>(status: u16, answer: &E) -> Self {
-        let code = answer.code().unwrap_or("no error code");
+    pub(super) fn of_response<E: ProvideErrorMetadata>(status: u16, response: &E) -> Self {
+        let code = response.code().unwrap_or("no error code");
         let said = |kind, text: &'static str, with_message: bool| {
-            let meta = answer.meta();
+            let meta = response.meta();
             Error::with_source(
                 kind,
                 text,
-                Answer {
+                ServiceResponse {
                     code: code.to_owned(),
                     status,
                     message: meta.message().filter(|_| with_message).map(str::to_owned),
@@ -126,7 +128,7 @@ impl Fault {
             }
             // A transaction's cancellation reason uses the second name.
             "ValidationException" | "ValidationError" => {
-                let message = answer.message().unwrap_or_default();
+                let message = response.message().unwrap_or_default();
                 // DynamoDB's responses have contained both texts for years. There is no code for
                 // either.
                 if message.contains("exceeded the maximum allowed size") {
@@ -146,7 +148,7 @@ impl Fault {
             ),
             // A wrong secret key has the same code.
             "InvalidSignatureException" | "SignatureDoesNotMatch"
-                if answer.message().is_some_and(is_of_the_time) =>
+                if response.message().is_some_and(is_of_the_time) =>
             {
                 Self::Mendable(
                     Mend::Clock,
@@ -186,7 +188,7 @@ impl Fault {
     }
 
     /// Returns the error of a read, which cannot have changed anything.
-    pub(crate) fn of_read(self) -> Error {
+    pub(super) fn of_read(self) -> Error {
         match self {
             Self::Again(error)
             | Self::Refused(error)
@@ -201,30 +203,36 @@ const WRONG_TIME: &str = "DynamoDB refused the time of the signature: the clock 
 
 /// Returns `true` if a signature was refused for its time. The message is "Signature expired:
 /// 20260101T000000Z is now earlier than .." or "Signature not yet current: ..". There is no code
-/// for it.
+/// for it: a wrong secret key has the same one. If the text changes, a wrong clock is no longer
+/// corrected, and the error says that the secret key may be wrong.
 fn is_of_the_time(message: &str) -> bool {
     message.contains("Signature expired") || message.contains("Signature not yet current")
 }
 
 /// Returns the error of an ambiguous write.
-pub(crate) fn unknown(cause: Error) -> Error {
-    let reason = "the write was sent, and its answer was lost";
+pub(super) fn unknown(cause: Error) -> Error {
+    let reason = "the write was sent, and its response was lost";
     Error::with_source(ErrorKind::OutcomeUnknown, reason, cause)
 }
 
 /// Returns the error of a call that uses the users table, alone or with the session table.
-pub(crate) fn of_users_table(error: Error) -> Error {
-    let answer = error.source().and_then(|cause| cause.downcast_ref());
-    match answer {
-        Some(answer @ Answer { code, .. }) if code == NO_TABLE => {
+pub(super) fn of_users_table(error: Error) -> Error {
+    let response = error.source().and_then(|cause| cause.downcast_ref());
+    match response {
+        Some(response @ ServiceResponse { code, .. }) if code == NO_TABLE => {
             let reason = "the table of users' sessions does not exist, or the session table";
-            Error::with_source(ErrorKind::Misconfigured, reason, answer.clone())
+            Error::with_source(ErrorKind::Misconfigured, reason, response.clone())
         }
         _ => error,
     }
 }
 
 /// Returns `true` if the connection was never established, so that no byte of the request was sent.
+///
+/// `hyper-util` names such an error "client error (Connect)", for a failed TLS handshake too, and
+/// its type is private. If the text changes, a write over such a connection is ambiguous, and an
+/// update of a session that was not read may end as
+/// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown).
 fn never_connected(error: &(dyn StdError + 'static)) -> bool {
     causes(error).any(|cause| {
         let refused = cause
@@ -238,6 +246,7 @@ fn never_connected(error: &(dyn StdError + 'static)) -> bool {
 ///
 /// The SDK has no separate error for that. `other` also covers a connection lost before the
 /// response, and a response that is not HTTP. So only causes that are known to come earlier count.
+/// If the texts change, missing credentials are retried, and reported as an unknown outcome.
 fn was_not_made(error: &(dyn StdError + 'static)) -> bool {
     let before = [
         "auth scheme",
@@ -297,14 +306,14 @@ const NO_TABLE: &str = "ResourceNotFoundException";
 
 /// The response of the service.
 #[derive(Clone, Debug)]
-struct Answer {
+struct ServiceResponse {
     code: String,
     status: u16,
     message: Option<String>,
     request_id: Option<String>,
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for ServiceResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (status {}", self.code, self.status)?;
         if let Some(id) = &self.request_id {
@@ -318,7 +327,7 @@ impl fmt::Display for Answer {
     }
 }
 
-impl StdError for Answer {}
+impl StdError for ServiceResponse {}
 
 #[cfg(test)]
 mod tests;

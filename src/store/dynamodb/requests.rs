@@ -1,0 +1,75 @@
+//! The conditional writes of single items, as requests that are not sent yet.
+//!
+//! Each asks for the item that its condition fails on, so that no read is needed to find the reason.
+
+use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
+
+use crate::id::StorageKey;
+use crate::store::dynamodb::attribute::Item;
+use crate::store::dynamodb::expression::Expression;
+use crate::store::dynamodb::item::primary_key;
+use crate::store::dynamodb::table::Table;
+
+/// The response to a conditional write.
+pub(super) enum Written {
+    /// The write happened. It returned this item.
+    Done(Item),
+    /// The condition failed on this item, or because there is none.
+    Refused(Option<Item>),
+}
+
+/// Returns the request that puts an item.
+pub(super) fn put(table: &Table, item: Item, condition: Expression) -> PutItemFluentBuilder {
+    table
+        .client()
+        .put_item()
+        .table_name(&*table.name)
+        .set_item(Some(item))
+        .condition_expression(condition.condition)
+        .set_expression_attribute_names(Some(condition.names))
+        .set_expression_attribute_values(not_empty(condition.values))
+        .return_values_on_condition_check_failure(AllOld)
+}
+
+/// Returns the request that updates an item.
+pub(super) fn update(
+    table: &Table,
+    key: &StorageKey,
+    expression: Expression,
+) -> UpdateItemFluentBuilder {
+    table
+        .client()
+        .update_item()
+        .table_name(&*table.name)
+        .set_key(Some(primary_key(key)))
+        .update_expression(expression.update)
+        .condition_expression(expression.condition)
+        .set_expression_attribute_names(Some(expression.names))
+        .set_expression_attribute_values(Some(expression.values))
+        .return_values_on_condition_check_failure(AllOld)
+}
+
+/// Returns the request that deletes an item.
+pub(super) fn delete(
+    table: &Table,
+    key: &StorageKey,
+    condition: Expression,
+) -> DeleteItemFluentBuilder {
+    table
+        .client()
+        .delete_item()
+        .table_name(&*table.name)
+        .set_key(Some(primary_key(key)))
+        .condition_expression(condition.condition)
+        .set_expression_attribute_names(Some(condition.names))
+        .set_expression_attribute_values(not_empty(condition.values))
+        .return_values_on_condition_check_failure(AllOld)
+}
+
+/// Returns `None` for an empty map of values, which DynamoDB would refuse.
+pub(super) fn not_empty(values: Item) -> Option<Item> {
+    (!values.is_empty()).then_some(values)
+}

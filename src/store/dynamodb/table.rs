@@ -1,0 +1,136 @@
+//! The tables: their names, the client that reaches them, and the time limits of calls.
+//!
+//! An operation takes a [`Table`]. It makes its calls with [`Table::read`], with
+//! [`Table::until_response`] if each repetition of a write is the same request, and otherwise with
+//! [`Table::attempt`].
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Builder;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+use crate::error::Error;
+use crate::store::dynamodb::attempt::{Attempt, attempt};
+use crate::store::dynamodb::connection::Connection;
+use crate::store::dynamodb::errors::unforeseen;
+use crate::store::dynamodb::retry::{Ambiguity, RetryBudget};
+use crate::store::session_store::RequestTime;
+
+/// The time limit for one attempt, which is also the cost of a socket that died while the
+/// environment was frozen.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The time limit for an operation, including retries.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The session table, the users table, and how they are called. Clones share the connection.
+#[derive(Clone)]
+pub(super) struct Table {
+    pub(super) connection: Arc<Connection>,
+    /// The name or ARN of the session table.
+    pub(super) name: Arc<str>,
+    /// The name or ARN of the users table.
+    pub(super) users: Arc<str>,
+    pub(super) consistent_read: bool,
+    pub(super) attempt_timeout: Duration,
+    pub(super) operation_timeout: Duration,
+}
+
+impl Table {
+    /// Creates a table with the timeouts of its client, or the defaults where it has none.
+    pub(super) fn new(connection: Connection, name: String) -> Self {
+        let client = connection.client();
+        let timeouts = client.config().timeout_config();
+        let attempt = timeouts.and_then(TimeoutConfig::operation_attempt_timeout);
+        let operation = timeouts.and_then(TimeoutConfig::operation_timeout);
+        Self {
+            attempt_timeout: attempt.unwrap_or(ATTEMPT_TIMEOUT),
+            operation_timeout: operation.unwrap_or(OPERATION_TIMEOUT),
+            connection: connection.into(),
+            users: format!("{name}-users").into(),
+            name: name.into(),
+            consistent_read: true,
+        }
+    }
+
+    /// Returns the current client.
+    pub(super) fn client(&self) -> Client {
+        self.connection.client()
+    }
+
+    /// Returns the retry budget of an operation that starts now.
+    pub(super) fn budget(&self, at: RequestTime) -> RetryBudget {
+        let quota = self.connection.quota();
+        RetryBudget::new(self.operation_timeout, at.deadline(), quota)
+    }
+
+    /// Returns the retry budget of a call that takes no longer than an attempt.
+    pub(super) fn short_budget(&self, at: Option<RequestTime>) -> RetryBudget {
+        let deadline = at.and_then(RequestTime::deadline);
+        RetryBudget::new(self.attempt_timeout, deadline, self.connection.quota())
+    }
+
+    /// Makes one attempt, limited by the attempt timeout and by the time that is left.
+    pub(super) async fn attempt<T, E, Sending>(
+        &self,
+        budget: &mut RetryBudget,
+        send: impl FnOnce(Builder) -> Sending,
+    ) -> Attempt<T, E>
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        Sending: Future<Output = Result<T, SdkError<E>>>,
+    {
+        attempt(&self.connection, self.attempt_timeout, budget, send).await
+    }
+
+    /// Sends a read until there is a response.
+    pub(super) async fn read<T, E, Sending>(
+        &self,
+        budget: &mut RetryBudget,
+        send: impl Fn(Builder) -> Sending,
+    ) -> Result<T, Error>
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        Sending: Future<Output = Result<T, SdkError<E>>>,
+    {
+        loop {
+            match self.attempt(budget, &send).await {
+                Attempt::Done(done) => {
+                    budget.responded();
+                    return Ok(done);
+                }
+                Attempt::Refused(_) => return Err(unforeseen()),
+                Attempt::Failed(fault) => budget.after_a_read(fault).await?,
+            }
+        }
+    }
+
+    /// Sends the same request until there is a response. The returned [`Ambiguity`] says whether an
+    /// earlier attempt may have happened.
+    pub(super) async fn until_response<T, E, Sending>(
+        &self,
+        budget: &mut RetryBudget,
+        sending: impl Fn(&Ambiguity, Builder) -> Sending,
+    ) -> Result<(Result<T, E>, Ambiguity), Error>
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        Sending: Future<Output = Result<T, SdkError<E>>>,
+    {
+        let mut ambiguity = Ambiguity::default();
+        loop {
+            let send = |once: Builder| sending(&ambiguity, once);
+            match self.attempt(budget, send).await {
+                Attempt::Done(done) => {
+                    budget.responded();
+                    return Ok((Ok(done), ambiguity));
+                }
+                Attempt::Refused(refused) => return Ok((Err(refused), ambiguity)),
+                Attempt::Failed(fault) => ambiguity.after(fault, budget).await?,
+            }
+        }
+    }
+}

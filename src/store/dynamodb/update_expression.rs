@@ -1,0 +1,268 @@
+//! Converts changes into an update expression, with pure functions.
+//!
+//! 1. A save sets and removes only the keys that changed. Two requests that change different keys
+//!    both survive, with no lock and no conflict.
+//! 2. A clear replaces `data` whole, and never shares an expression with a path below it. DynamoDB
+//!    refuses overlapping paths.
+//! 3. Changes that do not fit in one expression (4 KB of text, 300 operators) give no expression.
+//!    The caller then writes the whole of `data`, depending on the `version` that it was made from.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind};
+use crate::store::changes::{Apply, Change, Changes};
+use crate::store::data::{Data, Entry};
+use crate::store::dynamodb::attribute::Item;
+use crate::store::dynamodb::entry::encode;
+use crate::store::dynamodb::errors::race_lost;
+use crate::store::dynamodb::expression::{Expression, number, push};
+use crate::store::dynamodb::item::{DATA, FENCE, LABEL, MODIFIED, TTL, VERSION, WRITE, fence};
+use crate::store::record::Record;
+
+/// The maximum length of one expression in DynamoDB, in bytes of text.
+const MAX_TEXT: usize = 4 * 1024;
+/// The start of an update, and the text that is added when it is sent again. The length check
+/// leaves room for that text and for the version in its condition.
+const SET: &str = "SET ";
+const RAISE: &str = "#fence = :raised, ";
+const VERSION_CLAUSE: &str = " AND attribute_not_exists(#version)";
+/// The maximum number of operators and functions in one expression. Ours are counted generously.
+const MAX_OPERATORS: usize = 300;
+/// The operators for `version`, `write`, `modified`, `ttl`, and the condition of a live record.
+const OPERATORS_OF_A_STAMP: usize = 20;
+
+/// The attributes that one write sets on the record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stamp<'a> {
+    pub(super) now: Timestamp,
+    /// The id of the write.
+    pub(super) write: &'a str,
+    pub(super) ttl: Option<Timestamp>,
+    /// The label of a user's session.
+    pub(super) label: Option<&'a str>,
+}
+
+/// Returns the update for changes of single keys. `base` is the record as it was read: changes that
+/// are functions of it need it, and its fence is required. Returns `None` if the changes do not fit
+/// in one expression.
+///
+/// # Errors
+///
+/// Returns the errors of [`Changes::apply`].
+pub(super) fn by_key(
+    changes: &Changes,
+    base: Option<&Record>,
+    stamp: Stamp<'_>,
+) -> Result<Option<Expression>, Error> {
+    let mut expression = stamped(stamp);
+    expression.require_live(stamp.now);
+    if let Some(base) = base {
+        expression.require_fence(fence(base));
+    }
+    require_guards(&mut expression, changes);
+    if changes.is_cleared() {
+        let empty = Data::new();
+        // After a clear all changes are sets, which cannot fail.
+        let data = changes.without_guards().apply(&empty).unwrap_or(empty);
+        set_data(&mut expression, &data);
+        return Ok(Some(expression));
+    }
+    let mut removed = String::new();
+    let mut operators = OPERATORS_OF_A_STAMP + 2 * changes.guards().count();
+    for (n, (key, change)) in changes.iter().enumerate() {
+        expression.name(&format!("#k{n}"), key);
+        operators += match change {
+            Change::Set(entry) => set(&mut expression, n, entry),
+            Change::Remove => remove(&mut removed, n),
+            Change::Add(by) => add(&mut expression, n, *by),
+            Change::Apply(function) => {
+                let there = base.and_then(|base| base.data().get(key));
+                apply(&mut expression, n, function, there)?
+            }
+        };
+    }
+    expression.update.push_str(&removed);
+    let fits = expression.update.len() + RAISE.len() <= MAX_TEXT
+        && expression.condition.len() + VERSION_CLAUSE.len() <= MAX_TEXT
+        && operators <= MAX_OPERATORS;
+    Ok(fits.then_some(expression))
+}
+
+/// Sets the key number `n`, and returns the number of operators.
+fn set(expression: &mut Expression, n: usize, entry: &Entry) -> usize {
+    push(
+        &mut expression.update,
+        format_args!(", #data.#k{n} = :v{n}"),
+    );
+    expression.value(&format!(":v{n}"), encode(entry));
+    1
+}
+
+/// Removes the key number `n`, and returns the number of operators.
+fn remove(removed: &mut String, n: usize) -> usize {
+    let separator = if removed.is_empty() { " REMOVE" } else { "," };
+    push(removed, format_args!("{separator} #data.#k{n}"));
+    1
+}
+
+/// Increments the key number `n`, and returns the number of operators.
+///
+/// For a key of another type, DynamoDB would return a `ValidationException`. A sum outside `i64`
+/// would be stored as a value that cannot be read. The condition excludes both.
+fn add(expression: &mut Expression, n: usize, by: i64) -> usize {
+    let path = format!("#data.#k{n}");
+    let sum = format_args!(", {path} = if_not_exists({path}, :zero) + :v{n}");
+    push(&mut expression.update, sum);
+    expression.require(&format!(
+        "(attribute_not_exists({path}) OR {path} BETWEEN :l{n} AND :h{n})"
+    ));
+    let (low, high) = addends(by);
+    expression.value(&format!(":v{n}"), number(by));
+    expression.value(&format!(":l{n}"), number(low));
+    expression.value(&format!(":h{n}"), number(high));
+    6
+}
+
+/// Sets the key number `n` to a function of its value, and returns the number of operators.
+///
+/// The write compares and sets this key only. Changes of other requests to other keys do not matter.
+fn apply(
+    expression: &mut Expression,
+    n: usize,
+    function: &Apply,
+    there: Option<&Entry>,
+) -> Result<usize, Error> {
+    set(expression, n, &function.run(there)?);
+    match there {
+        Some(entry) => {
+            expression.require(&format!("#data.#k{n} = :o{n}"));
+            expression.value(&format!(":o{n}"), encode(entry));
+        }
+        None => expression.require(&format!("attribute_not_exists(#data.#k{n})")),
+    }
+    Ok(3)
+}
+
+/// Returns the update that sets the whole of `data`. Its condition fails if the version of the
+/// record has changed since.
+pub(super) fn whole(data: &Data, version: u64, stamp: Stamp<'_>) -> Expression {
+    let mut expression = stamped(stamp);
+    expression.require_live(stamp.now);
+    expression.require_version(version);
+    set_data(&mut expression, data);
+    expression
+}
+
+/// Returns the update that extends the expiry and changes no data.
+pub(super) fn touch(ttl: Timestamp, now: Timestamp) -> Expression {
+    let mut expression = Expression::update("SET #ttl = :ttl, #modified = :modified");
+    expression.attribute(&MODIFIED);
+    expression.value(":modified", MODIFIED.stored(&now));
+    expression.value(":ttl", TTL.stored(&ttl));
+    expression.require_live(now);
+    // Of two touches the later expiry stays, in either order.
+    expression.require("#ttl < :ttl");
+    expression
+}
+
+/// Returns the update that raises the fence and changes nothing else, if there is a record.
+pub(super) fn raised_fence() -> Expression {
+    let mut expression = Expression::update("SET #fence = if_not_exists(#fence, :zero) + :one");
+    expression.require("attribute_exists(#data)");
+    expression.attribute(&FENCE);
+    expression.attribute(&DATA);
+    expression.value(":zero", number(0));
+    expression.value(":one", number(1));
+    expression
+}
+
+/// Extends an update that is sent again. It requires that the record was not written since it was
+/// read, and raises the fence so that the earlier attempts fail.
+pub(super) fn repeat(expression: &mut Expression, read: &Record) {
+    expression.require_version(read.version());
+    expression.update.insert_str(SET.len(), RAISE);
+    expression.attribute(&FENCE);
+    let raised = fence(read).saturating_add(1);
+    expression.value(":raised", FENCE.stored(&raised));
+}
+
+/// Returns the reason for which the condition of an update refused a live item.
+pub(super) fn refusal(changes: &Changes, item: &Item) -> Error {
+    let stored = match item.get(DATA.name()) {
+        Some(AttributeValue::M(data)) => data.clone(),
+        _ => HashMap::new(),
+    };
+    for (key, change) in changes.iter() {
+        let Change::Add(by) = change else { continue };
+        match stored.get(key) {
+            None => {}
+            Some(AttributeValue::N(n)) => {
+                let there = Data::from_iter([(key, Entry::from_json(n.as_str()))]);
+                let mut counted = Changes::default();
+                if let Err(error) = counted.add(Some(&there), key, *by) {
+                    return error;
+                }
+            }
+            Some(_) => {
+                let reason = "only a number can be incremented";
+                return Error::new(ErrorKind::Deserialize, reason);
+            }
+        }
+    }
+    race_lost()
+}
+
+fn stamped(stamp: Stamp<'_>) -> Expression {
+    // A record without a version, which this crate never writes, counts as version 0.
+    let mut expression = Expression::update(
+        "SET #version = if_not_exists(#version, :zero) + :one, #write = :write, \
+         #modified = :modified",
+    );
+    expression.attribute(&DATA);
+    expression.attribute(&VERSION);
+    expression.attribute(&WRITE);
+    expression.attribute(&MODIFIED);
+    expression.value(":zero", number(0));
+    expression.value(":one", number(1));
+    expression.value(":write", WRITE.stored(&stamp.write.to_owned()));
+    expression.value(":modified", MODIFIED.stored(&stamp.now));
+    if let Some(ttl) = stamp.ttl {
+        expression.update.push_str(", #ttl = :ttl");
+        expression.attribute(&TTL);
+        expression.value(":ttl", TTL.stored(&ttl));
+    }
+    if let Some(label) = stamp.label {
+        expression.update.push_str(", #label = :label");
+        expression.attribute(&LABEL);
+        expression.value(":label", LABEL.stored(&label.to_owned()));
+    }
+    expression
+}
+
+/// Requires that the values that were removed and returned by `take` are still there.
+fn require_guards(expression: &mut Expression, changes: &Changes) {
+    for (n, (key, entry)) in changes.guards().enumerate() {
+        expression.require(&format!("#data.#g{n} = :g{n}"));
+        expression.name(&format!("#g{n}"), key);
+        expression.value(&format!(":g{n}"), encode(entry));
+    }
+}
+
+fn set_data(expression: &mut Expression, data: &Data) {
+    expression.update.push_str(", #data = :data");
+    expression.value(":data", DATA.stored(data));
+}
+
+/// Returns the least and the greatest number to which `by` can be added within an i64.
+fn addends(by: i64) -> (i64, i64) {
+    (
+        i64::MIN.saturating_sub(by.min(0)),
+        i64::MAX.saturating_sub(by.max(0)),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! The rows of the users table: one for each session that is bound to a user.
+//!
+//! 1. A row is under the user's pseudonym and the session's key. One transaction puts both the row
+//!    and the record, so there is no record without a row. The row lives for the longest time that
+//!    the session may live.
+//! 2. Cycling the id keeps the row of the old key for as long as the redirect or tombstone of the
+//!    old record. That item names the successor.
+//! 3. A logout and a new session delete the row with the record. A row without a record is ignored
+//!    by all readers.
+
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::id::StorageKey;
+use crate::store::dynamodb::attribute::{Attribute, Item, key, pseudonym};
+use crate::store::dynamodb::classify::of_users_table;
+use crate::store::dynamodb::errors::{incomplete, unforeseen};
+use crate::store::dynamodb::item::{CREATED, HANDLE, TTL};
+use crate::store::dynamodb::retry::{Ambiguity, RetryBudget};
+use crate::store::dynamodb::table::Table;
+use crate::store::user::{Binding, Pseudonym};
+
+/// The partition key of a row. `ttl`, `handle` and `created` are named as in the record, and
+/// `created` is the time at which the row was written.
+pub(super) const USER: Attribute<Pseudonym> = pseudonym("user");
+/// The sort key of a row: the key of the record.
+pub(super) const SESSION: Attribute<StorageKey> = key("session");
+
+/// The number of rows that are read at once: the limit for the records of one `BatchGetItem`
+/// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)).
+pub(super) const PAGE: usize = 100;
+/// The number of items that are deleted concurrently, so that thousands take seconds.
+pub(super) const MAX_CONCURRENT_DELETES: usize = 16;
+
+/// A page of a user's rows.
+pub(super) struct Page {
+    pub(super) rows: Vec<Item>,
+    /// The key after which the next page begins, if there may be one.
+    pub(super) next: Option<Item>,
+}
+
+/// Returns the write of a session's row, which expires at `until`.
+pub(super) fn put(
+    table: &Table,
+    key: &StorageKey,
+    binding: &Binding,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<TransactWriteItem, Error> {
+    let mut row = row_key(binding.user(), key);
+    TTL.write(&mut row, &until);
+    CREATED.write(&mut row, &now);
+    HANDLE.write(&mut row, &binding.handle().to_owned());
+    let put = Put::builder()
+        .table_name(&*table.users)
+        .set_item(Some(row))
+        .build()
+        .map_err(incomplete)?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// Returns the deletion of a session's row.
+pub(super) fn delete_in_transaction(
+    table: &Table,
+    user: &Pseudonym,
+    key: &StorageKey,
+) -> Result<TransactWriteItem, Error> {
+    let delete = Delete::builder()
+        .table_name(&*table.users)
+        .set_key(Some(row_key(user, key)))
+        .build()
+        .map_err(incomplete)?;
+    Ok(TransactWriteItem::builder().delete(delete).build())
+}
+
+/// Deletes the row of a session that is gone. This loses nothing: no other session ever has its
+/// key.
+pub(super) async fn delete(
+    table: &Table,
+    user: &Pseudonym,
+    key: &StorageKey,
+    budget: &mut RetryBudget,
+) -> Result<(), Error> {
+    let sending = |_: &Ambiguity, once| {
+        table
+            .client()
+            .delete_item()
+            .table_name(&*table.users)
+            .set_key(Some(row_key(user, key)))
+            .customize()
+            .config_override(once)
+            .send()
+    };
+    match table.until_response(budget, sending).await {
+        Ok((Ok(_), _)) => Ok(()),
+        Ok((Err(_), _)) => Err(unforeseen()),
+        Err(error) => Err(of_users_table(error)),
+    }
+}
+
+/// Reads the next rows of a user, including expired ones.
+pub(super) async fn query(
+    table: &Table,
+    user: &Pseudonym,
+    most: usize,
+    from: Option<Item>,
+    budget: &mut RetryBudget,
+) -> Result<Page, Error> {
+    let send = |once| {
+        table
+            .client()
+            .query()
+            .table_name(&*table.users)
+            .key_condition_expression("#user = :user")
+            .projection_expression("#session, #handle, #created")
+            .expression_attribute_names("#user", USER.name())
+            .expression_attribute_names("#session", SESSION.name())
+            .expression_attribute_names("#handle", HANDLE.name())
+            .expression_attribute_names("#created", CREATED.name())
+            .expression_attribute_values(":user", USER.stored(user))
+            .consistent_read(true)
+            .limit(i32::try_from(most).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(from.clone())
+            .customize()
+            .config_override(once)
+            .send()
+    };
+    let page = table.read(budget, send).await.map_err(of_users_table)?;
+    Ok(Page {
+        rows: page.items.unwrap_or_default(),
+        next: page.last_evaluated_key,
+    })
+}
+
+fn row_key(user: &Pseudonym, key: &StorageKey) -> Item {
+    let mut row = Item::new();
+    USER.write(&mut row, user);
+    SESSION.write(&mut row, key);
+    row
+}
