@@ -327,6 +327,7 @@ mod expiry;
 mod extract;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
+#[path = "../tests/properties/mod.rs"]
 pub mod fuzzing;
 mod id;
 mod key;

@@ -1,3 +1,5 @@
+//! The seeds in `fuzz/corpus`, and random items, judged by the properties.
+
 use std::fs;
 use std::path::Path;
 
@@ -25,12 +27,12 @@ fn for_each_seed(name: &str, property: fn(&[u8])) {
 }
 
 #[test]
-fn the_seeds_of_cookie_headers_hold() {
+fn cookie_header_seeds_hold() {
     for_each_seed("cookie_header", cookie_header);
 }
 
 #[test]
-fn the_seeds_of_stored_items_hold() {
+fn stored_item_seeds_hold() {
     for_each_seed("stored_item", stored_item);
 }
 
@@ -82,12 +84,12 @@ fn any_map(value: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u
 
 proptest! {
     #[test]
-    fn whatever_stands_in_the_table_is_read_by_the_rules(description in any_description()) {
+    fn stored_item_reads_by_the_rules(description in any_description()) {
         stored_item(&description);
     }
 
     #[test]
-    fn all_bytes_describe_an_item(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn stored_item_accepts_all_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         stored_item(&bytes);
     }
 }
