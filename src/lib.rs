@@ -312,6 +312,9 @@
 //! | `layer`, `tower`, `request`, `extract` | the interface to an application |
 //! | `fuzzing`, `leaks` | checks for hostile input and for leaks in output, used only by the fuzzer and the tests |
 
+// docs.rs labels each item with the feature that it requires.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 // The support code that the tests in `tests` share uses this name for the library.
 #[cfg(test)]
 extern crate self as lambda_sessions;

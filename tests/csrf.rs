@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "../examples/csrf/src/coins.rs"]
+#[path = "examples/coins.rs"]
 mod coins;
 mod support;
 
@@ -144,5 +144,5 @@ fn the_page_quotes_the_example() {
     let page = include_str!("../docs/csrf.md");
     let (_, quoted) = page.split_once("```rust\n").unwrap();
     let (quoted, _) = quoted.split_once("```").unwrap();
-    assert!(include_str!("../examples/csrf/src/coins.rs").contains(quoted));
+    assert!(include_str!("examples/coins.rs").contains(quoted));
 }

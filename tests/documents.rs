@@ -37,6 +37,10 @@ fn links(text: &str) -> Vec<(&str, &str)> {
 #[test]
 fn every_link_leads_somewhere_and_every_test_that_is_named_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // The published package does not contain the examples, to which documents link.
+    if !root.join("examples").exists() {
+        return;
+    }
     let (mut files, mut tests) = (0, 0);
     for document in DOCUMENTS {
         let document = root.join(document);
