@@ -75,7 +75,7 @@ impl Demo {
             "custom_store" => "Its sessions are files. None of them is in DynamoDB.".to_owned(),
             _ => format!(
                 "The table holds no cookie's value, only its SHA-256 as `id`. The first record\n\
-                 belongs to the demo's own first request. Read it with the AWS CLI, or with curl:\n\n  \
+                 belongs to the demo's own first request. Read the table with the AWS CLI or curl:\n\n  \
                    AWS_ACCESS_KEY_ID=dummy AWS_SECRET_ACCESS_KEY=dummy aws dynamodb scan \\\n    \
                    --region us-east-1 --endpoint-url {0} --table-name {TABLE}\n\n  \
                    curl --aws-sigv4 aws:amz:us-east-1:dynamodb --user dummy:dummy \\\n    \
