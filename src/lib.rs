@@ -225,6 +225,8 @@
 
 // The text above names items of the store in DynamoDB. docs.rs shows it with all features.
 #![cfg_attr(not(feature = "dynamodb"), allow(rustdoc::broken_intra_doc_links))]
+// docs.rs labels each item with the feature that it requires.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod attached;
 mod clock;
@@ -239,6 +241,7 @@ mod expiry;
 mod extract;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
+#[path = "../tests/properties/mod.rs"]
 pub mod fuzzing;
 mod id;
 mod key;

@@ -1,6 +1,6 @@
 //! The example `csrf`: forms of its own pages pass. Forged ones change nothing and cost no call.
 
-#[path = "../../examples/csrf/src/coins.rs"]
+#[path = "../examples/coins.rs"]
 mod coins;
 
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
@@ -142,5 +142,5 @@ fn csrf_page_quotes_the_example() {
     let page = include_str!("../../docs/csrf.md");
     let (_, quoted) = page.split_once("```rust\n").unwrap();
     let (quoted, _) = quoted.split_once("```").unwrap();
-    assert!(include_str!("../../examples/csrf/src/coins.rs").contains(quoted));
+    assert!(include_str!("../examples/coins.rs").contains(quoted));
 }

@@ -35,6 +35,10 @@ fn links(text: &str) -> Vec<(&str, &str)> {
 #[test]
 fn documents_link_to_files_and_tests_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // The published package does not contain the examples, to which documents link.
+    if !root.join("examples").exists() {
+        return;
+    }
     let (mut files, mut tests) = (0, 0);
     for document in documents(root) {
         let text = std::fs::read_to_string(&document).unwrap();

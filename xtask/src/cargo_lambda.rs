@@ -1,24 +1,17 @@
-//! cargo-lambda: finds it, installs it into the target folder if it is nowhere, and runs
-//! `cargo lambda watch`.
+//! cargo-lambda, which runs an example as Lambda does.
+//!
+//! 1. A cargo-lambda in `target/tools` is used, else the one on the `PATH`.
+//! 2. If there is neither, cargo builds it into `target/tools`. That needs only Rust and crates.io.
 
-use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use http::StatusCode;
-use tokio::time::{Instant, sleep};
+use anyhow::{Result, ensure};
 
-use crate::client::Client;
-use crate::process::{self, Running, kill_and_wait, run};
+use crate::process::run;
 use crate::workspace::{Workspace, output};
 
 const VERSION: &str = "1.9.2";
-const WATCH: &str = "cargo lambda watch";
-/// The functions are compiled before, so that this is for starting them.
-const START: Duration = Duration::from_secs(60);
 
 pub(crate) struct CargoLambda(PathBuf);
 
@@ -32,33 +25,25 @@ impl CargoLambda {
             }
         }
         println!(
-            "installing cargo-lambda {VERSION} into {}",
+            "building cargo-lambda {VERSION} into {}: this happens once and can take 5 minutes",
             folder.display()
         );
-        let wheel = format!("cargo-lambda=={VERSION}");
-        let mut venv = Command::new("python3");
-        venv.args(["-m", "venv"]).arg(&folder);
-        let mut pip = Command::new(folder.join("bin/pip"));
-        let quiet = ["install", "--quiet", "--disable-pip-version-check"];
-        pip.args(quiet).arg(&wheel);
-        let mut pip_alone = Command::new("python3");
-        let target = ["-m", "pip", "install", "--quiet", "--upgrade", "--target"];
-        pip_alone.args(target).arg(&folder).arg(&wheel);
-        let mut cargo = workspace.cargo();
-        let install = ["install", "cargo-lambda", "--locked", "--version", VERSION];
-        cargo.args(install).arg("--root").arg(&folder);
-
-        for mut attempt in [vec![venv, pip], vec![pip_alone], vec![cargo]] {
-            match run_all(&mut attempt).await {
-                Ok(()) if works(&installed) => return Ok(Self(installed)),
-                Ok(()) => println!("{} does not run", installed.display()),
-                Err(error) => println!("{error:#}"),
-            }
-        }
-        bail!("cargo-lambda could not be installed: see https://www.cargo-lambda.info")
+        let mut install = workspace.cargo();
+        install
+            .args(["install", "cargo-lambda", "--locked", "--version", VERSION])
+            // The build takes less time without optimization, which `watch` does not need.
+            .args(["--debug", "--quiet", "--force", "--root"])
+            .arg(&folder)
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            // With assertions, cargo-lambda 1.9.2 panics at an option that conflicts with a missing one.
+            .env("CARGO_PROFILE_DEV_DEBUG_ASSERTIONS", "false");
+        run(&mut install).await?;
+        ensure!(works(&installed), "{} does not run", installed.display());
+        Ok(Self(installed))
     }
 
-    fn watch(&self, workspace: &Workspace, example: &str, port: u16) -> Command {
+    /// Returns the command that serves an example at a port.
+    pub(crate) fn watch(&self, workspace: &Workspace, example: &str, port: u16) -> Command {
         let mut watch = Command::new(&self.0);
         watch
             .args(["lambda", "watch", "--ignore-changes", "--disable-cors"])
@@ -69,122 +54,6 @@ impl CargoLambda {
             .stdin(Stdio::null());
         watch
     }
-}
-
-/// An example that runs and answers.
-pub(crate) struct Function {
-    example: &'static str,
-    url: String,
-    watch: Command,
-    running: Running,
-}
-
-/// What an example is started with.
-pub(crate) struct Start<'a> {
-    pub(crate) example: &'static str,
-    pub(crate) port: u16,
-    /// Where its output goes; the terminal without one.
-    pub(crate) log: Option<&'a Path>,
-    pub(crate) environment: &'a dyn Fn(&mut Command),
-}
-
-impl Function {
-    pub(crate) async fn start(
-        workspace: &Workspace,
-        cargo_lambda: &CargoLambda,
-        start: &Start<'_>,
-    ) -> Result<Self> {
-        let &Start { example, port, .. } = start;
-        // `watch` builds it too, at the first request, which would then time out.
-        run(workspace.cargo().args(["build", "--package", example])).await?;
-        let mut watch = cargo_lambda.watch(workspace, example, port);
-        (start.environment)(&mut watch);
-        if let Some(log) = start.log {
-            let log = File::create(log)?;
-            watch.stdout(log.try_clone()?).stderr(log);
-        }
-        let mut function = Self {
-            example,
-            url: format!("http://localhost:{port}/"),
-            running: Running::start(WATCH, &mut watch)?,
-            watch,
-        };
-        function.answers().await?;
-        Ok(function)
-    }
-
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// Kills the function's process, as Lambda does at any time, and starts another. `watch` does
-    /// not notice a death by itself, so it is started anew too.
-    pub(crate) async fn kill_and_restart(&mut self) -> Result<()> {
-        self.processes()?.into_iter().try_for_each(kill_and_wait)?;
-        self.running.end()?;
-        self.running = Running::start(WATCH, &mut self.watch)?;
-        self.answers().await
-    }
-
-    /// Stops the function's process, as Lambda does between two invocations.
-    pub(crate) fn freeze(&self) -> Result<()> {
-        self.processes()?.into_iter().try_for_each(process::stop)
-    }
-
-    pub(crate) fn thaw(&self) -> Result<()> {
-        self.processes()?.into_iter().try_for_each(process::go_on)
-    }
-
-    fn processes(&self) -> Result<Vec<u32>> {
-        let processes = self.running.descendants_named(self.example)?;
-        ensure!(!processes.is_empty(), "the function has no process");
-        Ok(processes)
-    }
-
-    pub(crate) fn stop(mut self) -> Result<()> {
-        self.running.end()
-    }
-
-    /// Waits until it ends by itself, which it should not.
-    pub(crate) async fn ended(&mut self) -> Result<()> {
-        loop {
-            if let Some(status) = self.running.ended()? {
-                bail!("{WATCH} ended: {status}");
-            }
-            sleep(Duration::from_millis(200)).await;
-        }
-    }
-
-    async fn answers(&mut self) -> Result<()> {
-        let deadline = Instant::now() + START;
-        loop {
-            // Without a cookie, so that it is nobody's visit.
-            let answer = Client::new().get(&self.url).await;
-            if answer.as_ref().is_ok_and(|a| a.status == StatusCode::OK) {
-                return Ok(());
-            }
-            if let Some(status) = self.running.ended()? {
-                bail!("{WATCH} ended: {status}");
-            }
-            if Instant::now() > deadline {
-                let answer = answer.context("it does not answer")?;
-                bail!("{} answers {}: {}", self.url, answer.status, answer.body);
-            }
-            sleep(Duration::from_millis(200)).await;
-        }
-    }
-}
-
-/// A port that is free now.
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
-}
-
-async fn run_all(commands: &mut [Command]) -> Result<()> {
-    for command in commands {
-        run(command).await?;
-    }
-    Ok(())
 }
 
 fn works(program: &Path) -> bool {

@@ -1,5 +1,5 @@
-//! An HTTP client that keeps cookies, as a browser does for `http://localhost`: `Secure` and
-//! `__Host-` ones too.
+//! An HTTP client that keeps cookies, as a browser does for `http://localhost`. It keeps `Secure` and
+//! `__Host-` cookies too.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::time::timeout;
 
-/// A cold start is in it.
+/// The time limit of a request, which can include a cold start.
 const LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) struct Client {
@@ -21,7 +21,7 @@ pub(crate) struct Client {
     jar: BTreeMap<String, String>,
 }
 
-pub(crate) struct Answer {
+pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
@@ -30,7 +30,7 @@ pub(crate) struct Answer {
 impl Client {
     pub(crate) fn new() -> Self {
         let mut http = HttpClient::builder(TokioExecutor::new());
-        // No connection is kept: the server behind it may be another by the next request.
+        // No connection is kept, because another process can serve the next request.
         http.pool_max_idle_per_host(0);
         Self {
             http: http.build_http(),
@@ -38,7 +38,7 @@ impl Client {
         }
     }
 
-    /// A client that has this cookie.
+    /// Creates a client that has this cookie.
     pub(crate) fn with_cookie(name: &str, value: &str) -> Self {
         let mut client = Self::new();
         client.jar.insert(name.to_owned(), value.to_owned());
@@ -49,7 +49,7 @@ impl Client {
         self.jar.get(name).map(String::as_str)
     }
 
-    pub(crate) async fn get(&mut self, url: &str) -> Result<Answer> {
+    pub(crate) async fn get(&mut self, url: &str) -> Result<Reply> {
         self.send(Method::GET, url, "text/plain", b"").await
     }
 
@@ -58,7 +58,7 @@ impl Client {
         url: &str,
         content_type: &str,
         body: &'static str,
-    ) -> Result<Answer> {
+    ) -> Result<Reply> {
         self.send(Method::POST, url, content_type, body.as_bytes())
             .await
     }
@@ -69,7 +69,7 @@ impl Client {
         url: &str,
         content_type: &str,
         body: &'static [u8],
-    ) -> Result<Answer> {
+    ) -> Result<Reply> {
         let mut request = Request::builder().method(method).uri(url);
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, content_type);
@@ -84,16 +84,18 @@ impl Client {
             let body = body.collect().await?.to_bytes();
             Ok::<_, anyhow::Error>((parts, body))
         };
-        let (parts, body) = timeout(LIMIT, exchange).await.context("no answer")??;
-        let answer = Answer {
+        let (parts, body) = timeout(LIMIT, exchange)
+            .await
+            .context("the server did not respond")??;
+        let reply = Reply {
             status: parts.status,
             headers: parts.headers,
             body: String::from_utf8(body.into())?,
         };
-        for cookie in answer.cookies() {
+        for cookie in reply.cookies() {
             self.keep(cookie);
         }
-        Ok(answer)
+        Ok(reply)
     }
 
     fn keep(&mut self, set_cookie: &str) {
@@ -109,8 +111,8 @@ impl Client {
     }
 }
 
-impl Answer {
-    /// Its `Set-Cookie` lines.
+impl Reply {
+    /// Returns the `Set-Cookie` lines.
     pub(crate) fn cookies(&self) -> Vec<&str> {
         let lines = self.headers.get_all(SET_COOKIE).iter();
         lines.filter_map(|line| line.to_str().ok()).collect()
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_keeps_cookies_until_they_are_removed() {
+    fn client_keeps_cookies_until_removed() {
         let mut client = Client::new();
         client.keep("__Host-sid=1; Path=/; Secure");
         client.keep("__Host-sid=2; Path=/; Secure; Max-Age=60");

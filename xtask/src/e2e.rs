@@ -1,5 +1,5 @@
-//! `cargo xtask e2e`: the examples as their users meet them, cookies, event conversion, cold
-//! starts and the table included.
+//! `cargo xtask e2e`: the examples under `cargo lambda watch`, tested over HTTP as their users meet
+//! them: cookies, event conversion, cold starts and the items of the table.
 
 mod checks;
 mod counter;
@@ -16,42 +16,44 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use self::checks::Checks;
-use crate::cargo_lambda::{CargoLambda, Function, Start, free_port};
+use crate::cargo_lambda::CargoLambda;
 use crate::emulator::{Emulator, TABLE, point_at};
+use crate::function::{Function, Start};
+use crate::process::free_port;
 use crate::workspace::Workspace;
 
 const COOKIE: &str = "__Host-sid";
 
 type Item = std::collections::HashMap<String, AttributeValue>;
 
-/// What the journeys share.
-struct Stage<'a> {
+/// The parts that the journeys share.
+struct Setup<'a> {
     workspace: &'a Workspace,
     cargo_lambda: CargoLambda,
     emulator: Emulator,
 }
 
 pub(crate) async fn run(workspace: &Workspace) -> Result<ExitCode> {
-    let stage = Stage {
+    let setup = Setup {
         workspace,
         cargo_lambda: CargoLambda::find_or_install(workspace).await?,
         emulator: Emulator::start().await?,
     };
     let mut checks = Checks::default();
-    let ended = counter::journey(&stage, &mut checks).await;
+    let ended = counter::journey(&setup, &mut checks).await;
     checks.ended("counter", ended);
-    let ended = login::journey(&stage, &mut checks).await;
+    let ended = login::journey(&setup, &mut checks).await;
     checks.ended("login", ended);
-    let ended = custom_store::journey(&stage, &mut checks).await;
+    let ended = custom_store::journey(&setup, &mut checks).await;
     checks.ended("custom_store", ended);
-    let ended = freeze::journey(&stage, &mut checks).await;
+    let ended = freeze::journey(&setup, &mut checks).await;
     checks.ended("freeze", ended);
-    checks.ended("emulator", stage.emulator.stop().await);
+    checks.ended("emulator", setup.emulator.stop().await);
     Ok(checks.summary())
 }
 
-impl Stage<'_> {
-    /// Starts an example on the table.
+impl Setup<'_> {
+    /// Starts an example that keeps its sessions in the emulator's table.
     async fn function(&self, example: &'static str) -> Result<Function> {
         let endpoint = self.emulator.endpoint();
         self.function_with(example, &|command| point_at(endpoint, command))
@@ -72,10 +74,10 @@ impl Stage<'_> {
         };
         Function::start(self.workspace, &self.cargo_lambda, &start)
             .await
-            .with_context(|| format!("{} may tell why", log.display()))
+            .with_context(|| format!("the log is {}", log.display()))
     }
 
-    /// What the table holds for the session of that cookie.
+    /// Returns the item for the session of a cookie.
     async fn item(&self, cookie: &str) -> Result<Option<Item>> {
         let key = AttributeValue::S(storage_key(cookie)?);
         let client = self.emulator.client();
@@ -90,15 +92,15 @@ impl Stage<'_> {
     }
 }
 
-/// What the table must know a cookie by.
+/// Computes the id under which the table keeps the session of a cookie.
 fn storage_key(cookie: &str) -> Result<String> {
     let id = URL_SAFE_NO_PAD
         .decode(cookie)
-        .context("the cookie is no base64url")?;
+        .context("the cookie is not base64url")?;
     Ok(URL_SAFE_NO_PAD.encode(Sha256::digest(id)))
 }
 
-/// The names of an item's attributes, in order.
+/// Returns the names of an item's attributes in alphabetical order.
 fn names(item: &Item) -> Vec<&str> {
     let mut names: Vec<_> = item.keys().map(String::as_str).collect();
     names.sort_unstable();

@@ -1,4 +1,4 @@
-//! A DynamoDB in memory, served over HTTP, with the tables of `template.yaml` in it.
+//! A DynamoDB emulator in memory that serves HTTP and has the tables of `template.yaml`.
 
 use std::process::Command;
 use std::time::Duration;
@@ -31,7 +31,8 @@ impl Emulator {
     pub(crate) async fn start() -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
-        let database = Database::memory().map_err(|error| anyhow!("no database: {error}"))?;
+        let database =
+            Database::memory().map_err(|error| anyhow!("the emulator has no database: {error}"))?;
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(dynoxide::server::serve_with_shutdown(
             listener,
@@ -68,7 +69,7 @@ impl Emulator {
             ..
         } = self;
         drop((client, stop));
-        // A client that keeps a connection open does not keep the task from ending.
+        // The server also ends while a client keeps a connection open.
         if let Ok(ended) = timeout(Duration::from_secs(1), server).await {
             ended?.map_err(|error| anyhow!(error))?;
         }
@@ -76,7 +77,7 @@ impl Emulator {
     }
 }
 
-/// A client for a stand-in, which takes any credentials.
+/// Creates a client for an emulator, which accepts any credentials.
 pub(crate) async fn client(endpoint: &str) -> Client {
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(endpoint)
@@ -87,7 +88,7 @@ pub(crate) async fn client(endpoint: &str) -> Client {
     Client::new(&config)
 }
 
-/// Gives a command the environment of a function whose table is in that stand-in, and nothing of
+/// Sets the environment of a function that uses the emulator's tables, and removes all settings of
 /// the caller's own AWS account.
 pub(crate) fn point_at(endpoint: &str, command: &mut Command) {
     for (name, _) in std::env::vars_os() {
@@ -104,7 +105,7 @@ pub(crate) fn point_at(endpoint: &str, command: &mut Command) {
         .env("AWS_SECRET_ACCESS_KEY", "dummy");
 }
 
-/// A table with these keys, the partition key first.
+/// Creates a table with these keys, the partition key first.
 async fn create_table(client: &Client, table: &str, keys: &[&str]) -> Result<()> {
     let mut creation = client.create_table().table_name(table);
     for (key, key_type) in keys.iter().zip([KeyType::Hash, KeyType::Range]) {

@@ -1,5 +1,5 @@
-//! `cargo xtask histories`: twenty seeds of random histories, on the DynamoDB in memory and on
-//! Amazon's DynamoDB Local.
+//! `cargo xtask histories`: random histories from twenty seeds, against the emulator in memory and
+//! against Amazon's DynamoDB Local.
 
 use std::process::ExitCode;
 
@@ -28,7 +28,7 @@ impl Histories {
         let seeds = match options {
             [] => 20,
             ["--seeds", seeds] => seeds.parse().context("--seeds needs a number")?,
-            _ => bail!("histories has no such options; it has --seeds"),
+            _ => bail!("unknown option of histories: expected --seeds"),
         };
         Ok(Self { seeds })
     }

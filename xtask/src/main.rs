@@ -1,8 +1,9 @@
 //! The project's own tasks, run with `cargo xtask`.
 //!
-//! Whatever a task starts is stopped when it ends, on failure and on Ctrl-C too.
+//! When a task ends, all processes that it started are stopped. This is so on a failure and on Ctrl-C
+//! too.
 
-#![allow(clippy::print_stdout)] // it talks to a person
+#![allow(clippy::print_stdout)] // a task reports to a person
 
 mod cargo_lambda;
 mod client;
@@ -10,10 +11,11 @@ mod demo;
 mod dynamodb_local;
 mod e2e;
 mod emulator;
+mod function;
 mod histories;
 mod process;
 #[path = "../../tests/it/support/wire.rs"]
-#[allow(clippy::unwrap_used, unreachable_pub)] // it is the tests', where both may be
+#[allow(clippy::unwrap_used, unreachable_pub)] // the tests' own file, in which both are allowed
 mod wire;
 mod workspace;
 
@@ -30,21 +32,21 @@ const USAGE: &str = "\
 usage: cargo xtask <task>
 
   demo [--example counter|login|custom_store|csrf] [--port 9000]
-          an example behind cargo-lambda, with a DynamoDB in memory
-  e2e     the examples behind cargo-lambda, over HTTP, function processes killed in between
+          runs an example under cargo-lambda, with a DynamoDB emulator in memory
+  e2e     tests the examples under cargo-lambda over HTTP, and kills their processes in between
   dynamodb-local -- <arguments of cargo test>
-          the tests on Amazon's DynamoDB Local instead of the DynamoDB in memory
+          runs the tests against Amazon's DynamoDB Local instead of the emulator in memory
   histories [--seeds 20]
-          random histories under random faults, on both";
+          tests random histories under random faults, against both emulators";
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // Losing the race drops the task, and with it all that it started.
+    // A signal drops the task, and with it all processes that it started.
     let ended = tokio::select! {
         ended = run(&arguments) => ended,
         signal = interrupted() => signal.and_then(|()| match arguments.first() {
-            // There is no other way to end it.
+            // The demo has no other way to end.
             Some(task) if task == "demo" => Ok(ExitCode::SUCCESS),
             _ => bail!("interrupted"),
         }),
@@ -78,7 +80,7 @@ async fn run(arguments: &[String]) -> Result<ExitCode> {
     }
 }
 
-/// Waits for Ctrl-C, or for what `kill` and a closed terminal send.
+/// Waits for Ctrl-C, or for the signals of `kill` and of a closed terminal.
 async fn interrupted() -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;

@@ -1,11 +1,13 @@
-//! Processes that do not outlive their task.
+//! Processes that end with their task.
 //!
-//! 1. A process gets a group of its own, so that the terminal's Ctrl-C reaches it only through us.
-//! 2. cargo-lambda puts each function into a further group: what has to go is found by descent.
-//! 3. First everything is asked to end, then what remains is killed. It is an error if anything
-//!    remains after that.
+//! 1. A process gets a group of its own, so that the terminal's Ctrl-C does not reach it directly.
+//! 2. cargo-lambda puts each function into another group. All descendants are therefore found by
+//!    their parents.
+//! 3. All processes first get SIGTERM. Those that remain are killed. It is an error if one remains
+//!    after that.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
@@ -16,11 +18,11 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::workspace::{name, output};
 
-/// How long a process may take to end by itself.
+/// The time that a process has to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 
-/// A running process, stopped with all its descendants when it is dropped.
+/// A running process that is stopped with all its descendants when it is dropped.
 pub(crate) struct Running {
     name: String,
     child: Child,
@@ -41,12 +43,12 @@ impl Running {
         })
     }
 
-    /// How it ended, if it has.
+    /// Returns the exit status if the process has ended.
     pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
     }
 
-    /// The ids of its living descendants of that name.
+    /// Returns the ids of its living descendants with this name.
     pub(crate) fn descendants_named(&self, name: &str) -> Result<Vec<u32>> {
         let all = living()?;
         let descendants = descendants(&all, self.child.id());
@@ -54,18 +56,18 @@ impl Running {
         Ok(named.map(|process| process.id).collect())
     }
 
-    /// Ends it and its descendants.
+    /// Ends the process and its descendants.
     pub(crate) fn end(&mut self) -> Result<()> {
         if std::mem::replace(&mut self.stopped, true) {
             return Ok(());
         }
         let leader = self.child.id();
         let all = living()?;
-        // They are looked up before the leader ends: an orphan's parent is somebody else.
+        // The descendants are listed before the leader ends, because an orphan gets another parent.
         let below = descendants(&all, leader).into_iter().map(|p| p.id);
         let everyone: Vec<u32> = below.chain([leader]).collect();
         if let Some(group) = pid(leader) {
-            // It fails if there is nobody left, which is what is wanted.
+            // An error means that no process is left.
             let _ = kill_process_group(group, Signal::TERM);
         }
         if !self.gone_within(&everyone, GRACE)? {
@@ -101,7 +103,7 @@ impl Drop for Running {
     }
 }
 
-/// Runs a command to its end, its output passed through.
+/// Runs a command to its end and passes its output through.
 pub(crate) async fn run(command: &mut Command) -> Result<()> {
     let name = name(command);
     let mut running = Running::start(&name, command.stdin(Stdio::null()))?;
@@ -119,28 +121,37 @@ pub(crate) fn kill_and_wait(process: u32) -> Result<()> {
     kill(process);
     let deadline = Instant::now() + GRACE;
     while !alive(&[process])?.is_empty() {
-        ensure!(Instant::now() < deadline, "a process survived its killing");
+        ensure!(
+            Instant::now() < deadline,
+            "a process was killed and did not end"
+        );
         sleep(POLL);
     }
     Ok(())
 }
 
-/// Stops a process, and has it go on.
+/// Stops a process until it is continued.
 pub(crate) fn stop(process: u32) -> Result<()> {
     signal(process, Signal::STOP)
 }
 
-pub(crate) fn go_on(process: u32) -> Result<()> {
+/// Continues a process that was stopped.
+pub(crate) fn continue_(process: u32) -> Result<()> {
     signal(process, Signal::CONT)
 }
 
+/// Returns a port that is free now.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
 fn kill(process: u32) {
-    // It fails if the process has ended, which is what is wanted.
+    // An error means that the process has ended.
     let _ = signal(process, Signal::KILL);
 }
 
 fn signal(process: u32, signal: Signal) -> Result<()> {
-    let process = pid(process).context("it is no process")?;
+    let process = pid(process).context("the id is not a process id")?;
     Ok(kill_process(process, signal)?)
 }
 
@@ -171,15 +182,15 @@ fn descendants(all: &[Process], of: u32) -> Vec<&Process> {
     found
 }
 
-/// All processes but zombies: those are dead and wait for a parent that may never ask.
+/// Lists all processes except zombies, which are dead and wait for their parent to read the status.
 fn living() -> Result<Vec<Process>> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return living_by_ps();
     };
     let stats = entries.filter_map(|entry| {
-        // A process that ends while we look is none.
+        // A process that ends at this time has no file any more.
         let stat = fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
-        // The name stands in parentheses and may hold some itself.
+        // The name is in parentheses, and can itself contain some.
         let (id, rest) = stat.split_once(" (")?;
         let (name, rest) = rest.rsplit_once(") ")?;
         let mut rest = rest.split(' ');
@@ -189,7 +200,7 @@ fn living() -> Result<Vec<Process>> {
     Ok(stats.collect())
 }
 
-/// Where there is no `/proc`, as on macOS.
+/// Lists the processes of a system without `/proc`, such as macOS.
 fn living_by_ps() -> Result<Vec<Process>> {
     let listed = output(Command::new("ps").args(["-axo", "pid=,ppid=,state=,comm="]))?;
     let lines = listed.lines().filter_map(|line| {
@@ -210,12 +221,12 @@ fn parsed(id: &str, parent: &str, state: &str, name: &str) -> Option<Process> {
     })
 }
 
-#[cfg(all(test, target_os = "linux"))] // `setsid` is
+#[cfg(all(test, target_os = "linux"))] // because of `setsid`
 mod tests {
     use super::*;
 
     #[test]
-    fn a_process_takes_its_descendants_along() {
+    fn running_end_stops_all_descendants() {
         let script = "trap '' TERM; setsid sleep 1000 & sleep 1001";
         let mut running = Running::start("sh", Command::new("sh").args(["-c", script])).unwrap();
         let deadline = Instant::now() + GRACE;

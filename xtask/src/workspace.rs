@@ -1,4 +1,4 @@
-//! Where things are, and how to call cargo.
+//! The folders of the workspace, and commands that run in it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,7 +21,7 @@ impl Workspace {
         let folder = |name: &str| {
             let path = metadata.get(name).and_then(Value::as_str);
             path.map(PathBuf::from)
-                .with_context(|| format!("cargo metadata names no {name}"))
+                .with_context(|| format!("cargo metadata has no {name}"))
         };
         Ok(Self {
             root: folder("workspace_root")?,
@@ -40,21 +40,21 @@ impl Workspace {
         &self.root
     }
 
-    /// The folder of what is fetched once and kept.
+    /// Returns the folder for tools that are installed once and kept.
     pub(crate) fn tools(&self) -> Result<PathBuf> {
         self.folder("tools")
     }
 
-    /// A folder of the target folder.
+    /// Returns a folder in the target folder, which is created if it is not there.
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.target.join(name);
         std::fs::create_dir_all(&folder)
-            .with_context(|| format!("{} cannot be made", folder.display()))?;
+            .with_context(|| format!("{} cannot be created", folder.display()))?;
         Ok(folder)
     }
 }
 
-/// Runs a command to its end, and gives what it printed.
+/// Runs a command to its end and returns its output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command
         .output()

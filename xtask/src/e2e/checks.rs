@@ -1,4 +1,4 @@
-//! What was checked: a line for each, and the count at the end.
+//! The result of each check on a line of its own, and the count at the end.
 
 use std::fmt::Debug;
 use std::process::ExitCode;
@@ -16,12 +16,12 @@ impl Checks {
         &mut self,
         what: &str,
         found: T,
-        wanted: U,
+        expected: U,
     ) {
-        if found == wanted {
+        if found == expected {
             self.passed(what);
         } else {
-            self.failed(what, &format!("found {found:?}, wanted {wanted:?}"));
+            self.failed(what, &format!("found {found:?}, expected {expected:?}"));
         }
     }
 
@@ -29,13 +29,13 @@ impl Checks {
         if holds {
             self.passed(what);
         } else {
-            self.failed(what, "it does not hold");
+            self.failed(what, "it is false");
         }
     }
 
-    /// A journey that could not go on is a failure too.
+    /// Records how a journey ended. A journey that stopped early is a failure.
     pub(super) fn ended(&mut self, journey: &str, ended: Result<()>) {
-        let what = format!("{journey}: went to its end, and nothing is left running");
+        let what = format!("{journey}: ran to its end, and no process is left");
         match ended {
             Ok(()) => self.passed(&what),
             Err(error) => self.failed(&what, &format!("{error:#}")),

@@ -1,4 +1,5 @@
-//! Three visits, the function's process killed before the third, and a look into the table.
+//! The `counter` example: three visits, with the function's process killed before the third, and
+//! the item in the table.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,13 +7,13 @@ use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::checks::Checks;
-use super::{COOKIE, Item, Stage, names, storage_key};
+use super::{COOKIE, Item, Setup, names, storage_key};
 use crate::client::Client;
 
 const IDLE_SECONDS: u64 = 1_209_600;
 
-pub(super) async fn journey(stage: &Stage<'_>, checks: &mut Checks) -> Result<()> {
-    let mut function = stage.function("counter").await?;
+pub(super) async fn journey(setup: &Setup<'_>, checks: &mut Checks) -> Result<()> {
+    let mut function = setup.function("counter").await?;
     let url = &function.url().to_owned();
     let mut client = Client::new();
 
@@ -43,11 +44,11 @@ pub(super) async fn journey(stage: &Stage<'_>, checks: &mut Checks) -> Result<()
     let what = "counter: another client has a count of its own";
     checks.equal(what, &*stranger.body, "visit 1\n");
 
-    let item = stage.item(&cookie).await?;
+    let item = setup.item(&cookie).await?;
     let what = "counter: the record's id is the SHA-256 of the cookie's bytes";
     checks.holds(what, item.is_some());
     check_item(checks, &cookie, &item.context("there is no record")?)?;
-    let items = format!("{:?}", stage.items().await?);
+    let items = format!("{:?}", setup.items().await?);
     let what = "counter: no attribute of the table holds the cookie's value";
     checks.holds(what, !items.is_empty() && !items.contains(&cookie));
     function.stop()
@@ -76,7 +77,9 @@ fn check_item(checks: &mut Checks, cookie: &str, item: &Item) -> Result<()> {
     checks.equal("counter: the record's attributes", names(item), wanted);
     let number = |name: &str| -> Result<u64> {
         let value = item.get(name).and_then(|value| value.as_n().ok());
-        Ok(value.with_context(|| format!("{name} is no N"))?.parse()?)
+        Ok(value
+            .with_context(|| format!("{name} is not an N"))?
+            .parse()?)
     };
     let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
 
@@ -100,7 +103,7 @@ fn check_item(checks: &mut Checks, cookie: &str, item: &Item) -> Result<()> {
     Ok(())
 }
 
-/// The whole journey takes less.
+/// A limit that the whole journey stays below.
 const MINUTES: Duration = Duration::from_secs(600);
 
 fn is_rfc3339_utc(text: &str) -> bool {

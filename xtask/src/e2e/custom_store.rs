@@ -1,25 +1,25 @@
-//! The same three visits, kept in files, without DynamoDB.
+//! The `custom_store` example: the same three visits, with sessions in files and without DynamoDB.
 
 use std::fs;
 
 use anyhow::{Context, Result};
 
 use super::checks::Checks;
-use super::{COOKIE, Stage, storage_key};
+use super::{COOKIE, Setup, storage_key};
 use crate::client::Client;
 use crate::emulator::point_at;
 
-pub(super) async fn journey(stage: &Stage<'_>, checks: &mut Checks) -> Result<()> {
-    let directory = stage.workspace.folder("e2e")?.join("sessions");
+pub(super) async fn journey(setup: &Setup<'_>, checks: &mut Checks) -> Result<()> {
+    let directory = setup.workspace.folder("e2e")?.join("sessions");
     if directory.exists() {
         fs::remove_dir_all(&directory)?;
     }
     let environment = |command: &mut std::process::Command| {
-        // Nothing listens there: whoever asked DynamoDB would fail.
+        // No server listens at this port, so that a call of DynamoDB would fail.
         point_at("http://127.0.0.1:1", command);
         command.env("SESSION_DIRECTORY", &directory);
     };
-    let mut function = stage.function_with("custom_store", &environment).await?;
+    let mut function = setup.function_with("custom_store", &environment).await?;
     let url = &function.url().to_owned();
     let mut client = Client::new();
     for wanted in ["visit 1\n", "visit 2\n"] {

@@ -1,17 +1,17 @@
-//! The function's process stopped as Lambda freezes it, its connections dead when it goes on.
+//! A function's process that is stopped, as Lambda freezes it, and continues with dead connections.
 
 use anyhow::Result;
 
-use super::Stage;
+use super::Setup;
 use super::checks::Checks;
 use crate::client::Client;
 use crate::emulator::point_at;
 use crate::wire::{Fate, Wire};
 
-pub(super) async fn journey(stage: &Stage<'_>, checks: &mut Checks) -> Result<()> {
-    let wire = Wire::start(stage.emulator.endpoint()).await;
+pub(super) async fn journey(setup: &Setup<'_>, checks: &mut Checks) -> Result<()> {
+    let wire = Wire::start(setup.emulator.endpoint()).await;
     let environment = |command: &mut std::process::Command| point_at(&wire.endpoint, command);
-    let function = stage.function_with("counter", &environment).await?;
+    let function = setup.function_with("counter", &environment).await?;
     let url = &function.url().to_owned();
     let mut client = Client::new();
     let first = client.get(url).await?;
@@ -26,9 +26,9 @@ pub(super) async fn journey(stage: &Stage<'_>, checks: &mut Checks) -> Result<()
         function.freeze()?;
         wire.decide(fate);
         function.thaw()?;
-        let answer = client.get(url).await?;
+        let reply = client.get(url).await?;
         let what = format!("freeze: after it, when its connections {what}");
-        checks.equal(&what, &*answer.body, wanted);
+        checks.equal(&what, &*reply.body, wanted);
         let what = "freeze: over a new connection";
         checks.holds(what, wire.connections() > before);
     }

@@ -1,12 +1,12 @@
-//! Who am I, before and after a login, across a kill, after a second login, elsewhere, and after a
-//! logout.
+//! The `login` example: who is logged in before and after a login, after the process was killed,
+//! after a second login, on a second device, and after a logout.
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::StatusCode;
 
 use super::checks::Checks;
-use super::{COOKIE, Stage, names};
+use super::{COOKIE, Setup, names};
 use crate::client::Client;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -16,16 +16,16 @@ const RIGHT_JSON: &str = r#"{"user":"alice","password":"wonderland"}"#;
 const ANONYMOUS: &str = "not logged in\n";
 const ALICE: &str = "logged in as alice\n";
 
-pub(super) async fn journey(stage: &Stage<'_>, checks: &mut Checks) -> Result<()> {
-    let mut function = stage.function("login").await?;
+pub(super) async fn journey(setup: &Setup<'_>, checks: &mut Checks) -> Result<()> {
+    let mut function = setup.function("login").await?;
     let home = function.url().to_owned();
     let (login, logout) = (format!("{home}login"), format!("{home}logout"));
     let mut client = Client::new();
 
-    let answer = client.get(&home).await?;
-    checks.equal("login: a stranger is anonymous", &*answer.body, ANONYMOUS);
+    let reply = client.get(&home).await?;
+    checks.equal("login: a stranger is anonymous", &*reply.body, ANONYMOUS);
     let what = "login: and gets no cookie";
-    checks.equal(what, answer.cookies().len(), 0);
+    checks.equal(what, reply.cookies().len(), 0);
 
     let refused = [
         ("a wrong password", FORM, "user=alice&password=x", 401),
@@ -34,50 +34,50 @@ pub(super) async fn journey(stage: &Stage<'_>, checks: &mut Checks) -> Result<()
         ("an empty body", FORM, "", 400),
     ];
     for (what, content_type, body, status) in refused {
-        let answer = client.post(&login, content_type, body).await?;
-        let found = (answer.status.as_u16(), answer.cookies().len());
+        let reply = client.post(&login, content_type, body).await?;
+        let found = (reply.status.as_u16(), reply.cookies().len());
         checks.equal(&format!("login: {what}: {status}"), found, (status, 0));
     }
-    let answer = client.get(&login).await?;
-    let found = (answer.status, answer.headers.contains_key("allow"));
+    let reply = client.get(&login).await?;
+    let found = (reply.status, reply.headers.contains_key("allow"));
     let wanted = (StatusCode::METHOD_NOT_ALLOWED, true);
     checks.equal("login: GET /login: 405", found, wanted);
-    let answer = client.get(&format!("{home}elsewhere")).await?;
+    let reply = client.get(&format!("{home}elsewhere")).await?;
     let what = "login: another path: 404";
-    checks.equal(what, answer.status, StatusCode::NOT_FOUND);
+    checks.equal(what, reply.status, StatusCode::NOT_FOUND);
 
     let planted = "A".repeat(43);
     client = Client::with_cookie(COOKIE, &planted);
-    let answer = client.post(&login, FORM, RIGHT_FORM).await?;
-    checks.equal("login: by form", &*answer.body, "welcome, alice\n");
+    let reply = client.post(&login, FORM, RIGHT_FORM).await?;
+    checks.equal("login: by form", &*reply.body, "welcome, alice\n");
     let first = client.cookie(COOKIE).context("there is no cookie")?;
     let first = first.to_owned();
     checks.holds("login: a planted id is not adopted", first != planted);
     let what = "login: the planted id has no record";
-    checks.holds(what, stage.item(&planted).await?.is_none());
+    checks.holds(what, setup.item(&planted).await?.is_none());
     checks.equal("login: who am I", &*client.get(&home).await?.body, ALICE);
 
     function.kill_and_restart().await?;
     let what = "login: who am I, after the process was killed";
     checks.equal(what, &*client.get(&home).await?.body, ALICE);
 
-    let answer = client.post(&login, JSON, RIGHT_JSON).await?;
-    checks.equal("login: again, by JSON", &*answer.body, "welcome, alice\n");
+    let reply = client.post(&login, JSON, RIGHT_JSON).await?;
+    checks.equal("login: again, by JSON", &*reply.body, "welcome, alice\n");
     let second = client.cookie(COOKIE).context("there is no cookie")?;
     let second = second.to_owned();
     checks.holds("login: it gives a new cookie", first != second);
-    let answer = Client::with_cookie(COOKIE, &first).get(&home).await?;
+    let reply = Client::with_cookie(COOKIE, &first).get(&home).await?;
     let what = "login: the old cookie is anonymous";
-    checks.equal(what, &*answer.body, ANONYMOUS);
+    checks.equal(what, &*reply.body, ANONYMOUS);
     let what = "login: the old cookie's user gets no cookie, set or removed";
-    checks.equal(what, answer.cookies().len(), 0);
+    checks.equal(what, reply.cookies().len(), 0);
     let what = "login: the new cookie is alice";
     checks.equal(what, &*client.get(&home).await?.body, ALICE);
-    let stub = stage.item(&first).await?.unwrap_or_default();
-    let what = "login: a stub without data is left of the old record";
+    let tombstone = setup.item(&first).await?.unwrap_or_default();
+    let what = "login: a tombstone without data replaces the old record";
     let wanted = ["id", "modified", "retired", "successor", "ttl"];
-    checks.equal(what, names(&stub), wanted);
-    let record = stage.item(&second).await?.context("there is no record")?;
+    checks.equal(what, names(&tombstone), wanted);
+    let record = setup.item(&second).await?.context("there is no record")?;
     let user = record
         .get("data")
         .and_then(|data| data.as_m().ok()?.get("user"));
@@ -92,19 +92,19 @@ pub(super) async fn journey(stage: &Stage<'_>, checks: &mut Checks) -> Result<()
     let mut marks: Vec<_> = devices.body.lines().filter_map(marks).collect();
     marks.sort_unstable();
     checks.equal(what, marks, [' ', '*']);
-    let answer = client
+    let reply = client
         .post(&format!("{home}logout-elsewhere"), FORM, "")
         .await?;
     let what = "login: logout elsewhere";
-    checks.equal(what, &*answer.body, "logged out everywhere else\n");
+    checks.equal(what, &*reply.body, "logged out everywhere else\n");
     let what = "login: and elsewhere it is anonymous";
     checks.equal(what, &*elsewhere.get(&home).await?.body, ANONYMOUS);
     let what = "login: and here it is alice";
     checks.equal(what, &*client.get(&home).await?.body, ALICE);
 
-    let answer = client.post(&logout, FORM, "").await?;
-    checks.equal("login: logout", &*answer.body, "goodbye\n");
-    let removal = answer
+    let reply = client.post(&logout, FORM, "").await?;
+    checks.equal("login: logout", &*reply.body, "goodbye\n");
+    let removal = reply
         .cookies()
         .first()
         .copied()
@@ -116,9 +116,9 @@ pub(super) async fn journey(stage: &Stage<'_>, checks: &mut Checks) -> Result<()
     let what = "login: logout removes the cookie";
     checks.holds(what, matters.iter().all(|part| parts.contains(part)));
     let what = "login: logout removes the record";
-    checks.holds(what, stage.item(&second).await?.is_none());
-    let answer = Client::with_cookie(COOKIE, &second).get(&home).await?;
+    checks.holds(what, setup.item(&second).await?.is_none());
+    let reply = Client::with_cookie(COOKIE, &second).get(&home).await?;
     let what = "login: the cookie of before the logout is anonymous";
-    checks.equal(what, &*answer.body, ANONYMOUS);
+    checks.equal(what, &*reply.body, ANONYMOUS);
     function.stop()
 }

@@ -1,0 +1,1 @@
+../../examples/csrf/src/coins.rs
