@@ -37,4 +37,4 @@ pub use crate::key::{AsKey, Insert, Read};
 pub use crate::session::handle::Session;
 pub use crate::session::typed::Typed;
 pub use crate::session::write_only::WriteOnlySession;
-pub use crate::store::user::{SessionInfo, UserSessions};
+pub use crate::store::session_info::{SessionInfo, UserSessions};

@@ -11,6 +11,7 @@ pub(crate) mod memory;
 pub(crate) mod native;
 pub(crate) mod over_versioned;
 pub(crate) mod record;
+pub(crate) mod session_info;
 pub(crate) mod session_store;
 pub(crate) mod stored;
 pub(crate) mod user;

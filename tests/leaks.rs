@@ -1,5 +1,5 @@
 //! Tests that no secret leaks. Every kind of error is provoked with marked secrets in every place.
-//! None of them may appear in the log, in a response or in `Debug` output. This is one file,
+//! None of them may appear in the log, in a response or in `Debug` output. This file is long,
 //! because its tests share the secrets.
 //!
 //! 1. The kinds are compared with those in the source: a new kind without a way to provoke it fails

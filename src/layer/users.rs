@@ -6,8 +6,9 @@ use crate::pipeline::deadline;
 use crate::pipeline::users;
 #[cfg(doc)]
 use crate::session::handle::Session;
+use crate::store::session_info::UserSessions;
 use crate::store::session_store::{RequestTime, SessionStore};
-use crate::store::user::{Revoked, UserSessions};
+use crate::store::user::Revoked;
 
 impl<S: SessionStore> SessionLayer<S> {
     /// Lists the live sessions that are [bound](Session::log_in) to a user, the most recently seen

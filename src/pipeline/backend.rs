@@ -5,8 +5,9 @@ use crate::pipeline::core::Pipeline;
 use crate::pipeline::users::{revoke, user_sessions};
 use crate::session::decision::Scope;
 use crate::session::handle::{Backend, Boxed, Session};
+use crate::store::session_info::UserSessions;
 use crate::store::session_store::SessionStore;
-use crate::store::user::{Pseudonym, Revoked, UserSessions};
+use crate::store::user::{Pseudonym, Revoked};
 
 impl<S: SessionStore> Backend for Pipeline<S> {
     fn load<'a>(&'a self, session: &'a Session) -> Boxed<'a> {

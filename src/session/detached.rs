@@ -14,7 +14,8 @@ use crate::session::pending::Pending;
 use crate::session::state::{Location, Token};
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
-use crate::store::user::{Pseudonym, Revoked, UserSessions};
+use crate::store::session_info::UserSessions;
+use crate::store::user::{Pseudonym, Revoked};
 use crate::wire::received::Ids;
 
 impl Session {

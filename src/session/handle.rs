@@ -22,7 +22,8 @@ use crate::session::state::{End, Load, Phase, State, Token};
 use crate::session::value::parse;
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
-use crate::store::user::{Pseudonym, Revoked, UserSessions};
+use crate::store::session_info::UserSessions;
+use crate::store::user::{Pseudonym, Revoked};
 use crate::wire::received::{Ids, PreviousCookies, Received};
 
 /// The session of one request.

@@ -58,7 +58,7 @@ impl State {
         // If the session is bound to no user, only a login has a reason to ask for a new id.
         let is_login = binds || (requested.cycles_id && bound.is_none());
         // Whatever happened since the read, another user's data is never handed on.
-        let is_anothers = bound.is_some() && binds && bound != requested.user.as_ref();
+        let is_of_another = bound.is_some() && binds && bound != requested.user.as_ref();
         let changes = match requested.end {
             // A logout without later changes begins no session, whatever was taken before it.
             End::ByLogout => !self.changes.has_only_guards(),
@@ -67,7 +67,7 @@ impl State {
         // If the id is dead, there is no session of another user left to end.
         let is_dead = self.origin == Origin::Late && requested.end == End::ByLogin;
         Intent {
-            end: (requested.end != End::No && !is_dead) || is_anothers,
+            end: (requested.end != End::No && !is_dead) || is_of_another,
             id: match (is_login, requested.cycles_id) {
                 (true, _) => IdChange::LogIn,
                 (false, true) => IdChange::Cycle,

@@ -5,8 +5,9 @@ use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::session::handle::Session;
 #[cfg(doc)]
-use crate::store::user::SessionInfo;
-use crate::store::user::{Binding, Pseudonym, Revoked, UserSessions};
+use crate::store::session_info::SessionInfo;
+use crate::store::session_info::UserSessions;
+use crate::store::user::{Binding, Pseudonym, Revoked};
 
 impl Session {
     /// Binds the session to a user and cycles its id, as [`cycle_id`](Self::cycle_id) does.

@@ -21,9 +21,10 @@ use crate::store::over_versioned::attempt::{
     Attempts, check_free, commit, delete, find, put, put_new, session,
 };
 use crate::store::record::{Found, Record};
+use crate::store::session_info::UserSessions;
 use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
 use crate::store::stored::Stored;
-use crate::store::user::{Pseudonym, Revoked, UserSessions};
+use crate::store::user::{Pseudonym, Revoked};
 use crate::store::versioned::VersionedStore;
 
 impl<T: VersionedStore> SessionStore for T {

@@ -19,7 +19,8 @@ use crate::id::StorageKey;
 use crate::store::data::Data;
 #[cfg(feature = "dynamodb")]
 use crate::store::native::NativeParts;
-use crate::store::user::{Binding, SessionInfo};
+use crate::store::session_info::SessionInfo;
+use crate::store::user::Binding;
 
 /// A session as a store keeps it.
 ///

@@ -6,6 +6,8 @@
 //!    step, so a session that was logged out cannot come back.
 //! 4. Most methods return what they [`Found`]. A write took effect if it found
 //!    [`Live`](Found::Live), unless the method states otherwise.
+//!
+//! The file is long, because each sentence of the trait is a contract that stores are tested on.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,7 +19,8 @@ use crate::expiry::{GRACE_SECONDS, TOMBSTONE_SECONDS};
 use crate::id::StorageKey;
 use crate::store::changes::change_set::Changes;
 use crate::store::record::{Found, LeftBehind, Record, Redirect, Tombstone};
-use crate::store::user::{Binding, Pseudonym, Revoked, UserSessions};
+use crate::store::session_info::UserSessions;
+use crate::store::user::{Binding, Pseudonym, Revoked};
 
 /// A store of sessions.
 ///

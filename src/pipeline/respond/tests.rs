@@ -8,7 +8,8 @@ use crate::session::handle::{Backend, Boxed};
 use crate::session::state::Location;
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
-use crate::store::user::{Pseudonym, Revoked, UserSessions};
+use crate::store::session_info::UserSessions;
+use crate::store::user::{Pseudonym, Revoked};
 use crate::wire::received::Ids;
 
 const NOW: Timestamp = Timestamp::from_epoch_seconds(1_000);

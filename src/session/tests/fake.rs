@@ -17,7 +17,8 @@ use crate::store::changes::change::Change;
 use crate::store::changes::change_set::Changes;
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
-use crate::store::user::{Binding, Pseudonym, Revoked, UserSessions};
+use crate::store::session_info::UserSessions;
+use crate::store::user::{Binding, Pseudonym, Revoked};
 use crate::wire::received::Ids;
 
 pub(super) const NOW: Timestamp = Timestamp::from_epoch_seconds(1_000);

@@ -17,7 +17,7 @@ use crate::store::dynamodb::table::Table;
 pub(super) enum Written {
     /// The write happened. It returned this item.
     Done(Item),
-    /// The condition failed on this item, or because there is none.
+    /// The condition failed. This is the item that it failed on, if there is one.
     Refused(Option<Item>),
 }
 

@@ -28,8 +28,9 @@ use crate::store::dynamodb::touch::touch;
 use crate::store::dynamodb::update::update;
 use crate::store::dynamodb::user_list::user_list;
 use crate::store::record::{Found, Record};
+use crate::store::session_info::UserSessions;
 use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
-use crate::store::user::{Pseudonym, Revoked, UserSessions};
+use crate::store::user::{Pseudonym, Revoked};
 
 /// A store in a DynamoDB table, with one item per session and one call per operation.
 ///

@@ -23,8 +23,9 @@ use crate::store::dynamodb::retry::RetryBudget;
 use crate::store::dynamodb::table::Table;
 use crate::store::dynamodb::user_rows::{self, MAX_CONCURRENT_DELETES, PAGE, SESSION, query};
 use crate::store::record::Found;
+use crate::store::session_info::UserSessions;
 use crate::store::session_store::RequestTime;
-use crate::store::user::{Pseudonym, UserSessions};
+use crate::store::user::Pseudonym;
 
 /// The number of rows that one list reads at most.
 const MAX_LISTED: usize = 1_000;

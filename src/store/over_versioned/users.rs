@@ -17,9 +17,10 @@ use crate::id::StorageKey;
 use crate::store::item::{Item, Revision, Write};
 use crate::store::over_versioned::attempt::{Attempts, commit, delete, find, put, session};
 use crate::store::record::{Found, Record};
+use crate::store::session_info::UserSessions;
 use crate::store::session_store::RequestTime;
 use crate::store::stored::{Stored, UserIndex};
-use crate::store::user::{Binding, Pseudonym, Revoked, UserSessions};
+use crate::store::user::{Binding, Pseudonym, Revoked};
 use crate::store::versioned::VersionedStore;
 
 /// The number of sessions that a list reads concurrently.
