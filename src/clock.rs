@@ -21,6 +21,7 @@ impl Timestamp {
     }
 
     /// Returns the last time that can be represented.
+    #[cfg(feature = "dynamodb")]
     pub(crate) const fn latest() -> Self {
         Self(u64::MAX)
     }

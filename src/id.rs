@@ -116,7 +116,6 @@ pub struct StorageKey(String);
 impl StorageKey {
     /// Creates a key from a stored text. Any text is accepted, because an invalid key finds
     /// nothing.
-    #[cfg(feature = "dynamodb")]
     pub(crate) fn stored(text: impl Into<String>) -> Self {
         Self(text.into())
     }
