@@ -78,6 +78,13 @@ impl Error {
     /// [`SessionStore`](crate::SessionStore).
     ///
     /// The message is logged and must not contain ids, keys or values.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Unavailable, "the database is not reachable");
+    /// assert_eq!(error.kind(), ErrorKind::Unavailable);
+    /// ```
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Arc::new(Repr {
             kind,
@@ -87,6 +94,15 @@ impl Error {
     }
 
     /// Creates an error with a custom message and a cause, whose `Display` is logged too.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, ErrorKind};
+    ///
+    /// fn unavailable(cause: std::io::Error) -> Error {
+    ///     Error::with_source(ErrorKind::Unavailable, "the database is not reachable", cause)
+    /// }
+    /// # let _ = unavailable;
+    /// ```
     pub fn with_source(
         kind: ErrorKind,
         message: impl Into<Cow<'static, str>>,
@@ -100,6 +116,14 @@ impl Error {
     }
 
     /// Returns the kind of the error.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, ErrorKind, Session};
+    ///
+    /// let session = Session::detached([("age", "old")]);
+    /// let error = session.get::<u8>("age").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Deserialize);
+    /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -80,6 +80,16 @@ impl SessionId {
     /// Returns the id itself, 43 characters.
     ///
     /// Anyone who has the id has the session, so never log it.
+    ///
+    /// ```
+    /// use lambda_sessions::session::SessionId;
+    ///
+    /// /// Returns the id for a client that is no browser.
+    /// fn body(id: &SessionId) -> String {
+    ///     id.expose().to_owned()
+    /// }
+    /// # let _ = body;
+    /// ```
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.text
@@ -88,6 +98,15 @@ impl SessionId {
     /// Returns ten characters that identify the session in a log and do not reveal the id.
     ///
     /// The record's `id` attribute in the table begins with them.
+    ///
+    /// ```
+    /// use lambda_sessions::session::SessionId;
+    ///
+    /// fn log_line(id: &SessionId) -> String {
+    ///     format!("session {}", id.fingerprint())
+    /// }
+    /// # let _ = log_line;
+    /// ```
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         self.key.fingerprint()

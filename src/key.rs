@@ -57,6 +57,13 @@ impl<T> Key<T> {
     }
 
     /// Returns the name of the key in the session.
+    ///
+    /// ```
+    /// use lambda_sessions::Key;
+    ///
+    /// const THEME: Key<String> = Key::new("theme");
+    /// assert_eq!(THEME.name(), "theme");
+    /// ```
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
