@@ -89,7 +89,7 @@ fn head_has_no_body_and_no_extensions() {
 }
 
 #[test]
-fn head_is_cloned_only_for_a_function_that_sees_it() {
+fn head_is_cloned_only_if_a_function_sees_it() {
     let responder = OnError::default().for_request(&request());
     assert!(matches!(responder.0, Kind::Error(_)));
 }

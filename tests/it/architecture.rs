@@ -216,6 +216,8 @@ fn long_files_say_why_they_are_long() {
     let mut folders: Vec<PathBuf> = ["src", "tests", "examples", "xtask", "fuzz"]
         .map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
         .into();
+    // The published package holds the first two only.
+    folders.retain(|folder| folder.exists());
     let mut seen = 0;
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
