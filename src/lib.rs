@@ -230,9 +230,8 @@
 
 mod attached;
 mod clock;
-#[cfg_attr(not(feature = "dynamodb"), allow(dead_code))] // only `from_env` reads the environment
 mod config;
-#[cfg_attr(not(feature = "dynamodb"), allow(dead_code))] // only `from_env` reads it
+#[cfg(feature = "dynamodb")]
 mod env;
 mod error;
 mod events;

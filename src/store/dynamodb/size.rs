@@ -7,7 +7,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::error::{Error, ErrorKind};
-use crate::store::changes::Changes;
+use crate::store::changes::change_set::Changes;
 use crate::store::data::Data;
 use crate::store::dynamodb::attribute::Item;
 use crate::store::dynamodb::entry::encode_all;

@@ -13,7 +13,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::store::changes::{Apply, Change, Changes};
+use crate::store::changes::apply::Apply;
+use crate::store::changes::change::Change;
+use crate::store::changes::change_set::Changes;
 use crate::store::data::{Data, Entry};
 use crate::store::dynamodb::attribute::Item;
 use crate::store::dynamodb::entry::encode;
