@@ -75,7 +75,7 @@ pub enum ErrorKind {
 
 impl Error {
     /// Creates an error with a custom message, for implementations of
-    /// [`SessionStore`](crate::SessionStore).
+    /// [`VersionedStore`](crate::store::VersionedStore) and [`SessionStore`](crate::SessionStore).
     ///
     /// The message is logged and must not contain ids, keys or values.
     ///

@@ -1,5 +1,6 @@
 //! Stores: where records of sessions are kept.
 
+pub(crate) mod arguments;
 pub(crate) mod changes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -19,6 +20,7 @@ pub(crate) mod versioned;
 
 pub use crate::clock::Timestamp;
 pub use crate::id::StorageKey;
+pub use crate::store::arguments::{Cycle, Replacement, RequestTime, Update};
 pub use crate::store::changes::{Apply, Change, Changes};
 pub use crate::store::data::{Data, Entry};
 #[cfg(feature = "dynamodb")]
@@ -26,7 +28,7 @@ pub use crate::store::dynamodb::store::DynamoDbStore;
 pub use crate::store::item::{Item, Revision, Write};
 pub use crate::store::memory::MemoryStore;
 pub use crate::store::record::{Found, LeftBehind, Record, Redirect, Tombstone};
-pub use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
+pub use crate::store::session_store::SessionStore;
 pub use crate::store::stored::{Stored, UserIndex};
 pub use crate::store::user::{Binding, Pseudonym, Revoked};
 pub use crate::store::versioned::VersionedStore;

@@ -6,8 +6,9 @@ use crate::pipeline::deadline;
 use crate::pipeline::users;
 #[cfg(doc)]
 use crate::session::handle::Session;
+use crate::store::arguments::RequestTime;
 use crate::store::session_info::UserSessions;
-use crate::store::session_store::{RequestTime, SessionStore};
+use crate::store::session_store::SessionStore;
 use crate::store::user::Revoked;
 
 impl<S: SessionStore> SessionLayer<S> {

@@ -20,10 +20,11 @@ use crate::pipeline::redirects::follow_redirects;
 use crate::session::decision::{Origin, Outcome};
 use crate::session::pending::Pending;
 use crate::session::state::Token;
+use crate::store::arguments::{Replacement, RequestTime, Update};
 use crate::store::changes::change_set::Changes;
 use crate::store::data::Data;
 use crate::store::record::Found;
-use crate::store::session_store::{Replacement, RequestTime, SessionStore, Update};
+use crate::store::session_store::SessionStore;
 
 impl<S: SessionStore> Pipeline<S> {
     /// Makes the calls that the outcome requires.

@@ -10,7 +10,7 @@ use crate::error::ErrorKind;
 use crate::id::SessionId;
 use crate::on_error::ErrorResponder;
 use crate::session::handle::Session;
-use crate::store::session_store::RequestTime;
+use crate::store::arguments::RequestTime;
 use crate::wire::carrier::Carrier;
 
 /// The store, the settings and the carrier that all requests of a layer use.

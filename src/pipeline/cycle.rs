@@ -11,8 +11,9 @@ use crate::pipeline::log::WithCauses;
 use crate::pipeline::new_record::Growth;
 use crate::pipeline::redirects::follow_redirects;
 use crate::session::pending::Pending;
+use crate::store::arguments::{Cycle, RequestTime};
 use crate::store::record::Found;
-use crate::store::session_store::{Cycle, RequestTime, SessionStore};
+use crate::store::session_store::SessionStore;
 
 impl<S: SessionStore> Pipeline<S> {
     /// Moves the session to a new id because the handler asked for it.

@@ -7,8 +7,9 @@ use crate::pipeline::core::Pipeline;
 use crate::pipeline::redirects::follow_redirects;
 use crate::session::pending::Pending;
 use crate::session::state::Location;
+use crate::store::arguments::RequestTime;
 use crate::store::record::Found;
-use crate::store::session_store::{RequestTime, SessionStore};
+use crate::store::session_store::SessionStore;
 
 impl<S: SessionStore> Pipeline<S> {
     /// Deletes the record, even if a read has found none. That read may not have been consistent,

@@ -2,8 +2,9 @@
 
 use crate::error::Error;
 use crate::pipeline::deadline::{Call, within};
+use crate::store::arguments::RequestTime;
 use crate::store::session_info::UserSessions;
-use crate::store::session_store::{RequestTime, SessionStore};
+use crate::store::session_store::SessionStore;
 use crate::store::user::{Pseudonym, Revoked};
 
 /// Lists the live sessions that are bound to a user.

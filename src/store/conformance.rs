@@ -18,7 +18,8 @@
 //! response, an overload, and an item of a newer format.
 //!
 //! The suites use random keys and a time of their own, so they can run against a store that is in
-//! use. They leave a few hundred items there.
+//! use. They leave a few hundred items there, which expire in 2033. Some others expired in 1970, so that
+//! a database may delete them at once.
 
 mod create;
 mod cycle;

@@ -40,7 +40,9 @@ impl Revision {
         Ok(Self(URL_SAFE_NO_PAD.encode(random::<REVISION_BYTES>()?)))
     }
 
-    /// Returns the 22 characters of the revision.
+    /// Returns the text of the revision, which has 22 ASCII characters.
+    ///
+    /// A store may keep it beside the text of the item.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -84,7 +86,9 @@ impl Item {
         &self.revision
     }
 
-    /// Returns the time from which on the store may delete the item.
+    /// Returns the time from which on the store may delete the item, by the layer's clock.
+    ///
+    /// `expires().epoch_seconds()` is the value for a TTL.
     #[must_use]
     pub fn expires(&self) -> Timestamp {
         self.value.expires()
@@ -223,6 +227,9 @@ impl Write {
 
     /// Returns whether the key holds what the write [expects](Self::expected), where `there` is the
     /// item at the key.
+    ///
+    /// It is for a store that reads the items itself. A store that compares in the database sends
+    /// [`expected`](Self::expected).
     #[must_use]
     pub fn accepts(&self, there: Option<&Item>) -> bool {
         self.expected() == there.map(Item::revision)

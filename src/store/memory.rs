@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
 use crate::id::StorageKey;
+use crate::store::arguments::RequestTime;
 use crate::store::item::{Item, Write};
-use crate::store::session_store::RequestTime;
 use crate::store::stored::Stored;
 use crate::store::versioned::VersionedStore;
 

@@ -17,12 +17,13 @@ mod users;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::StorageKey;
+use crate::store::arguments::{Cycle, Replacement, RequestTime, Update};
 use crate::store::over_versioned::attempt::{
     Attempts, check_free, commit, delete, find, put, put_new, session,
 };
 use crate::store::record::{Found, Record};
 use crate::store::session_info::UserSessions;
-use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
+use crate::store::session_store::SessionStore;
 use crate::store::stored::Stored;
 use crate::store::user::{Pseudonym, Revoked};
 use crate::store::versioned::VersionedStore;

@@ -9,8 +9,8 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::id::StorageKey;
+use crate::store::arguments::RequestTime;
 use crate::store::item::{Item, Write};
-use crate::store::session_store::RequestTime;
 
 /// A store that can read an item, and can write several items in one atomic step if none of them
 /// has changed.
@@ -34,8 +34,10 @@ use crate::store::session_store::RequestTime;
 ///
 /// # Expiry
 ///
-/// A store may delete an item at any time after [`Item::expires`], or never. The library judges
-/// whether an item has expired, so a store returns expired items that are still there.
+/// A store may delete an item at any time after [`Item::expires`], also at once, or never. For a
+/// database with a TTL, `item.expires().epoch_seconds()` is the time in seconds since the epoch. Each
+/// write sets it anew. The library judges whether an item has expired, so a store returns expired
+/// items that are still there. A deleted item is no item, for `get` and for `commit` alike.
 ///
 /// # Keys and size
 ///
@@ -45,7 +47,7 @@ use crate::store::session_store::RequestTime;
 ///
 /// # Errors
 ///
-/// Nothing was written after these errors, which both methods have:
+/// Nothing was written after these errors:
 ///
 /// | Kind | Cause |
 /// |---|---|
@@ -53,11 +55,16 @@ use crate::store::session_store::RequestTime;
 /// | [`Throttled`](ErrorKind::Throttled) | The store rejected the call because of its load. |
 /// | [`Misconfigured`](ErrorKind::Misconfigured) | The configuration of the store is wrong. |
 /// | [`Corrupt`](ErrorKind::Corrupt) | An item could not be [parsed](Item::from_json). It stays as it is. |
-/// | [`Timeout`](ErrorKind::Timeout) | The store did not respond to a read in time. |
+/// | [`Timeout`](ErrorKind::Timeout) | The store did not respond to a `get` in time. |
 /// | [`TooLarge`](ErrorKind::TooLarge) | An item of a commit is too large for the store. |
 ///
 /// If the response to a commit was lost, it fails with
-/// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown).
+/// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown). An error that the database returns is
+/// [`Unavailable`](ErrorKind::Unavailable) only if it certainly came before the first write.
+///
+/// Create errors with `Error::with_source(ErrorKind::Unavailable, "the database failed", cause)`, or
+/// with `Error::new` if there is no cause. The message and the cause are logged, so they must not
+/// contain keys or values.
 ///
 /// # Example
 ///
@@ -121,7 +128,9 @@ use crate::store::session_store::RequestTime;
 pub trait VersionedStore: Send + Sync + 'static {
     /// Returns the item at a key, whether it has expired or not, or `None` if the key is empty.
     ///
-    /// `at` has the [deadline](RequestTime::deadline) of the call. A response after it is useless.
+    /// `at` may have a [deadline](RequestTime::deadline). The library stops waiting then, so a store
+    /// that does not retry can ignore it. A store that retries stops at the deadline. The future may
+    /// be dropped at any await.
     fn get(
         &self,
         key: &StorageKey,
@@ -132,7 +141,8 @@ pub trait VersionedStore: Send + Sync + 'static {
     ///
     /// Returns `true` if everything was written. Returns `false`, and writes nothing, if one of the
     /// keys does not hold what its write [expects](Write::expected). `writes` is not empty and has at
-    /// most four writes, each of another key.
+    /// most four writes, each of another key. A commit need not parse what a key holds: `false` is right
+    /// for a corrupt item, and the next `get` reports it.
     ///
     /// `false` is a promise that this commit wrote nothing. If the response to a commit was lost,
     /// fail with [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), also if the commit was sent again and

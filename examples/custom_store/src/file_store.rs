@@ -8,6 +8,7 @@
 //!    the old content or the new content, even after a crash.
 //! 4. A file that holds no item is an error, and is neither written nor deleted.
 //! 5. Nothing here deletes the file of an expired item, which DynamoDB would do by itself.
+//! 6. The deadline is ignored: nothing is retried here, and the library stops waiting by itself.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind as IoErrorKind, Result as IoResult, Write as _};

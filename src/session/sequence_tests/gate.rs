@@ -8,9 +8,9 @@ use tokio::sync::Notify;
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
 use crate::session::handle::Session;
+use crate::store::arguments::RequestTime;
 use crate::store::item::{Item, Write};
 use crate::store::memory::MemoryStore;
-use crate::store::session_store::RequestTime;
 use crate::store::versioned::VersionedStore;
 
 /// The result of a write.

@@ -1,13 +1,14 @@
 //! Creating a record.
 
 use crate::error::ErrorKind;
+use crate::store::arguments::RequestTime;
 use crate::store::conformance::support::{
     AT, LAST, NOW, TTL, assert_absent, assert_same, bound, created, cycled, key, kind, later, live,
     ok, record, state, user,
 };
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
-use crate::store::session_store::{RequestTime, SessionStore};
+use crate::store::session_store::SessionStore;
 
 pub(super) async fn run(store: &impl SessionStore) {
     new_record_reads_back(store).await;

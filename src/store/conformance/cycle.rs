@@ -2,13 +2,14 @@
 
 use crate::error::ErrorKind;
 use crate::expiry::{GRACE_SECONDS, TOMBSTONE_SECONDS};
+use crate::store::arguments::{Cycle, RequestTime, Update};
 use crate::store::changes::change_set::Changes;
 use crate::store::conformance::support::{
     AT, LAST, NOW, TTL, add, append_to, assert_absent, assert_same, binding, bound, created,
     cycle_of, cycled, data, expect_live, key, kind, later, live, ok, record, set, state, user,
 };
 use crate::store::record::Found;
-use crate::store::session_store::{Cycle, RequestTime, SessionStore, Update};
+use crate::store::session_store::SessionStore;
 
 pub(super) async fn run(store: &impl SessionStore) {
     cycle_moves_the_record(store).await;

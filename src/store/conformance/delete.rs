@@ -1,11 +1,12 @@
 //! Deleting a record. Nothing brings it back.
 
+use crate::store::arguments::{RequestTime, Update};
 use crate::store::conformance::support::{
     AT, LAST, TTL, assert_absent, assert_same, bound, created, cycle_of, cycled, key, later, live,
     ok, record, set, state, update_of, user,
 };
 use crate::store::record::Found;
-use crate::store::session_store::{RequestTime, SessionStore, Update};
+use crate::store::session_store::SessionStore;
 
 pub(super) async fn run(store: &impl SessionStore) {
     deleted_record_stays_dead(store).await;

@@ -1,13 +1,14 @@
 //! Reading: what absent, expired and cycled records give.
 
 use crate::expiry::{GRACE_SECONDS, TOMBSTONE_SECONDS};
+use crate::store::arguments::RequestTime;
 use crate::store::conformance::support::{
     AT, LAST, NOW, TTL, append_to, assert_same, bound, created, cycle_of, cycled, expect_live, key,
     later, live, ok, record, set, state, update_of, user,
 };
 use crate::store::data::Entry;
 use crate::store::record::Found;
-use crate::store::session_store::{RequestTime, SessionStore};
+use crate::store::session_store::SessionStore;
 
 pub(super) async fn run(store: &impl SessionStore) {
     absent_key_gives_absent(store).await;

@@ -2,6 +2,7 @@
 
 use crate::error::ErrorKind;
 use crate::id::StorageKey;
+use crate::store::arguments::{Replacement, Update};
 use crate::store::changes::change_set::Changes;
 use crate::store::conformance::support::{
     AT, add, append_to, assert_absent, bound, created, cycle_of, data, expect_live, key, live, ok,
@@ -9,7 +10,7 @@ use crate::store::conformance::support::{
 };
 use crate::store::data::Entry;
 use crate::store::record::Found;
-use crate::store::session_store::{Replacement, SessionStore, Update};
+use crate::store::session_store::SessionStore;
 
 pub(super) async fn run(store: &impl SessionStore) {
     concurrent_updates_all_survive(store).await;

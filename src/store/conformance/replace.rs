@@ -1,12 +1,13 @@
 //! Replacing a record: one is deleted and another one is stored.
 
 use crate::error::ErrorKind;
+use crate::store::arguments::{Replacement, RequestTime, Update};
 use crate::store::conformance::support::{
     AT, LAST, NOW, TTL, assert_absent, assert_same, bound, created, cycled, key, kind, later, live,
     ok, record, set, state, user,
 };
 use crate::store::record::Found;
-use crate::store::session_store::{Replacement, RequestTime, SessionStore, Update};
+use crate::store::session_store::SessionStore;
 
 pub(super) async fn run(store: &impl SessionStore) {
     replace_deletes_and_creates(store).await;

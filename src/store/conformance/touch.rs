@@ -1,11 +1,12 @@
 //! Touching: extending the expiry of a record.
 
+use crate::store::arguments::RequestTime;
 use crate::store::conformance::support::{
     AT, NOW, TTL, assert_absent, assert_same, bound, created, cycled, key, later, live, ok, state,
     user,
 };
 use crate::store::record::Found;
-use crate::store::session_store::{RequestTime, SessionStore};
+use crate::store::session_store::SessionStore;
 
 pub(super) async fn run(store: &impl SessionStore) {
     touch_sets_expiry_and_modified_alone(store).await;

@@ -1,6 +1,7 @@
 //! Updating some keys of a record.
 
 use crate::error::ErrorKind;
+use crate::store::arguments::{Cycle, RequestTime, Update};
 use crate::store::changes::change_set::Changes;
 use crate::store::conformance::support::{
     AT, LAST, NOW, TTL, add, append, append_to, assert_absent, assert_same, binding, bound,
@@ -9,7 +10,7 @@ use crate::store::conformance::support::{
 };
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
-use crate::store::session_store::{Cycle, RequestTime, SessionStore, Update};
+use crate::store::session_store::SessionStore;
 
 pub(super) async fn run(store: &impl SessionStore) {
     update_changes_only_its_keys(store).await;

@@ -4,12 +4,13 @@ use std::time::SystemTime;
 
 use crate::clock::Timestamp;
 use crate::id::StorageKey;
+use crate::store::arguments::{Cycle, Replacement, RequestTime, Update};
 use crate::store::conformance::support::{
     AT, NOW, TTL, assert_dead, assert_same, binding, bound, created, cycle_of, expect_live, key,
     later, live, ok, record, set, together, update_of, user,
 };
 use crate::store::record::Found;
-use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
+use crate::store::session_store::SessionStore;
 use crate::store::user::{Binding, Pseudonym, Revoked};
 
 pub(super) async fn run(store: &impl SessionStore) {

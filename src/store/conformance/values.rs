@@ -1,11 +1,12 @@
 //! Every value comes back exactly as it was put.
 
+use crate::store::arguments::Update;
 use crate::store::conformance::support::{
     AT, NOW, TTL, created, expect_live, live, ok, record, set,
 };
 use crate::store::data::{Data, Entry};
 use crate::store::record::Record;
-use crate::store::session_store::{SessionStore, Update};
+use crate::store::session_store::SessionStore;
 
 const KEYS: [&str; 11] = [
     "a.b",

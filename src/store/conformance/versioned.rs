@@ -2,13 +2,13 @@
 
 use crate::clock::Timestamp;
 use crate::id::StorageKey;
+use crate::store::arguments::RequestTime;
 use crate::store::conformance::support::{
     AT, NOW, TTL, bound, key, later, ok, record, together, user,
 };
 use crate::store::data::Entry;
 use crate::store::item::{Item, Revision, Write};
 use crate::store::record::{Record, Redirect, Tombstone};
-use crate::store::session_store::RequestTime;
 use crate::store::stored::{Stored, UserIndex};
 use crate::store::versioned::VersionedStore;
 

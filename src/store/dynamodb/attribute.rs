@@ -46,6 +46,13 @@ impl<T> Attribute<T> {
     pub(crate) fn write(&self, item: &mut Item, value: &T) {
         item.insert(self.name.to_owned(), self.stored(value));
     }
+
+    /// Writes the value into an item, if there is one.
+    pub(crate) fn write_some(&self, item: &mut Item, value: Option<&T>) {
+        if let Some(value) = value {
+            self.write(item, value);
+        }
+    }
 }
 
 /// Returns an attribute that holds text.

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 
 use crate::error::Error;
 use crate::id::StorageKey;
+use crate::store::arguments::RequestTime;
 use crate::store::dynamodb::attribute::Item;
 use crate::store::dynamodb::condition::{absent, absent_or_written_by};
 use crate::store::dynamodb::errors::{key_is_taken, unforeseen};
@@ -18,7 +19,6 @@ use crate::store::dynamodb::transaction::{self, Transacted, transact};
 use crate::store::dynamodb::user_rows;
 use crate::store::dynamodb::write_id::write_id;
 use crate::store::record::Record;
-use crate::store::session_store::RequestTime;
 
 /// Stores a new record, as [`SessionStore::create`](crate::SessionStore::create) requires.
 pub(super) async fn create(

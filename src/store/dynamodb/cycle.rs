@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use crate::error::Error;
 use crate::id::StorageKey;
+use crate::store::arguments::Cycle;
 use crate::store::dynamodb::attribute::Item;
 use crate::store::dynamodb::condition::{absent, unchanged};
 use crate::store::dynamodb::errors::{key_is_taken, never_succeeds, race_lost};
@@ -19,7 +20,6 @@ use crate::store::dynamodb::transaction::{self, Transacted, transact};
 use crate::store::dynamodb::user_rows;
 use crate::store::dynamodb::write_id::write_id;
 use crate::store::record::{Found, Record};
-use crate::store::session_store::Cycle;
 
 /// Moves a record, as [`SessionStore::cycle`](crate::SessionStore::cycle) requires.
 pub(super) async fn cycle(

@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::ReturnValue;
 
 use crate::error::Error;
 use crate::id::StorageKey;
+use crate::store::arguments::RequestTime;
 use crate::store::dynamodb::attribute::Item;
 use crate::store::dynamodb::condition::{fenced_still, ours_without_fence_or_absent};
 use crate::store::dynamodb::errors::unforeseen;
@@ -22,7 +23,6 @@ use crate::store::dynamodb::retry::{Ambiguity, RetryBudget};
 use crate::store::dynamodb::table::Table;
 use crate::store::dynamodb::user_rows;
 use crate::store::record::Found;
-use crate::store::session_store::RequestTime;
 use crate::store::user::Binding;
 
 /// The time for which a signed request is accepted.

@@ -10,12 +10,14 @@
 //!    It is read as absent and never written.
 //! 4. An item of a newer `format` is [`Corrupt`](ErrorKind::Corrupt). It is neither read as empty
 //!    nor written.
-//! 5. Anything that is not understood is preserved: unknown attributes with the record, and
-//!    unreadable entries in their place. Cycling the id copies both.
+//! 5. Unknown attributes are preserved with the record, and unreadable entries in their place.
+//!    Cycling the id copies both. An attribute of the list whose value has another type reads as
+//!    absent, and is not copied.
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
+use crate::store::arguments::Cycle;
 use crate::store::data::Data;
 use crate::store::dynamodb::attribute::{
     Attribute, Item, data, date, flag, key, number, pseudonym, seconds, text,
@@ -25,7 +27,6 @@ use crate::store::dynamodb::errors::not_read_back;
 use crate::store::dynamodb::size;
 use crate::store::native::NativeParts;
 use crate::store::record::{Found, LeftBehind, Record, Tombstone};
-use crate::store::session_store::Cycle;
 use crate::store::user::{Binding, Pseudonym};
 
 /// The newest format that this version reads, and the format that it writes. An item without the
@@ -116,9 +117,7 @@ fn write_record(record: &Record, now: Timestamp) -> Item {
         write_binding(&mut item, binding);
     }
     MODIFIED.write(&mut item, &now);
-    if let Some(issued) = record.issued() {
-        ISSUED.write(&mut item, &issued);
-    }
+    ISSUED.write_some(&mut item, record.issued().as_ref());
     item
 }
 
@@ -135,9 +134,7 @@ fn write_binding(item: &mut Item, binding: &Binding) {
     USER.write(item, binding.user());
     HANDLE.write(item, &binding.handle().to_owned());
     UNTIL.write(item, &binding.ends());
-    if let Some(label) = binding.label() {
-        LABEL.write(item, &label.to_owned());
-    }
+    LABEL.write_some(item, binding.label().map(str::to_owned).as_ref());
 }
 
 /// Reads a redirect or a tombstone.
@@ -161,9 +158,7 @@ fn write_retired(key: &StorageKey, left: &LeftBehind) -> Item {
     match left {
         LeftBehind::Redirect(redirect) => NEXT.write(&mut item, redirect.next()),
         LeftBehind::Tombstone(tombstone) => {
-            if let Some(successor) = tombstone.successor() {
-                SUCCESSOR.write(&mut item, successor);
-            }
+            SUCCESSOR.write_some(&mut item, tombstone.successor());
         }
     }
     item

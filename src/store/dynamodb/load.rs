@@ -6,10 +6,10 @@
 
 use crate::error::Error;
 use crate::id::StorageKey;
+use crate::store::arguments::RequestTime;
 use crate::store::dynamodb::get::look;
 use crate::store::dynamodb::table::Table;
 use crate::store::record::Found;
-use crate::store::session_store::RequestTime;
 
 /// Reads a record, as [`SessionStore::load`](crate::SessionStore::load) requires.
 pub(super) async fn load(table: &Table, key: &StorageKey, at: RequestTime) -> Result<Found, Error> {

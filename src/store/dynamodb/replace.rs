@@ -4,6 +4,7 @@
 
 use crate::error::Error;
 use crate::id::StorageKey;
+use crate::store::arguments::Replacement;
 use crate::store::dynamodb::condition::{absent, fenced_still};
 use crate::store::dynamodb::create::create;
 use crate::store::dynamodb::delete::tombstone;
@@ -14,7 +15,6 @@ use crate::store::dynamodb::transaction::{self, Transacted, transact};
 use crate::store::dynamodb::user_rows;
 use crate::store::dynamodb::write_id::write_id;
 use crate::store::record::{Found, Record};
-use crate::store::session_store::Replacement;
 
 /// Replaces a record, as [`SessionStore::replace`](crate::SessionStore::replace) requires.
 pub(super) async fn replace(

@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::types::ReturnValue;
 
 use crate::error::Error;
 use crate::id::StorageKey;
+use crate::store::arguments::Update;
 use crate::store::dynamodb::attempt::Attempt;
 use crate::store::dynamodb::attribute::Item;
 use crate::store::dynamodb::errors::unforeseen;
@@ -25,7 +26,6 @@ use crate::store::dynamodb::retry::{Ambiguity, RetryBudget};
 use crate::store::dynamodb::table::Table;
 use crate::store::dynamodb::update_expression::{raised_fence, repeat};
 use crate::store::record::Found;
-use crate::store::session_store::Update;
 
 /// Sends an update whose expression was made from `update.read`.
 pub(super) async fn send_update(

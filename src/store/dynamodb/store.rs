@@ -14,6 +14,7 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::id::StorageKey;
+use crate::store::arguments::{Cycle, Replacement, RequestTime, Update};
 use crate::store::dynamodb::connection::Connection;
 use crate::store::dynamodb::create::create;
 use crate::store::dynamodb::cycle::cycle;
@@ -29,7 +30,7 @@ use crate::store::dynamodb::update::update;
 use crate::store::dynamodb::user_list::user_list;
 use crate::store::record::{Found, Record};
 use crate::store::session_info::UserSessions;
-use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore, Update};
+use crate::store::session_store::SessionStore;
 use crate::store::user::{Pseudonym, Revoked};
 
 /// A store in a DynamoDB table, with one item per session and one call per operation.

@@ -15,11 +15,11 @@ use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use crate::error::Error;
+use crate::store::arguments::RequestTime;
 use crate::store::dynamodb::attempt::{Attempt, attempt};
 use crate::store::dynamodb::connection::Connection;
 use crate::store::dynamodb::errors::unforeseen;
 use crate::store::dynamodb::retry::{Ambiguity, RetryBudget};
-use crate::store::session_store::RequestTime;
 
 /// The time limit for one attempt, which is also the cost of a socket that died while the
 /// environment was frozen.

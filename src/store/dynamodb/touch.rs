@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::StorageKey;
+use crate::store::arguments::RequestTime;
 use crate::store::dynamodb::errors::unforeseen;
 use crate::store::dynamodb::get::failed_on;
 use crate::store::dynamodb::item::found;
@@ -14,7 +15,6 @@ use crate::store::dynamodb::retry::Ambiguity;
 use crate::store::dynamodb::table::Table;
 use crate::store::dynamodb::update_expression;
 use crate::store::record::Found;
-use crate::store::session_store::RequestTime;
 
 /// Extends the expiry, as [`SessionStore::touch`](crate::SessionStore::touch) requires.
 ///

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
+use crate::store::arguments::Update;
 use crate::store::data::Data;
 use crate::store::dynamodb::errors::{never_succeeds, race_lost};
 use crate::store::dynamodb::get::look;
@@ -19,7 +20,6 @@ use crate::store::dynamodb::table::Table;
 use crate::store::dynamodb::update_expression::{Stamp, by_key, refusal, whole};
 use crate::store::dynamodb::write_id::write_id;
 use crate::store::record::{Found, Record};
-use crate::store::session_store::Update;
 
 /// Changes a record, as [`SessionStore::update`](crate::SessionStore::update) requires.
 pub(super) async fn update(

@@ -13,6 +13,7 @@ use futures_util::{TryStreamExt as _, stream};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
+use crate::store::arguments::RequestTime;
 use crate::store::data::Data;
 use crate::store::dynamodb::attempt::Attempt;
 use crate::store::dynamodb::attribute::Item;
@@ -24,7 +25,6 @@ use crate::store::dynamodb::table::Table;
 use crate::store::dynamodb::user_rows::{self, MAX_CONCURRENT_DELETES, PAGE, SESSION, query};
 use crate::store::record::Found;
 use crate::store::session_info::UserSessions;
-use crate::store::session_store::RequestTime;
 use crate::store::user::Pseudonym;
 
 /// The number of rows that one list reads at most.

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
+use crate::store::arguments::RequestTime;
 use crate::store::item::{Item, Revision, Write};
 use crate::store::record::{Found, Record};
-use crate::store::session_store::RequestTime;
 use crate::store::stored::Stored;
 use crate::store::versioned::VersionedStore;
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
+use crate::store::arguments::{Cycle, Replacement, RequestTime, Update};
 use crate::store::changes::apply::Apply;
 use crate::store::changes::change_set::Changes;
 use crate::store::data::Entry;
@@ -18,7 +19,7 @@ use crate::store::over_versioned::tests::scripted::{
     now, record, user,
 };
 use crate::store::record::Found;
-use crate::store::session_store::{Cycle, Replacement, RequestTime, SessionStore as _, Update};
+use crate::store::session_store::SessionStore as _;
 use crate::store::user::Revoked;
 
 /// All operations that write, on a session of a user at the key `a`.

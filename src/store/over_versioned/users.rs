@@ -14,11 +14,11 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
+use crate::store::arguments::RequestTime;
 use crate::store::item::{Item, Revision, Write};
 use crate::store::over_versioned::attempt::{Attempts, commit, delete, find, put, session};
 use crate::store::record::{Found, Record};
 use crate::store::session_info::UserSessions;
-use crate::store::session_store::RequestTime;
 use crate::store::stored::{Stored, UserIndex};
 use crate::store::user::{Binding, Pseudonym, Revoked};
 use crate::store::versioned::VersionedStore;

@@ -194,6 +194,16 @@ fn item_with_a_part_of_another_type_is_absent() {
 }
 
 #[test]
+fn attribute_of_another_type_is_not_copied() {
+    let odd = item(|item| drop(item.insert("issued".to_owned(), s("yesterday"))));
+    let record = live(&odd);
+    assert_eq!(record.issued(), None);
+    assert!(record.native().is_none(), "it is not an unknown attribute");
+    let copy = write(&key(), &record, NOW, "w").unwrap();
+    assert!(!copy.contains_key("issued"));
+}
+
+#[test]
 fn optional_attributes_may_be_absent_or_odd() {
     for name in ["id", "modified", "version", "write"] {
         let without = found(|item| drop(item.remove(name)));

@@ -10,12 +10,13 @@ use futures_util::FutureExt as _;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
+use crate::store::arguments::{Cycle, RequestTime, Update};
 use crate::store::changes::change_set::Changes;
 use crate::store::data::Entry;
 use crate::store::item::{Item, Write};
 use crate::store::memory::MemoryStore;
 use crate::store::record::{Found, Record};
-use crate::store::session_store::{Cycle, RequestTime, SessionStore as _, Update};
+use crate::store::session_store::SessionStore as _;
 use crate::store::user::{Binding, Pseudonym};
 use crate::store::versioned::VersionedStore;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
+use crate::store::arguments::RequestTime;
 use crate::store::data::Data;
 use crate::store::item::{Item, Write};
 use crate::store::memory::MemoryStore;
@@ -13,7 +14,7 @@ use crate::store::over_versioned::tests::scripted::{
     user,
 };
 use crate::store::record::{Found, Record};
-use crate::store::session_store::{RequestTime, SessionStore as _};
+use crate::store::session_store::SessionStore as _;
 use crate::store::stored::{Stored, UserIndex};
 use crate::store::user::{Binding, Revoked};
 use crate::store::versioned::VersionedStore;

@@ -1,0 +1,224 @@
+//! The arguments of a store's methods, and what they do to a record.
+//!
+//! They own what they hold, so a store can move them into a task or send them again. Their effect on a
+//! record is a pure function, so that all stores agree.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind};
+use crate::expiry::{GRACE_SECONDS, TOMBSTONE_SECONDS};
+use crate::id::StorageKey;
+use crate::store::changes::change_set::Changes;
+use crate::store::record::{LeftBehind, Record, Redirect, Tombstone};
+#[cfg(doc)]
+use crate::store::session_store::SessionStore;
+use crate::store::user::Binding;
+
+/// The time at which a store operation takes place, and its deadline.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestTime {
+    now: Timestamp,
+    deadline: Option<Instant>,
+}
+
+impl RequestTime {
+    /// Creates a time without a deadline, which leaves the limit for retries to the store.
+    #[must_use]
+    pub const fn at(now: Timestamp) -> Self {
+        Self {
+            now,
+            deadline: None,
+        }
+    }
+
+    /// Sets the deadline, or removes it.
+    #[must_use]
+    pub const fn until(mut self, deadline: Option<Instant>) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Returns the time, by the layer's clock.
+    #[must_use]
+    pub const fn now(self) -> Timestamp {
+        self.now
+    }
+
+    /// Returns the time at which to stop retrying.
+    ///
+    /// A call without a response at that time has failed for its caller.
+    #[must_use]
+    pub const fn deadline(self) -> Option<Instant> {
+        self.deadline
+    }
+}
+
+/// The arguments of [`SessionStore::update`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Update {
+    /// The changes by key.
+    pub changes: Arc<Changes>,
+    /// The new expiry. `None` keeps the old one.
+    pub ttl: Option<Timestamp>,
+    /// The new label. `None` keeps the old one. A record that is not bound to a user has no label.
+    pub label: Option<String>,
+    /// The record as it was read, or `None` if it was not read. The stored record may be newer.
+    pub read: Option<Arc<Record>>,
+    /// If true, the update fails with [`Conflict`](crate::ErrorKind::Conflict) if another request
+    /// has written since the read.
+    pub require_unchanged: bool,
+    /// The time and the deadline.
+    pub at: RequestTime,
+}
+
+impl Update {
+    /// Creates an update of a record that was not read, which keeps the expiry.
+    #[must_use]
+    pub fn new(changes: impl Into<Arc<Changes>>, at: RequestTime) -> Self {
+        Self {
+            changes: changes.into(),
+            ttl: None,
+            label: None,
+            read: None,
+            require_unchanged: false,
+            at,
+        }
+    }
+
+    /// Returns the record after the update.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Conflict`](crate::ErrorKind::Conflict) if the record was required to be
+    /// unchanged and has changed. Fails with the errors of [`Changes::apply`].
+    pub fn apply(&self, record: &Record) -> Result<Record, Error> {
+        let read = self.read.as_ref().filter(|_| self.require_unchanged);
+        if read.is_some_and(|read| read.version() != record.version()) {
+            let reason = "another request wrote the session first";
+            return Err(Error::new(ErrorKind::Conflict, reason));
+        }
+        let data = self.changes.apply(record.data())?;
+        let labelled = match &self.label {
+            Some(label) => record.clone().labelled(label),
+            None => record.clone(),
+        };
+        Ok(labelled
+            .with_data(data)
+            .with_ttl(self.ttl.unwrap_or(record.ttl()))
+            .modified_at(self.at.now())
+            .at_version(record.version().saturating_add(1)))
+    }
+}
+
+/// The arguments of [`SessionStore::replace`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Replacement {
+    /// The deleted record as it was read, or `None` if it was not read. The stored record may be
+    /// newer.
+    pub read: Option<Arc<Record>>,
+    /// The record that replaces it.
+    pub record: Record,
+    /// The time and the deadline.
+    pub at: RequestTime,
+}
+
+impl Replacement {
+    /// Creates a replacement of a record that was not read.
+    #[must_use]
+    pub const fn new(record: Record, at: RequestTime) -> Self {
+        Self {
+            read: None,
+            record,
+            at,
+        }
+    }
+}
+
+/// The arguments of [`SessionStore::cycle`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Cycle {
+    /// The record as it was read. The stored record may be newer.
+    pub read: Arc<Record>,
+    /// The changes to apply on the way.
+    pub changes: Arc<Changes>,
+    /// The expiry under the new key.
+    pub ttl: Timestamp,
+    /// The binding under the new key, whatever the previous one was.
+    pub binding: Option<Binding>,
+    /// If true, the id is cycled automatically, and the item left behind redirects to the new key
+    /// during the grace period.
+    pub redirects: bool,
+    /// If true, the record stores the time at which its id was issued from now on.
+    pub records_issue: bool,
+    /// If true, the call fails with [`Conflict`](crate::ErrorKind::Conflict) if another request has
+    /// written since the read.
+    pub require_unchanged: bool,
+    /// The time and the deadline.
+    pub at: RequestTime,
+}
+
+impl Cycle {
+    /// Creates the arguments for moving this record to a new key.
+    #[must_use]
+    pub fn new(
+        read: impl Into<Arc<Record>>,
+        changes: impl Into<Arc<Changes>>,
+        ttl: Timestamp,
+        at: RequestTime,
+    ) -> Self {
+        let read = read.into();
+        Self {
+            binding: read.binding().cloned(),
+            read,
+            changes: changes.into(),
+            ttl,
+            redirects: false,
+            records_issue: false,
+            require_unchanged: false,
+            at,
+        }
+    }
+
+    /// Returns the record to store under the new key.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the errors of [`Update::apply`].
+    pub fn apply(&self, record: &Record) -> Result<Record, Error> {
+        let update = Update {
+            ttl: Some(self.ttl),
+            read: Some(Arc::clone(&self.read)),
+            require_unchanged: self.require_unchanged,
+            ..Update::new(Arc::clone(&self.changes), self.at)
+        };
+        let record = update.apply(record)?.bound_to(self.binding.clone());
+        Ok(match self.records_issue {
+            true => record.issued_at(self.at.now()),
+            false => record,
+        })
+    }
+
+    /// Returns the item to leave at the old key: a redirect or a tombstone that names `to`.
+    ///
+    /// A tombstone names it as the successor only if the same user is bound to both.
+    #[must_use]
+    pub fn left_behind(&self, to: &StorageKey) -> LeftBehind {
+        let now = self.at.now();
+        let after = |seconds| now.plus(Duration::from_secs(seconds));
+        if self.redirects {
+            return LeftBehind::Redirect(Redirect::new(now, after(GRACE_SECONDS), to.clone()));
+        }
+        let tombstone = Tombstone::new(now, after(TOMBSTONE_SECONDS));
+        LeftBehind::Tombstone(match (self.read.binding(), &self.binding) {
+            (Some(before), Some(after)) if before.user() == after.user() => {
+                tombstone.succeeded_by(to.clone())
+            }
+            _ => tombstone,
+        })
+    }
+}
