@@ -12,9 +12,12 @@
 //!    the parameters of the request. The event itself is therefore repaired.
 
 use std::fmt::Debug;
+use std::sync::Once;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Response};
+use http::Response;
+#[cfg(any(feature = "apigw_rest", feature = "alb"))]
+use http::{HeaderMap, HeaderName};
 use http_body::Body;
 use lambda_http::lambda_runtime::{self, Diagnostic, LambdaEvent};
 use lambda_http::request::LambdaRequest;
@@ -108,6 +111,9 @@ where
 ///   No header can hold such a cookie. (In other events, such a character makes `lambda_http` fail
 ///   before any code of the function runs.)
 ///
+/// Each kind of event is repaired if its feature of this crate is enabled: `apigw_http` (the
+/// default), `apigw_rest` or `alb`.
+///
 /// An event that needs no repair costs two comparisons, or a scan of each cookie.
 ///
 /// ```no_run
@@ -131,12 +137,15 @@ where
 /// ```
 pub fn repair_event(event: &mut LambdaRequest) {
     match event {
+        #[cfg(feature = "apigw_rest")]
         LambdaRequest::ApiGatewayV1(event) => {
             drop_headers_with_several_lines(&mut event.headers, &event.multi_value_headers);
         }
+        #[cfg(feature = "alb")]
         LambdaRequest::Alb(event) => {
             drop_headers_with_several_lines(&mut event.headers, &event.multi_value_headers);
         }
+        #[cfg(feature = "apigw_http")]
         LambdaRequest::ApiGatewayV2(event) => {
             if let Some(cookies) = &mut event.cookies {
                 let before = cookies.len();
@@ -148,8 +157,28 @@ pub fn repair_event(event: &mut LambdaRequest) {
                 }
             }
         }
-        _ => {}
+        other => warn_of_missing_feature(other),
     }
+}
+
+/// Warns, once, of events that `lambda_http` accepts and this crate was not built for.
+fn warn_of_missing_feature(event: &LambdaRequest) {
+    static CHECKED: Once = Once::new();
+    CHECKED.call_once(|| {
+        // The variants exist only with their features. The text begins with the variant's name.
+        let text = format!("{event:?}");
+        let kind = text.split('(').next().unwrap_or_default();
+        let feature = match kind {
+            "ApiGatewayV1" => "apigw_rest",
+            "ApiGatewayV2" => "apigw_http",
+            "Alb" => "alb",
+            _ => return,
+        };
+        tracing::warn!(
+            feature,
+            "this event is not repaired and may lose cookies: enable the feature of lambda-sessions"
+        );
+    });
 }
 
 /// Repairs the event of an invocation.
@@ -160,6 +189,7 @@ fn repaired(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest>
 
 /// Drops the headers that have several lines in `all`. For a header with one line, both maps hold
 /// that line, and `lambda_http` reads the host and the scheme from the first map.
+#[cfg(any(feature = "apigw_rest", feature = "alb"))]
 fn drop_headers_with_several_lines(headers: &mut HeaderMap, all: &HeaderMap) {
     if all.len() == all.keys_len() {
         return;
@@ -171,6 +201,7 @@ fn drop_headers_with_several_lines(headers: &mut HeaderMap, all: &HeaderMap) {
 }
 
 /// Applies the rule of `http::HeaderValue`, without the copy that it makes.
+#[cfg(any(feature = "apigw_http", test))]
 fn fits_header_value(byte: u8) -> bool {
     byte == b'\t' || !byte.is_ascii_control()
 }

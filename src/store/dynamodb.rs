@@ -13,7 +13,8 @@
 //! | the operations | [`load`], [`create`], [`update`] (sent by [`send_update`]), [`touch`], [`cycle`], [`replace`], [`delete`], [`user_list`], [`revoke`] |
 //! | requests | [`get`], [`requests`], [`transaction`], [`user_rows`], [`write_id`] |
 //! | items and expressions, as pure functions | [`item`], [`attribute`], [`entry`], [`size`], [`expression`], [`condition`], [`update_expression`] |
-//! | calls | [`table`], [`attempt`], [`connection`], [`clock`], [`settings`] |
+//! | calls | [`table`], [`attempt`], [`connection`] |
+//! | sending | [`transport`], [`clock`], [`settings`] |
 //! | failures | [`classify`], [`retry`], [`quota`], [`errors`] |
 //!
 //! A module imports only from modules in its own row and in the rows below it.
@@ -48,6 +49,7 @@ mod table;
 mod testing;
 mod touch;
 mod transaction;
+mod transport;
 mod update;
 mod update_expression;
 mod user_list;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
 use lambda_http::lambda_runtime::Context;
 use lambda_http::{Body, Request, RequestExt as _};
@@ -14,7 +13,7 @@ use serde_json::json;
 use tower::ServiceExt as _;
 
 use crate::support::{
-    Action, Browser, Proxy, Setup, Table, assert_refused, config, count, days, this_program,
+    Action, Browser, Proxy, Setup, Table, assert_refused, config, count, days, store, this_program,
 };
 
 /// A provider that takes this time, and returns different credentials each time.
@@ -39,7 +38,7 @@ impl Loading {
     fn store(&self, endpoint: &str, table: &str) -> DynamoDbStore {
         let provider = SharedCredentialsProvider::new(self.clone());
         let config = config(endpoint).credentials_provider(provider);
-        DynamoDbStore::new(Client::from_conf(config.build()), table).unwrap()
+        store(&config.build(), table)
     }
 }
 
@@ -139,7 +138,7 @@ async fn credentials_are_no_part_of_an_attempt() {
     let config = config(&setup.proxy.endpoint)
         .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
         .timeout_config(timeouts.build());
-    let store = DynamoDbStore::new(Client::from_conf(config.build()), &setup.table.name).unwrap();
+    let store = store(&config.build(), &setup.table.name);
     let at = RequestTime::at(Timestamp::from_epoch_seconds(setup.clock.seconds()));
     store.load(&a_key(), at).await.unwrap();
     assert_eq!(credentials.times(), 1);

@@ -11,6 +11,8 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
     TimeToLiveSpecification,
 };
+use aws_smithy_http_client::Connector;
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use dynoxide::Database;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -79,7 +81,10 @@ impl Emulator {
 
 /// Creates a client for an emulator, which accepts any credentials.
 pub(crate) async fn client(endpoint: &str) -> Client {
+    // The emulator has no TLS.
+    let http = http_client_fn(|_, _| SharedHttpConnector::new(Connector::builder().build_http()));
     let config = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
         .endpoint_url(endpoint)
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("dummy", "dummy", None, None, "dummy"))

@@ -1,30 +1,24 @@
 //! One attempt at a call.
 //!
-//! 1. The SDK's own retries are off. The SDK resends blindly, gives up after three attempts and
-//!    reports only the last one. A lost response followed by a refusal would look as if nothing had
-//!    happened.
-//! 2. Loading the credentials is not part of an attempt. It has its own limit, and nothing is sent
+//! 1. Loading the credentials is not part of an attempt. It has its own limit, and nothing is sent
 //!    before it is done. If the attempt's timeout cancelled it, slow credentials would never load.
-//! 3. A wrong clock and credentials that are no longer accepted are corrected once per operation.
-//! 4. A connection without a response is distrusted, and so are the others that are open.
+//! 2. A wrong clock and credentials that are no longer accepted are corrected once per operation.
+//! 3. A connection without a response is distrusted, and so are the others that are open.
 
-use std::error::Error as StdError;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
-use aws_sdk_dynamodb::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use tokio::time::timeout_at;
 
 use crate::error::{Error, ErrorKind};
 use crate::store::dynamodb::classify::{Fault, Mend};
-use crate::store::dynamodb::connection::{Connection, Credentials};
+use crate::store::dynamodb::connection::Connection;
 use crate::store::dynamodb::retry::{RetryBudget, after};
+use crate::store::dynamodb::transport::request::Request;
+use crate::store::dynamodb::transport::send::{Ready, Send as _};
 
 /// The time limit for loading the credentials, which counts neither as an attempt nor as an
 /// operation.
@@ -38,26 +32,21 @@ pub(super) enum Attempt<T, E> {
     Failed(Fault),
 }
 
-/// Makes one attempt, limited by `timeout` and by the time that is left. `send` receives what the
-/// call adds to the client's configuration.
-pub(super) async fn attempt<T, E, Sending>(
+/// Makes one attempt, limited by `timeout` and by the time that is left.
+pub(super) async fn attempt<R: Request>(
     connection: &Connection,
     timeout: Duration,
     budget: &mut RetryBudget,
-    send: impl FnOnce(Builder) -> Sending,
-) -> Attempt<T, E>
-where
-    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-    Sending: Future<Output = Result<T, SdkError<E>>>,
-{
+    request: R,
+) -> Attempt<R::Output, R::Error> {
     let credentials = connection.credentials();
-    let loaded = Loaded::default();
-    let once = connection.once(&credentials);
-    let mut sending = pin!(send(once.interceptor(loaded.clone())));
+    let ready = Ready::default();
+    let transport = connection.transport();
+    let mut sending = pin!(transport.send(request, &ready));
     let loading = poll_fn(|context| match sending.as_mut().poll(context) {
         Poll::Ready(sent) => Poll::Ready(Some(sent)),
         // The time of the attempt counts from here on.
-        Poll::Pending if loaded.is_set() => Poll::Ready(None),
+        Poll::Pending if ready.is_set() => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     });
     let began_loading = Instant::now();
@@ -104,7 +93,7 @@ where
                 .map(str::to_owned);
             let fault = match Fault::of(error) {
                 Fault::Mendable(what, error) => {
-                    mend(connection, what, date, &credentials);
+                    mend(connection, what, date, credentials);
                     match budget.may_mend(what) {
                         true => Fault::Mended(error),
                         false => Fault::Refused(error),
@@ -122,7 +111,7 @@ where
 }
 
 /// Corrects what a call was refused for.
-fn mend(connection: &Connection, what: Mend, date: Option<String>, refused: &Credentials) {
+fn mend(connection: &Connection, what: Mend, date: Option<String>, refused: u64) {
     match (what, date) {
         (Mend::Clock, Some(date)) => connection.clock().set(&date),
         (Mend::Clock, None) => {}
@@ -140,33 +129,6 @@ fn had_its_time(allowed: Duration, took: Duration, limit: Instant, until: Instan
 fn credentials_are_late() -> Error {
     let reason = "the AWS credentials did not load in time";
     Error::new(ErrorKind::Unavailable, reason)
-}
-
-/// Marks when the credentials of a call have loaded.
-#[derive(Clone, Debug, Default)]
-struct Loaded(Arc<AtomicBool>);
-
-impl Loaded {
-    fn is_set(&self) -> bool {
-        // The flag is set in the same task.
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Intercept for Loaded {
-    fn name(&self) -> &'static str {
-        "CredentialsLoaded"
-    }
-
-    fn read_before_signing(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.0.store(true, Ordering::Relaxed);
-        Ok(())
-    }
 }
 
 #[cfg(test)]

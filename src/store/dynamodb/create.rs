@@ -2,7 +2,6 @@
 //!
 //! A record that is bound to a user is put in one transaction with its row.
 
-use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 
 use crate::error::Error;
@@ -58,14 +57,11 @@ async fn put(
     write: &str,
     budget: &mut RetryBudget,
 ) -> Result<(), Error> {
-    let sending = |ambiguity: &Ambiguity, once: Builder| {
-        let put = match ambiguity.is_there() {
-            false => requests::put(table, item.clone(), absent()),
-            true => requests::put(table, fenced(item.clone()), absent_or_written_by(write)),
-        };
-        put.customize().config_override(once).send()
+    let put = |ambiguity: &Ambiguity| match ambiguity.is_there() {
+        false => requests::put(table, item.clone(), absent()),
+        true => requests::put(table, fenced(item.clone()), absent_or_written_by(write)),
     };
-    match table.until_response(budget, sending).await? {
+    match table.until_response(budget, put).await? {
         (Ok(_), _) => Ok(()),
         (Err(PutItemError::ConditionalCheckFailedException(_)), ambiguity) => {
             budget.responded();

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
@@ -94,15 +93,11 @@ async fn send_delete(
     key: &StorageKey,
     budget: &mut RetryBudget,
 ) -> Result<Written, Error> {
-    let condition = ours_without_fence_or_absent();
-    let sending = |_: &Ambiguity, once: Builder| {
-        requests::delete(table, key, condition.clone())
+    let delete = |_: &Ambiguity| {
+        requests::delete(table, key, ours_without_fence_or_absent())
             .return_values(ReturnValue::AllOld)
-            .customize()
-            .config_override(once)
-            .send()
     };
-    match table.until_response(budget, sending).await? {
+    match table.until_response(budget, delete).await? {
         (Ok(output), _) => Ok(match output.attributes.filter(|item| !item.is_empty()) {
             Some(deleted) => Written::Done(deleted),
             None => Written::Refused(None),
@@ -123,11 +118,8 @@ async fn put_tombstone(
     tombstone: Item,
     budget: &mut RetryBudget,
 ) -> Result<Written, Error> {
-    let sending = |_: &Ambiguity, once: Builder| {
-        let put = requests::put(table, tombstone.clone(), fenced_still());
-        put.customize().config_override(once).send()
-    };
-    match table.until_response(budget, sending).await? {
+    let put = |_: &Ambiguity| requests::put(table, tombstone.clone(), fenced_still());
+    match table.until_response(budget, put).await? {
         (Ok(_), _) => Ok(Written::Done(Item::new())),
         (Err(PutItemError::ConditionalCheckFailedException(refused)), _) => {
             let there = failed_on(table, key, refused.item, budget).await?;

@@ -1,5 +1,7 @@
 //! Reads a single item, alone or after a condition that failed on it.
 
+use aws_sdk_dynamodb::operation::get_item::builders::GetItemInputBuilder;
+
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::StorageKey;
@@ -28,18 +30,13 @@ pub(super) async fn get_item(
     consistent: bool,
     budget: &mut RetryBudget,
 ) -> Result<Option<Item>, Error> {
-    let send = |once| {
-        table
-            .client()
-            .get_item()
+    let get = || {
+        GetItemInputBuilder::default()
             .table_name(&*table.name)
             .set_key(Some(primary_key(key)))
             .consistent_read(consistent)
-            .customize()
-            .config_override(once)
-            .send()
     };
-    Ok(table.read(budget, send).await?.item)
+    Ok(table.read(budget, get).await?.item)
 }
 
 /// Returns the item that a condition failed on, if there is one. A failed condition is a response.

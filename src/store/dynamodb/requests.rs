@@ -2,9 +2,9 @@
 //!
 //! Each asks for the item that its condition fails on, so that no read is needed to find the reason.
 
-use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
-use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemInputBuilder;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemInputBuilder;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemInputBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 
 use crate::id::StorageKey;
@@ -22,10 +22,8 @@ pub(super) enum Written {
 }
 
 /// Returns the request that puts an item.
-pub(super) fn put(table: &Table, item: Item, condition: Expression) -> PutItemFluentBuilder {
-    table
-        .client()
-        .put_item()
+pub(super) fn put(table: &Table, item: Item, condition: Expression) -> PutItemInputBuilder {
+    PutItemInputBuilder::default()
         .table_name(&*table.name)
         .set_item(Some(item))
         .condition_expression(condition.condition)
@@ -39,10 +37,8 @@ pub(super) fn update(
     table: &Table,
     key: &StorageKey,
     expression: Expression,
-) -> UpdateItemFluentBuilder {
-    table
-        .client()
-        .update_item()
+) -> UpdateItemInputBuilder {
+    UpdateItemInputBuilder::default()
         .table_name(&*table.name)
         .set_key(Some(primary_key(key)))
         .update_expression(expression.update)
@@ -57,10 +53,8 @@ pub(super) fn delete(
     table: &Table,
     key: &StorageKey,
     condition: Expression,
-) -> DeleteItemFluentBuilder {
-    table
-        .client()
-        .delete_item()
+) -> DeleteItemInputBuilder {
+    DeleteItemInputBuilder::default()
         .table_name(&*table.name)
         .set_key(Some(primary_key(key)))
         .condition_expression(condition.condition)

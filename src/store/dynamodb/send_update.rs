@@ -8,7 +8,6 @@
 //! 3. If no record was read, there is no version to compare, and the update is not sent again. The
 //!    item is read instead. If this update did not write it last, the outcome cannot be determined.
 
-use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 
@@ -42,11 +41,8 @@ pub(super) async fn send_update(
         if let (true, Some(read)) = (ambiguity.is_there(), &update.read) {
             repeat(&mut request, read);
         }
-        let sending = requests::update(table, key, request)
-            .return_values(ReturnValue::AllNew)
-            .customize();
-        let send = |once: Builder| sending.config_override(once).send();
-        match table.attempt(budget, send).await {
+        let request = requests::update(table, key, request).return_values(ReturnValue::AllNew);
+        match table.attempt(budget, request).await {
             Attempt::Done(output) => {
                 budget.responded();
                 return Ok(Written::Done(output.attributes.unwrap_or_default()));
@@ -118,11 +114,8 @@ async fn raise_fence(
     ambiguity: &Ambiguity,
     budget: &mut RetryBudget,
 ) -> Result<(), Error> {
-    let sending = |_: &Ambiguity, once: Builder| {
-        let raise = requests::update(table, key, raised_fence());
-        raise.customize().config_override(once).send()
-    };
-    let raised = table.until_response(budget, sending).await;
+    let raise = |_: &Ambiguity| requests::update(table, key, raised_fence());
+    let raised = table.until_response(budget, raise).await;
     match raised.map_err(|error| ambiguity.about(error))? {
         (Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)), _) => Ok(()),
         (Err(_), _) => Err(ambiguity.about(unforeseen())),

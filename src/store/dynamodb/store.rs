@@ -1,11 +1,12 @@
 //! [`DynamoDbStore`]: its settings, and the trait that it implements.
 //!
-//! Each operation is in a file of its own. Most of the text here is the documentation of the
-//! settings.
+//! Each operation is in a file of its own. This file is long because most of it is the documentation
+//! of the settings.
 
 use std::fmt;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 
 use crate::clock::Timestamp;
@@ -67,7 +68,44 @@ pub struct DynamoDbStore {
 }
 
 impl DynamoDbStore {
-    /// Creates a store in the given table with an existing client, whose connections it shares.
+    /// Creates a store in the given table with the configuration that the application has loaded.
+    ///
+    /// The store makes its own connections, and sends its requests without the layers of the SDK's
+    /// client, which costs less CPU ([design][design]). The credentials, the Region, the endpoint,
+    /// FIPS, dual stack, the application's name and the HTTP client are those of the
+    /// configuration. So are its timeouts. If it has none for an attempt or an operation, the
+    /// defaults of [`from_env`](Self::from_env) apply.
+    ///
+    /// ```no_run
+    /// use aws_config::BehaviorVersion;
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    /// let store = DynamoDbStore::from_config(&config, "sessions")?;
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if the configuration has no Region, or
+    /// if `table` is neither a valid table name nor an ARN.
+    ///
+    /// [design]: https://docs.rs/crate/lambda-sessions/latest/source/docs/design.md
+    pub fn from_config(config: &SdkConfig, table: impl Into<String>) -> Result<Self, Error> {
+        let name = checked_table(table.into())?;
+        let table = Table::new(Connection::of_config(config, None)?, name);
+        Ok(Self { table })
+    }
+
+    /// Creates a store in the given table with an existing client.
+    ///
+    /// Use it for a client with interceptors or other settings that [`from_config`](Self::from_config)
+    /// does not know. Its requests go through a client of the SDK that is made from this one, and cost
+    /// about twice the CPU. The two clients share their connections if this one was built with an
+    /// HTTP client (`http_client`).
     ///
     /// The client's configured timeouts apply. If it has none for an attempt or an operation, the
     /// defaults of [`from_env`](Self::from_env) apply. The client's own retries are disabled. The
@@ -83,8 +121,7 @@ impl DynamoDbStore {
     ///
     /// After a connection is lost, the store opens new connections. The environment may have been
     /// frozen, and all of the old ones may be dead. If the client was built with its own HTTP
-    /// client (`http_client`), only that HTTP client can do so. Each dead connection then costs an
-    /// attempt.
+    /// client, only that HTTP client can do so. Each dead connection then costs an attempt.
     ///
     /// ```no_run
     /// use aws_config::BehaviorVersion;
@@ -104,7 +141,7 @@ impl DynamoDbStore {
     /// name nor an ARN.
     pub fn new(client: Client, table: impl Into<String>) -> Result<Self, Error> {
         let name = checked_table(table.into())?;
-        let table = Table::new(Connection::new(client, None), name);
+        let table = Table::new(Connection::of_client(&client), name);
         Ok(Self { table })
     }
 
@@ -172,7 +209,7 @@ impl DynamoDbStore {
         let settings = TableSettings::from_variables(&Variables::of_process())?;
         let (name, users) = (settings.table.clone(), settings.users_table.clone());
         let consistent_read = settings.consistent_read;
-        let table = Table::new(Connection::from_settings(settings).await?, name);
+        let table = Table::new(Connection::of_settings(settings).await?, name);
         let mut store = Self { table }.consistent_read(consistent_read);
         if let Some(users) = users {
             store = store.users_table(users)?;

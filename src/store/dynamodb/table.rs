@@ -1,18 +1,13 @@
-//! The tables: their names, the client that reaches them, and the time limits of calls.
+//! The tables: their names, the connection that reaches them, and the time limits of calls.
 //!
 //! An operation takes a [`Table`]. It makes its calls with [`Table::read`], with
 //! [`Table::until_response`] if each repetition of a write is the same request, and otherwise with
 //! [`Table::attempt`].
 
-use std::error::Error as StdError;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Builder;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use crate::error::Error;
 use crate::store::arguments::RequestTime;
@@ -20,6 +15,7 @@ use crate::store::dynamodb::attempt::{Attempt, attempt};
 use crate::store::dynamodb::connection::Connection;
 use crate::store::dynamodb::errors::unforeseen;
 use crate::store::dynamodb::retry::{Ambiguity, RetryBudget};
+use crate::store::dynamodb::transport::request::Request;
 
 /// The time limit for one attempt, which is also the cost of a socket that died while the
 /// environment was frozen.
@@ -41,10 +37,9 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Creates a table with the timeouts of its client, or the defaults where it has none.
+    /// Creates a table with the timeouts of its connection, or the defaults where it has none.
     pub(super) fn new(connection: Connection, name: String) -> Self {
-        let client = connection.client();
-        let timeouts = client.config().timeout_config();
+        let timeouts = connection.timeouts();
         let attempt = timeouts.and_then(TimeoutConfig::operation_attempt_timeout);
         let operation = timeouts.and_then(TimeoutConfig::operation_timeout);
         Self {
@@ -55,11 +50,6 @@ impl Table {
             name: name.into(),
             consistent_read: true,
         }
-    }
-
-    /// Returns the current client.
-    pub(super) fn client(&self) -> Client {
-        self.connection.client()
     }
 
     /// Returns the retry budget of an operation that starts now.
@@ -75,30 +65,22 @@ impl Table {
     }
 
     /// Makes one attempt, limited by the attempt timeout and by the time that is left.
-    pub(super) async fn attempt<T, E, Sending>(
+    pub(super) async fn attempt<R: Request>(
         &self,
         budget: &mut RetryBudget,
-        send: impl FnOnce(Builder) -> Sending,
-    ) -> Attempt<T, E>
-    where
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        Sending: Future<Output = Result<T, SdkError<E>>>,
-    {
-        attempt(&self.connection, self.attempt_timeout, budget, send).await
+        request: R,
+    ) -> Attempt<R::Output, R::Error> {
+        attempt(&self.connection, self.attempt_timeout, budget, request).await
     }
 
     /// Sends a read until there is a response.
-    pub(super) async fn read<T, E, Sending>(
+    pub(super) async fn read<R: Request>(
         &self,
         budget: &mut RetryBudget,
-        send: impl Fn(Builder) -> Sending,
-    ) -> Result<T, Error>
-    where
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        Sending: Future<Output = Result<T, SdkError<E>>>,
-    {
+        request: impl Fn() -> R,
+    ) -> Result<R::Output, Error> {
         loop {
-            match self.attempt(budget, &send).await {
+            match self.attempt(budget, request()).await {
                 Attempt::Done(done) => {
                     budget.responded();
                     return Ok(done);
@@ -111,19 +93,14 @@ impl Table {
 
     /// Sends the same request until there is a response. The returned [`Ambiguity`] says whether an
     /// earlier attempt may have happened.
-    pub(super) async fn until_response<T, E, Sending>(
+    pub(super) async fn until_response<R: Request>(
         &self,
         budget: &mut RetryBudget,
-        sending: impl Fn(&Ambiguity, Builder) -> Sending,
-    ) -> Result<(Result<T, E>, Ambiguity), Error>
-    where
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        Sending: Future<Output = Result<T, SdkError<E>>>,
-    {
+        request: impl Fn(&Ambiguity) -> R,
+    ) -> Result<(Result<R::Output, R::Error>, Ambiguity), Error> {
         let mut ambiguity = Ambiguity::default();
         loop {
-            let send = |once: Builder| sending(&ambiguity, once);
-            match self.attempt(budget, send).await {
+            match self.attempt(budget, request(&ambiguity)).await {
                 Attempt::Done(done) => {
                     budget.responded();
                     return Ok((Ok(done), ambiguity));

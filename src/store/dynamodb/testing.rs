@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use proptest::prelude::*;
@@ -9,7 +10,12 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::id::{SessionId, StorageKey};
+use crate::store::dynamodb::clock::Clock;
 use crate::store::dynamodb::expression::Expression;
+use crate::store::dynamodb::transport::Transport;
+use crate::store::dynamodb::transport::credentials::Credentials;
+use crate::store::dynamodb::transport::lean::Lean;
+use crate::store::dynamodb::transport::sdk_client::SdkClient;
 
 /// The time of a test.
 pub(super) const NOW: Timestamp = Timestamp::from_epoch_seconds(1_700_000_000);
@@ -113,4 +119,21 @@ fn placeholders(text: &str, mark: char) -> BTreeSet<String> {
             format!("{mark}{}", name.unwrap_or_default())
         })
         .collect()
+}
+
+/// Returns the clock and the credentials of a store with this configuration.
+pub(super) fn parts(config: &SdkConfig) -> (Clock, Credentials) {
+    (
+        Clock::new(config.time_source()),
+        Credentials::new(config.identity_cache()),
+    )
+}
+
+/// Returns both transports for a configuration.
+pub(super) fn transports(config: &SdkConfig) -> [Transport; 2] {
+    let (clock, credentials) = parts(config);
+    [
+        Transport::Lean(Lean::new(config, &clock, &credentials).unwrap()),
+        Transport::SdkClient(SdkClient::of_config(config, &clock, &credentials)),
+    ]
 }

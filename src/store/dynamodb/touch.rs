@@ -1,6 +1,5 @@
 //! Extends the expiry of a record: one update that changes no data.
 
-use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 
 use crate::clock::Timestamp;
@@ -27,12 +26,9 @@ pub(super) async fn touch(
     at: RequestTime,
 ) -> Result<bool, Error> {
     let mut budget = table.budget(at);
-    let expression = update_expression::touch(ttl, at.now());
-    let sending = |_: &Ambiguity, once: Builder| {
-        let touch = requests::update(table, key, expression.clone());
-        touch.customize().config_override(once).send()
-    };
-    let refused = match table.until_response(&mut budget, sending).await? {
+    let touch =
+        |_: &Ambiguity| requests::update(table, key, update_expression::touch(ttl, at.now()));
+    let refused = match table.until_response(&mut budget, touch).await? {
         (Ok(_), _) => return Ok(true),
         (Err(UpdateItemError::ConditionalCheckFailedException(refused)), _) => refused,
         (Err(_), ambiguity) => return Err(ambiguity.about(unforeseen())),

@@ -5,9 +5,9 @@
 //! 2. Every repetition has the same token. If DynamoDB has seen a token within ten minutes, it
 //!    responds with the earlier outcome. So a transaction that is sent several times counts once.
 
-use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::error::ErrorMetadata;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsInputBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use aws_sdk_dynamodb::types::{CancellationReason, Delete, Put, TransactWriteItem};
 
@@ -78,17 +78,10 @@ pub(super) async fn transact(
     let has_rows = writes.iter().any(|write| is_row(table, write));
     let mut ambiguity = Ambiguity::default();
     loop {
-        let send = |once: Builder| {
-            table
-                .client()
-                .transact_write_items()
-                .client_request_token(&token)
-                .set_transact_items(Some(writes.to_vec()))
-                .customize()
-                .config_override(once)
-                .send()
-        };
-        let fault = match table.attempt(budget, send).await {
+        let request = TransactWriteItemsInputBuilder::default()
+            .client_request_token(&token)
+            .set_transact_items(Some(writes.to_vec()));
+        let fault = match table.attempt(budget, request).await {
             Attempt::Done(_) => {
                 budget.responded();
                 return Ok(Transacted::Written);

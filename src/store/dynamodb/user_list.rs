@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use aws_sdk_dynamodb::config::Builder;
+use aws_sdk_dynamodb::operation::batch_get_item::builders::BatchGetItemInputBuilder;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures_util::{TryStreamExt as _, stream};
 
@@ -126,13 +126,9 @@ async fn get_all(
     let mut asked = without_data(&keys)?;
     let mut items = Vec::new();
     loop {
-        let sending = table
-            .client()
-            .batch_get_item()
-            .request_items(&*table.name, asked.clone())
-            .customize();
-        let send = |once: Builder| sending.config_override(once).send();
-        match table.attempt(budget, send).await {
+        let request =
+            BatchGetItemInputBuilder::default().request_items(&*table.name, asked.clone());
+        match table.attempt(budget, request).await {
             Attempt::Done(output) => {
                 // Only one table was requested, so its name in the response is ignored. A table
                 // that is requested by its ARN may appear under its name.

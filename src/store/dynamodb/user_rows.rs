@@ -8,6 +8,8 @@
 //! 3. A logout and a new session delete the row with the record. A row without a record is ignored
 //!    by all readers.
 
+use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemInputBuilder;
+use aws_sdk_dynamodb::operation::query::builders::QueryInputBuilder;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 
 use crate::clock::Timestamp;
@@ -82,17 +84,12 @@ pub(super) async fn delete(
     key: &StorageKey,
     budget: &mut RetryBudget,
 ) -> Result<(), Error> {
-    let sending = |_: &Ambiguity, once| {
-        table
-            .client()
-            .delete_item()
+    let delete = |_: &Ambiguity| {
+        DeleteItemInputBuilder::default()
             .table_name(&*table.users)
             .set_key(Some(row_key(user, key)))
-            .customize()
-            .config_override(once)
-            .send()
     };
-    match table.until_response(budget, sending).await {
+    match table.until_response(budget, delete).await {
         Ok((Ok(_), _)) => Ok(()),
         Ok((Err(_), _)) => Err(unforeseen()),
         Err(error) => Err(of_users_table(error)),
@@ -107,10 +104,8 @@ pub(super) async fn query(
     from: Option<Item>,
     budget: &mut RetryBudget,
 ) -> Result<Page, Error> {
-    let send = |once| {
-        table
-            .client()
-            .query()
+    let request = || {
+        QueryInputBuilder::default()
             .table_name(&*table.users)
             .key_condition_expression("#user = :user")
             .projection_expression("#session, #handle, #created")
@@ -122,11 +117,8 @@ pub(super) async fn query(
             .consistent_read(true)
             .limit(i32::try_from(most).unwrap_or(i32::MAX))
             .set_exclusive_start_key(from.clone())
-            .customize()
-            .config_override(once)
-            .send()
     };
-    let page = table.read(budget, send).await.map_err(of_users_table)?;
+    let page = table.read(budget, request).await.map_err(of_users_table)?;
     Ok(Page {
         rows: page.items.unwrap_or_default(),
         next: page.last_evaluated_key,

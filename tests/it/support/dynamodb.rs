@@ -4,13 +4,18 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Config, Credentials, Region};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
     ScalarAttributeType,
 };
+use aws_smithy_http_client::Connector;
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_types::sdk_config::Builder;
 use lambda_sessions::DynamoDbStore;
 
 pub type Item = HashMap<String, AttributeValue>;
@@ -101,12 +106,12 @@ impl Table {
 
     /// Returns a store that talks to the table directly.
     pub fn store(&self) -> DynamoDbStore {
-        DynamoDbStore::new(self.client.clone(), &self.name).unwrap()
+        store(&config(&self.endpoint).build(), &self.name)
     }
 
     /// Returns a store that talks to the table at another endpoint, such as a proxy.
     pub fn store_at(&self, endpoint: &str) -> DynamoDbStore {
-        DynamoDbStore::new(client(endpoint), &self.name).unwrap()
+        store(&config(endpoint).build(), &self.name)
     }
 
     pub async fn items(&self) -> Vec<Item> {
@@ -146,22 +151,34 @@ impl Table {
     }
 }
 
-/// Returns a client with credentials that no emulator checks. An attempt may take longer than by
-/// default, because the machine may be busy.
-pub fn client(endpoint: &str) -> Client {
-    Client::from_conf(config(endpoint).build())
+/// Returns a store. With `client` in `LAMBDA_SESSIONS_TEST_TRANSPORT`, its requests go through the
+/// SDK's client.
+pub fn store(config: &SdkConfig, table: &str) -> DynamoDbStore {
+    match std::env::var("LAMBDA_SESSIONS_TEST_TRANSPORT").as_deref() {
+        Ok("client") => DynamoDbStore::new(Client::new(config), table).unwrap(),
+        Ok(other) => panic!("unknown transport: {other}"),
+        Err(_) => DynamoDbStore::from_config(config, table).unwrap(),
+    }
 }
 
-/// Returns the configuration of such a client.
+/// Returns a client that reads and writes items directly.
+pub fn client(endpoint: &str) -> Client {
+    let http = http_client_fn(|_, _| SharedHttpConnector::new(Connector::builder().build_http()));
+    Client::new(&config(endpoint).http_client(http).build())
+}
+
+/// Returns a configuration with credentials that no emulator checks. An attempt may take longer
+/// than by default, because the machine may be busy.
 pub fn config(endpoint: &str) -> Builder {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_secs(5))
         .build();
-    Config::builder()
+    let credentials = Credentials::new("test", "test", None, None, "tests");
+    SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "tests"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
         .timeout_config(timeouts)
         .endpoint_url(endpoint)
 }

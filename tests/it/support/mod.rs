@@ -23,7 +23,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lambda_sessions::SigningKey;
 
 pub use browser::{Browser, COOKIE, Reply};
-pub use dynamodb::{Item, Table, config, number, stored_value, text};
+pub use dynamodb::{Item, Table, config, number, store, stored_value, text};
 pub use events::{SHAPES, Shape};
 pub use function::{FUNCTION, Function, Outcome, role, this_program};
 pub use handlers::{
