@@ -52,7 +52,7 @@ mod tls {
     use crate::store::dynamodb::transport::roots::Roots;
 
     /// Returns `true` if connections can be encrypted.
-    pub(in crate::store::dynamodb::transport) const IS_THERE: bool = true;
+    pub(crate) const IS_THERE: bool = true;
 
     #[cfg(feature = "rustls-aws-lc-fips")]
     const CRYPTO: CryptoMode = CryptoMode::AwsLcFips;
@@ -83,7 +83,7 @@ mod tls {
 
     use crate::store::dynamodb::transport::roots::Roots;
 
-    pub(in crate::store::dynamodb::transport) const IS_THERE: bool = false;
+    pub(crate) const IS_THERE: bool = false;
 
     pub(super) fn build(builder: ConnectorBuilder, _: Roots) -> Connector {
         builder.build_http()

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::identity::{
 
 /// The cache of credentials. Clones share it.
 #[derive(Clone, Debug)]
-pub(in crate::store::dynamodb) struct Credentials(Arc<RwLock<Cached>>);
+pub(crate) struct Credentials(Arc<RwLock<Cached>>);
 
 #[derive(Debug)]
 struct Cached {
@@ -23,7 +23,7 @@ struct Cached {
 
 impl Credentials {
     /// Creates a cache, or uses the application's own.
-    pub(in crate::store::dynamodb) fn new(own: Option<SharedIdentityCache>) -> Self {
+    pub(crate) fn new(own: Option<SharedIdentityCache>) -> Self {
         let cached = Cached {
             cache: own.unwrap_or_else(|| IdentityCache::lazy().build()),
             generation: 0,
@@ -32,7 +32,7 @@ impl Credentials {
     }
 
     /// Returns a number that changes whenever the credentials are discarded.
-    pub(in crate::store::dynamodb) fn generation(&self) -> u64 {
+    pub(crate) fn generation(&self) -> u64 {
         self.0
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -41,7 +41,7 @@ impl Credentials {
 
     /// Discards the credentials of this generation, so that they are loaded again. If several calls
     /// were refused with them, only the first has an effect.
-    pub(in crate::store::dynamodb) fn reload(&self, refused: u64) {
+    pub(crate) fn reload(&self, refused: u64) {
         let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if cached.generation == refused {
             cached.generation += 1;

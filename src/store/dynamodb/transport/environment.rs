@@ -17,7 +17,7 @@ use crate::store::dynamodb::transport::roots::Roots;
 use crate::store::dynamodb::transport::send::CONNECT_TIMEOUT;
 
 /// Loads the configuration that the settings and the AWS environment describe.
-pub(in crate::store::dynamodb) async fn load(settings: &TableSettings) -> SdkConfig {
+pub(crate) async fn load(settings: &TableSettings) -> SdkConfig {
     let (roots, has_credentials) = {
         let variables = Variables::of_process();
         (

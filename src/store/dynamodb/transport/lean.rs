@@ -57,7 +57,7 @@ use crate::store::dynamodb::transport::signer::Signer;
 
 /// Sends requests to one endpoint. Clones share their connections.
 #[derive(Clone)]
-pub(in crate::store::dynamodb) struct Lean {
+pub(crate) struct Lean {
     target: Arc<Target>,
     connector: SharedHttpConnector,
     connect_timeout: Duration,
@@ -87,7 +87,7 @@ impl Lean {
     /// # Errors
     ///
     /// Returns the reason if the configuration needs the SDK's own client.
-    pub(in crate::store::dynamodb) fn new(
+    pub(crate) fn new(
         config: &SdkConfig,
         clock: &Clock,
         credentials: &Credentials,

@@ -17,9 +17,7 @@ use aws_smithy_runtime_api::client::ser_de::{SharedRequestSerializer, SharedResp
 use aws_smithy_types::config_bag::FrozenLayer;
 
 /// A request that is not sent yet.
-pub(in crate::store::dynamodb) trait Request:
-    Sized + Send + 'static
-{
+pub(crate) trait Request: Sized + Send + 'static {
     type Output: Debug + Send + Sync + 'static;
     type Error: ProvideErrorMetadata + StdError + Send + Sync + 'static;
 
@@ -42,7 +40,7 @@ pub(super) type Sending<T, E> = Pin<Box<dyn Future<Output = Result<T, SdkError<E
 
 /// The SDK's serializer and deserializer of an operation.
 #[derive(Debug)]
-pub(in crate::store::dynamodb) struct Codec(FrozenLayer);
+pub(crate) struct Codec(FrozenLayer);
 
 impl Codec {
     /// Takes both from the configuration of an operation. The SDK puts them there for its own

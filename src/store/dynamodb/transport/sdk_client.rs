@@ -31,7 +31,7 @@ use crate::store::dynamodb::transport::send::{CONNECT_TIMEOUT, Ready, Send, Sent
 /// A client of the SDK, without retries and with the clock and the credentials of the store. Clones
 /// share their connections.
 #[derive(Clone)]
-pub(in crate::store::dynamodb) struct SdkClient {
+pub(crate) struct SdkClient {
     client: Client,
     /// The roots of the connections, if they are not those of the application's HTTP client.
     roots: Option<Roots>,
@@ -45,11 +45,7 @@ tokio::task_local! {
 impl SdkClient {
     /// Makes a client from the application's. It shares the connections if the application has
     /// configured an HTTP client. Otherwise it has its own, which trust the system's roots.
-    pub(in crate::store::dynamodb) fn new(
-        client: &Client,
-        clock: &Clock,
-        credentials: &Credentials,
-    ) -> Self {
+    pub(crate) fn new(client: &Client, clock: &Clock, credentials: &Credentials) -> Self {
         let roots = client
             .config()
             .http_client()
@@ -59,11 +55,7 @@ impl SdkClient {
     }
 
     /// Makes a client for a configuration.
-    pub(in crate::store::dynamodb) fn of_config(
-        config: &SdkConfig,
-        clock: &Clock,
-        credentials: &Credentials,
-    ) -> Self {
+    pub(crate) fn of_config(config: &SdkConfig, clock: &Clock, credentials: &Credentials) -> Self {
         let roots = config.http_client().is_none().then(|| {
             let endpoint = endpoint_url(config).and_then(|url| url.parse().ok());
             endpoint.map_or(Roots::System, |endpoint| {

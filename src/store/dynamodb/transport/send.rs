@@ -11,14 +11,13 @@ use crate::store::dynamodb::transport::request::Request;
 
 /// The time limit for opening a connection. Lambda and DynamoDB are in one Region, where it takes
 /// milliseconds. It is shorter than an attempt, so that a timeout proves that nothing was sent.
-pub(in crate::store::dynamodb) const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 
 /// The result of sending a request.
-pub(in crate::store::dynamodb) type Sent<R> =
-    Result<<R as Request>::Output, SdkError<<R as Request>::Error>>;
+pub(crate) type Sent<R> = Result<<R as Request>::Output, SdkError<<R as Request>::Error>>;
 
 /// Sends requests.
-pub(in crate::store::dynamodb) trait Send: Sized {
+pub(crate) trait Send: Sized {
     /// Sends a request once, and sets `ready` when the credentials are loaded.
     fn send<R: Request>(
         &self,
@@ -38,15 +37,15 @@ pub(in crate::store::dynamodb) trait Send: Sized {
 
 /// Marks when the credentials of a request have loaded, so that the time of the attempt begins.
 #[derive(Clone, Debug, Default)]
-pub(in crate::store::dynamodb) struct Ready(Arc<AtomicBool>);
+pub(crate) struct Ready(Arc<AtomicBool>);
 
 impl Ready {
-    pub(in crate::store::dynamodb) fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         // The flag is set in the same task.
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(in crate::store::dynamodb) fn set(&self) {
+    pub(crate) fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
