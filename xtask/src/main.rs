@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout)] // a task reports to a person
 
+mod bench;
 mod cargo_lambda;
 mod client;
 mod demo;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::bench::Bench;
 use crate::demo::Demo;
 use crate::histories::Histories;
 use crate::workspace::Workspace;
@@ -37,7 +39,9 @@ usage: cargo xtask <task>
   dynamodb-local -- <arguments of cargo test>
           runs the tests against Amazon's DynamoDB Local instead of the emulator in memory
   histories [--seeds 20]
-          tests random histories under random faults, against both emulators";
+          tests random histories under random faults, against both emulators
+  bench [PART..] [--quick]
+          measures the library beside other programs, and writes docs/benchmarks.md";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -71,6 +75,10 @@ async fn run(arguments: &[String]) -> Result<ExitCode> {
         ["histories", options @ ..] => {
             let histories = Histories::parse(options)?;
             histories.run(&Workspace::find()?).await
+        }
+        ["bench", options @ ..] => {
+            let bench = Bench::parse(options)?;
+            bench.run(&Workspace::find()?).await
         }
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -72,7 +72,7 @@ fn is_amazons(host: &str) -> bool {
 
 fn names_certificates(variables: &Variables<'_>) -> bool {
     let is_set = |name: &&str| (variables.0)(name).is_some_and(|value| !value.is_empty());
-    VARIABLES.iter().any(|name| is_set(name))
+    VARIABLES.iter().any(is_set)
 }
 
 #[cfg(test)]

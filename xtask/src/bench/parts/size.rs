@@ -1,0 +1,67 @@
+//! The sizes of the binaries, and the memory of their processes after many requests.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::bench::Setting;
+use crate::bench::browser::Browser;
+use crate::bench::figures::Part;
+use crate::bench::instance::{Instance, Start};
+use crate::bench::parts::report;
+use crate::bench::program::{Operation, Program};
+use crate::bench::tls::Tls;
+
+/// The number of requests before the memory is read.
+const REQUESTS: usize = 1000;
+
+pub(super) async fn measure(setting: &Setting) -> Result<Part> {
+    let mut part = Part::default();
+    let mut set = |program: &str, metric: &str, value: u64| {
+        part.set(program, metric, value as f64);
+        report(program, metric, value as f64);
+    };
+    for program in Program::RUST {
+        set(
+            program.key(),
+            "binary",
+            setting.programs.size(program.key())?,
+        );
+    }
+    set("counter", "binary", setting.programs.size("counter")?);
+
+    setting.programs.install_flask().await?;
+    let tls = Tls::new(&setting.folder)?;
+    let plain = setting.front(Duration::ZERO, None).await?;
+    let encrypted = setting.front(Duration::ZERO, Some(&tls)).await?;
+    for program in Program::ALL {
+        let start = Start::new(program, plain.endpoint());
+        set(program.key(), "memory", memory(setting, start).await?);
+        if program != Program::Floor {
+            let roots = Some(tls.system_roots.file.as_path());
+            let start = Start {
+                roots,
+                ..Start::new(program, encrypted.endpoint())
+            };
+            set(program.key(), "memory-tls", memory(setting, start).await?);
+        }
+    }
+    Ok(part)
+}
+
+/// Returns the resident memory after requests that read, and as many that read and write.
+async fn memory(setting: &Setting, start: Start<'_>) -> Result<u64> {
+    let program = start.program;
+    let mut instance = Instance::start(&setting.programs, start, Browser::default()).await?;
+    if program == Program::Floor {
+        instance.operate(Operation::None, REQUESTS).await?;
+    } else {
+        instance.start_session(0).await?;
+        for operation in [Operation::Read, Operation::ReadWrite] {
+            instance.operate(operation, REQUESTS / 2).await?;
+        }
+    }
+    let memory = instance.resident_memory()?;
+    instance.end().await?;
+    Ok(memory)
+}
