@@ -78,7 +78,7 @@ async fn run(arguments: &[String]) -> Result<ExitCode> {
         }
         ["bench", options @ ..] => {
             let bench = Bench::parse(options)?;
-            bench.run(&Workspace::find()?).await
+            bench.run(&Workspace::find()?, options).await
         }
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

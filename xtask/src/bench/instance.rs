@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -44,7 +45,7 @@ impl<'a> Start<'a> {
 }
 
 pub(crate) struct Instance {
-    pub(crate) api: RuntimeApi,
+    pub(crate) api: Arc<RuntimeApi>,
     pub(crate) browser: Browser,
     concurrency: usize,
     running: Running,
@@ -76,7 +77,7 @@ impl Instance {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         Ok(Self {
             running: Running::start(start.program.label(), &mut command)?,
-            api,
+            api: Arc::new(api),
             browser,
             concurrency: start.concurrency,
         })

@@ -1,9 +1,13 @@
 //! The parts of the benchmark. Each measures all programs in turn, and returns its figures.
 
 mod calls;
+pub(crate) mod growth;
 mod instructions;
+pub(crate) mod profile;
 mod size;
 mod start;
+pub(crate) mod throughput;
+pub(crate) mod time;
 
 use anyhow::Result;
 
@@ -16,10 +20,23 @@ pub(crate) enum PartName {
     Calls,
     Instructions,
     Start,
+    Time,
+    Throughput,
+    Growth,
+    Profile,
 }
 
 impl PartName {
-    pub(crate) const ALL: [Self; 4] = [Self::Size, Self::Calls, Self::Instructions, Self::Start];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Size,
+        Self::Calls,
+        Self::Instructions,
+        Self::Start,
+        Self::Time,
+        Self::Throughput,
+        Self::Growth,
+        Self::Profile,
+    ];
 
     /// Returns its name in commands and files.
     pub(crate) fn key(self) -> &'static str {
@@ -28,6 +45,10 @@ impl PartName {
             Self::Calls => "calls",
             Self::Instructions => "instructions",
             Self::Start => "start",
+            Self::Time => "time",
+            Self::Throughput => "throughput",
+            Self::Growth => "growth",
+            Self::Profile => "profile",
         }
     }
 
@@ -37,6 +58,10 @@ impl PartName {
             Self::Calls => "DynamoDB calls and bytes",
             Self::Instructions => "instructions per request",
             Self::Start => "cold starts",
+            Self::Time => "latency and CPU time",
+            Self::Throughput => "throughput",
+            Self::Growth => "growth with the size of the session",
+            Self::Profile => "instructions by crate",
         }
     }
 
@@ -46,11 +71,16 @@ impl PartName {
             Self::Calls => calls::measure(setting).await,
             Self::Instructions => instructions::measure(setting).await,
             Self::Start => start::measure(setting).await,
+            Self::Time => time::measure(setting).await,
+            Self::Throughput => throughput::measure(setting).await,
+            Self::Growth => growth::measure(setting).await,
+            Self::Profile => profile::measure(setting).await,
         }
     }
 }
 
 /// Prints a figure as soon as it is known.
 fn report(program: &str, metric: &str, value: f64) {
-    println!("  {program:<16} {metric:<32} {value:>14.1}");
+    let digits = if value < 1000.0 { 3 } else { 0 };
+    println!("  {program:<16} {metric:<36} {value:>14.digits$}");
 }

@@ -60,9 +60,9 @@ fn summary(calls: &[Call]) -> BTreeMap<String, f64> {
         add("request".to_owned(), call.request as f64);
         add("response".to_owned(), call.response as f64);
         let (unit, number) = match (operation.as_str(), call.consistent) {
-            ("GetItem" | "Query", true) => ("read units", 1.0),
-            ("GetItem" | "Query", false) => ("read units", 0.5),
-            _ => ("write units", 1.0),
+            ("GetItem" | "Query", true) => ("units of reads", 1.0),
+            ("GetItem" | "Query", false) => ("units of reads", 0.5),
+            _ => ("units of writes", 1.0),
         };
         add(unit.to_owned(), number);
     }

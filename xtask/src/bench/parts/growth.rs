@@ -1,0 +1,77 @@
+//! What a session of many KB costs, if a request changes one small value of it.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::bench::Setting;
+use crate::bench::browser::Browser;
+use crate::bench::callgrind::Lengths;
+use crate::bench::figures::Part;
+use crate::bench::instance::{Instance, Start};
+use crate::bench::parts::report;
+use crate::bench::program::{Operation, Program};
+
+/// The sizes of the sessions in KB, in values of 1 KB each.
+pub(crate) const KILOBYTES: [usize; 4] = [1, 10, 100, 350];
+const LENGTHS: Lengths = [5, 25];
+const REQUESTS: usize = 5;
+
+pub(super) async fn measure(setting: &Setting) -> Result<Part> {
+    setting.programs.install_flask().await?;
+    let mut part = Part::default();
+    let mut set = |program: Program, metric: String, value: f64| {
+        report(program.key(), &metric, value);
+        part.set(program.key(), metric, value);
+    };
+    for kilobytes in KILOBYTES {
+        for program in [
+            Program::Bare,
+            Program::TowerSessions,
+            Program::Ours,
+            Program::Flask,
+        ] {
+            let [read, write] = bytes(setting, program, kilobytes).await?;
+            set(program, format!("{kilobytes} read bytes"), read);
+            set(program, format!("{kilobytes} write bytes"), write);
+        }
+        for program in Program::SESSIONS {
+            let front = setting.front(Duration::ZERO, None).await?;
+            for operation in program
+                .operations()
+                .iter()
+                .filter(|it| **it != Operation::None)
+            {
+                let callgrind = setting.callgrind();
+                let instructions = callgrind
+                    .per_request(program, front.endpoint(), *operation, kilobytes, LENGTHS)
+                    .await?;
+                set(
+                    program,
+                    format!("{kilobytes} {} instructions", operation.key()),
+                    instructions,
+                );
+            }
+        }
+    }
+    Ok(part)
+}
+
+/// Returns the bytes of the response to the read, and of the request of the write.
+async fn bytes(setting: &Setting, program: Program, kilobytes: usize) -> Result<[f64; 2]> {
+    let front = setting.front(Duration::ZERO, None).await?;
+    let start = Start::new(program, front.endpoint());
+    let mut instance = Instance::start(&setting.programs, start, Browser::default()).await?;
+    instance.start_session(kilobytes).await?;
+    front.take_counts();
+    instance.operate(Operation::ReadWrite, REQUESTS).await?;
+    instance.end().await?;
+    let (mut read, mut write) = (0, 0);
+    for call in front.take_counts().calls {
+        match call.operation.as_str() {
+            "GetItem" | "Query" => read += call.response,
+            _ => write += call.request_body,
+        }
+    }
+    Ok([read, write].map(|bytes| bytes as f64 / REQUESTS as f64))
+}
