@@ -7,6 +7,7 @@
 //!    just as a login with a dead id does. The exception is a login that takes a value which only
 //!    one request may have.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -33,15 +34,16 @@ impl<S: SessionStore> Pipeline<S> {
         pending: &Pending<'_>,
         at: RequestTime,
     ) -> Result<Committed, Error> {
+        // Each is boxed, so that this future is not as large as the largest of them. It is moved.
         match pending.outcome {
             Outcome::Keep => Ok(Committed::Kept(None)),
-            Outcome::Touch(ttl) => Ok(self.touch(pending, ttl, at).await),
-            Outcome::Create => self.create(pending, at).await,
-            Outcome::Update(ttl) => self.update(pending, ttl, at).await,
-            Outcome::AutoCycle(ttl) => self.auto_cycle(pending, ttl, at).await,
-            Outcome::Cycle => self.cycle(pending, at).await,
-            Outcome::Replace => self.replace(pending, at).await,
-            Outcome::Destroy => self.destroy(pending, at).await,
+            Outcome::Touch(ttl) => Ok(Box::pin(self.touch(pending, ttl, at)).await),
+            Outcome::Create => Box::pin(self.create(pending, at)).await,
+            Outcome::Update(ttl) => Box::pin(self.update(pending, ttl, at)).await,
+            Outcome::AutoCycle(ttl) => Box::pin(self.auto_cycle(pending, ttl, at)).await,
+            Outcome::Cycle => Box::pin(self.cycle(pending, at)).await,
+            Outcome::Replace => Box::pin(self.replace(pending, at)).await,
+            Outcome::Destroy => Box::pin(self.destroy(pending, at)).await,
         }
     }
 
@@ -56,7 +58,7 @@ impl<S: SessionStore> Pipeline<S> {
         let Some(location) = &pending.location else {
             return Committed::Kept(None);
         };
-        let touch = self.store.touch(location.key(), ttl, at);
+        let touch = pin!(self.store.touch(location.key(), ttl, at));
         match within(at.deadline(), Call::Write, touch).await {
             Ok(touched) => Committed::Kept(touched.then_some(ttl)),
             Err(error) => {
@@ -114,8 +116,9 @@ impl<S: SessionStore> Pipeline<S> {
         ttl: Option<Timestamp>,
         at: RequestTime,
     ) -> Result<Committed, Error> {
+        // A create is boxed, because it is rare here.
         let Some(location) = pending.location.clone() else {
-            return self.create(pending, at).await;
+            return Box::pin(self.create(pending, at)).await;
         };
         let was_read = pending.origin != Origin::Unread;
         self.check_size(&pending.changes, pending.record.data(), Growth::Limited)?;
@@ -143,10 +146,10 @@ impl<S: SessionStore> Pipeline<S> {
             }
             // The handler did not read the session, so a new one does not contradict anything it
             // saw.
-            Found::Absent if !was_read => self.create(pending, at).await,
+            Found::Absent if !was_read => Box::pin(self.create(pending, at)).await,
             Found::Absent => Err(destroyed()),
             Found::Tombstone(since) if began_with_a_dead_id(pending, since) => {
-                self.create(pending, at).await
+                Box::pin(self.create(pending, at)).await
             }
             Found::Redirect(_) | Found::Tombstone(_) => Err(cycled()),
         }

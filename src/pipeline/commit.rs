@@ -1,5 +1,7 @@
 //! Decides which part of a session is written, and writes it.
 
+use std::pin::pin;
+
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::pipeline::committed::Committed;
@@ -13,6 +15,23 @@ use crate::session::state::Token;
 use crate::store::session_store::SessionStore;
 
 impl<S: SessionStore> Pipeline<S> {
+    /// Settles the session and returns the time, if there is nothing to write. It is what
+    /// [`commit`](Self::commit) would do, without a future.
+    pub(crate) fn commit_nothing(
+        &self,
+        session: &Session,
+        outcome: &HandlerOutcome,
+    ) -> Option<Timestamp> {
+        let scope = match outcome {
+            HandlerOutcome::Success => Scope::Commit,
+            HandlerOutcome::ServerError => Scope::OnlyDestroy,
+            HandlerOutcome::Failed(_) => return None,
+        };
+        let now = self.settings.now();
+        let rules = &self.settings.expiry;
+        session.settle_if_kept(scope, now, rules).then_some(now)
+    }
+
     /// Commits the changes of the handler and returns the time of the commit. The remaining
     /// lifetime in a cookie counts from that time.
     ///
@@ -74,7 +93,11 @@ impl<S: SessionStore> Pipeline<S> {
         };
         // If no data is written, no write can be too late.
         let limit = at.deadline().filter(|_| pending.outcome.writes_data());
-        match within(limit, Call::Write, self.apply(&pending, at)).await {
+        let applied = {
+            let apply = pin!(self.apply(&pending, at));
+            within(limit, Call::Write, apply).await
+        };
+        match applied {
             Ok(Committed::Stored(location, record, token)) => {
                 pending.stored(location, record, token);
             }

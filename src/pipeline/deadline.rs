@@ -8,6 +8,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::pin::Pin;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -63,11 +64,12 @@ impl Drop for DeadlineGuard {
     }
 }
 
-/// Waits for a call to the store, at most until the deadline.
+/// Waits for a call to the store, at most until the deadline. The call is pinned by the caller,
+/// because a future that is passed on by value is stored twice.
 pub(crate) async fn within<T>(
     deadline: Option<Instant>,
     kind: Call,
-    call: impl Future<Output = Result<T, Error>>,
+    call: Pin<&mut impl Future<Output = Result<T, Error>>>,
 ) -> Result<T, Error> {
     let Some(deadline) = deadline else {
         return call.await;

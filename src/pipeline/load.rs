@@ -1,5 +1,7 @@
 //! Loads the record of a session, once for each request.
 
+use std::pin::pin;
+
 use crate::error::Error;
 use crate::pipeline::core::Pipeline;
 use crate::pipeline::deadline::{Call, wait_until, within};
@@ -21,9 +23,10 @@ impl<S: SessionStore> Pipeline<S> {
         let (found, moved_to) = match session.received() {
             None => (Found::Absent, None),
             Some(id) => {
-                let load = follow_redirects(Location::of(id.clone()), |key| async move {
-                    self.store.load(&key, at).await
-                });
+                let load = pin!(follow_redirects(
+                    Location::of(id.clone()),
+                    |key| async move { self.store.load(&key, at).await }
+                ));
                 match within(at.deadline(), Call::Read, load).await {
                     // A shorter lifetime than that of the instance that stored the record ends it.
                     Ok((Found::Live(record), _))

@@ -62,7 +62,10 @@ impl<S: SessionStore> Pipeline<S> {
             return response;
         };
         let outcome = HandlerOutcome::of(&response);
-        let committed = self.commit(&session.0, outcome).await;
+        let committed = match self.commit_nothing(&session.0, &outcome) {
+            Some(now) => Ok(now),
+            None => self.commit(&session.0, outcome).await,
+        };
         self.respond(
             &session.0,
             response,

@@ -1,5 +1,7 @@
 //! Lists and revokes the sessions of a user, within and outside of a request.
 
+use std::pin::pin;
+
 use crate::error::Error;
 use crate::pipeline::deadline::{Call, within};
 use crate::store::arguments::RequestTime;
@@ -14,7 +16,7 @@ pub(crate) async fn user_sessions<S: SessionStore>(
     at: RequestTime,
 ) -> Result<UserSessions, Error> {
     let listing = store.user_sessions(user, at);
-    within(at.deadline(), Call::Read, listing).await
+    within(at.deadline(), Call::Read, pin!(listing)).await
 }
 
 /// Ends these sessions of a user.
@@ -25,5 +27,5 @@ pub(crate) async fn revoke<S: SessionStore>(
     at: RequestTime,
 ) -> Result<(), Error> {
     let revoking = store.revoke(user, which, at);
-    within(at.deadline(), Call::Write, revoking).await
+    within(at.deadline(), Call::Write, pin!(revoking)).await
 }

@@ -72,6 +72,22 @@ impl<S> SessionToCommit<S> {
             on_error,
         }
     }
+
+    /// Returns the response to send after this result of the commit.
+    fn respond<RB, E>(
+        &self,
+        response: Result<Response<RB>, E>,
+        committed: Result<Timestamp, Error>,
+    ) -> Result<Response<SessionBody<RB>>, E> {
+        self.pipeline.respond(
+            &self.session.0,
+            response,
+            committed,
+            &self.on_error,
+            SessionBody::inner,
+            SessionBody::failure,
+        )
+    }
 }
 
 /// The response of the inner service, withheld until its session is committed.
@@ -79,16 +95,19 @@ struct Commit<S, RB, E> {
     session: SessionToCommit<S>,
     /// The response, which is taken when `committed` has completed.
     response: Option<Result<Response<RB>, E>>,
-    /// The commit, boxed. Only requests that used their session have one.
+    /// The commit, boxed. Only requests with something to write have one.
     committed: Pin<Box<dyn Future<Output = Result<Timestamp, Error>> + Send>>,
 }
 
 impl<S: SessionStore, RB, E> Commit<S, RB, E> {
     /// Begins the commit of a session after this response.
-    fn begin(session: SessionToCommit<S>, response: Result<Response<RB>, E>) -> Self {
+    fn begin(
+        session: SessionToCommit<S>,
+        response: Result<Response<RB>, E>,
+        outcome: HandlerOutcome,
+    ) -> Self {
         let pipeline = Arc::clone(&session.pipeline);
         let handle = session.session.0.clone();
-        let outcome = HandlerOutcome::of(&response);
         Self {
             session,
             response: Some(response),
@@ -102,19 +121,7 @@ impl<S: SessionStore, RB, E> Commit<S, RB, E> {
         &mut self,
         committed: Result<Timestamp, Error>,
     ) -> Option<Result<Response<SessionBody<RB>>, E>> {
-        let SessionToCommit {
-            pipeline,
-            session,
-            on_error,
-        } = &self.session;
-        Some(pipeline.respond(
-            &session.0,
-            self.response.take()?,
-            committed,
-            on_error,
-            SessionBody::inner,
-            SessionBody::failure,
-        ))
+        Some(self.session.respond(self.response.take()?, committed))
     }
 }
 
@@ -150,9 +157,20 @@ where
                         .take()
                         .filter(|session| session.session.0.is_to_be_settled());
                     match used {
-                        Some(session) => state.set(State::Committing {
-                            commit: Commit::begin(session, response),
-                        }),
+                        Some(session) => {
+                            let outcome = HandlerOutcome::of(&response);
+                            let handle = &session.session.0;
+                            match session.pipeline.commit_nothing(handle, &outcome) {
+                                Some(now) => {
+                                    let response = session.respond(response, Ok(now));
+                                    state.set(State::Completed);
+                                    return Poll::Ready(response);
+                                }
+                                None => state.set(State::Committing {
+                                    commit: Commit::begin(session, response, outcome),
+                                }),
+                            }
+                        }
                         None => {
                             state.set(State::Completed);
                             let response = response.map(|it| it.map(SessionBody::inner));

@@ -179,6 +179,11 @@ impl Session {
         self.0.writing.lock().await
     }
 
+    /// Locks writing, if nobody is writing.
+    pub(crate) fn try_writing(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        self.0.writing.try_lock().ok()
+    }
+
     /// Returns whether the stored record was read.
     pub(crate) fn was_read(&self) -> bool {
         self.with(|state| matches!(state.load, Load::Done))

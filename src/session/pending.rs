@@ -75,6 +75,25 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Settles the session and returns `true`, if nothing is to be written and no save is under way.
+    pub(crate) fn settle_if_kept(&self, scope: Scope, now: Timestamp, rules: &Expiry) -> bool {
+        let Some(_one_at_a_time) = self.try_writing() else {
+            return false;
+        };
+        self.with(|state| {
+            let is_kept = state.check_writable(scope).is_ok()
+                && state
+                    .decide(scope, now, rules, self.reissues())
+                    .is_ok_and(|outcome| outcome == Outcome::Keep);
+            if is_kept {
+                state.phase.settle();
+            }
+            is_kept
+        })
+    }
+}
+
 impl State {
     /// Fails if this scope must not be written. While a save waited, another one may have become
     /// ambiguous, or the request may have been settled.

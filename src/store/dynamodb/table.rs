@@ -70,7 +70,9 @@ impl Table {
         budget: &mut RetryBudget,
         request: R,
     ) -> Attempt<R::Output, R::Error> {
-        attempt(&self.connection, self.attempt_timeout, budget, request).await
+        // Boxed, because the futures of all callers contain it, and are moved.
+        let attempt = attempt(&self.connection, self.attempt_timeout, budget, request);
+        Box::pin(attempt).await
     }
 
     /// Sends a read until there is a response.

@@ -58,7 +58,9 @@ pub(super) async fn update(
             // An earlier attempt may have happened.
             .map_err(|error| ambiguity.about(error))?;
         let Some(mut expression) = expression else {
-            return update_whole(table, key, of_base, stamp, &mut ambiguity, &mut budget).await;
+            // Boxed, because it is rare, and the future of every update would contain it.
+            let whole = update_whole(table, key, of_base, stamp, &mut ambiguity, &mut budget);
+            return Box::pin(whole).await;
         };
         if let (true, Some(read)) = (update.require_unchanged, &update.read) {
             expression.require_version(read.version());
@@ -72,7 +74,8 @@ pub(super) async fn update(
             &mut ambiguity,
             &mut budget,
         );
-        let item = match sent.await? {
+        // Boxed, so that the callers' futures stay small.
+        let item = match Box::pin(sent).await? {
             Written::Done(item) => return read_back(&item, now),
             Written::Refused(None) => return Ok(Found::Absent),
             Written::Refused(Some(item)) => item,
