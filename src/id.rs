@@ -8,6 +8,8 @@
 //! 4. `Debug` shows the fingerprint, a prefix of that hash, which is safe to log.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,10 +25,15 @@ const ID_BYTES: usize = 32;
 const FINGERPRINT_CHARS: usize = 10;
 
 /// A session id: the secret that gives a client its session.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SessionId {
+#[derive(Clone)]
+pub struct SessionId(Arc<Id>);
+
+struct Id {
     text: String,
-    key: StorageKey,
+    bytes: [u8; ID_BYTES],
+    audience: Option<Box<str>>,
+    /// The hash, made when it is first needed. A request that does not use its session needs none.
+    key: OnceLock<StorageKey>,
 }
 
 impl SessionId {
@@ -37,18 +44,20 @@ impl SessionId {
     /// Fails with [`Unavailable`](ErrorKind::Unavailable) if the operating system cannot provide
     /// random bytes. There is no fallback.
     pub(crate) fn generate() -> Result<Self, Error> {
-        Ok(Self::from_bytes(&random()?))
+        Ok(Self::from_bytes(random()?))
     }
 
     /// Parses the 43 characters of an id, and returns `None` for anything else.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
         if text.len() != ID_CHARS {
             return None;
         }
+        let mut bytes = [0; ID_BYTES];
         // The engine rejects padding, other alphabets and stray trailing bits, so that one id has
         // one spelling.
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        Some(Self::from_bytes(bytes.as_slice().try_into().ok()?))
+        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
+        (length == ID_BYTES).then(|| Self::new(text.to_owned(), bytes))
     }
 
     /// Returns the id as one of the given application, for a table that several applications share.
@@ -57,24 +66,26 @@ impl SessionId {
         let Some(audience) = audience else {
             return self;
         };
-        // The bytes come first and have a fixed length, so no two pairs hash the same input.
-        let bytes = URL_SAFE_NO_PAD.decode(&self.text).unwrap_or_default();
-        let hash = Sha256::new()
-            .chain_update(bytes)
-            .chain_update(audience)
-            .finalize();
-        Self {
-            key: StorageKey(URL_SAFE_NO_PAD.encode(hash)),
-            text: self.text,
-        }
+        Self(Arc::new(Id {
+            text: self.0.text.clone(),
+            bytes: self.0.bytes,
+            audience: Some(audience.into()),
+            key: OnceLock::new(),
+        }))
     }
 
     /// Returns the id with these bytes.
-    fn from_bytes(bytes: &[u8; ID_BYTES]) -> Self {
-        Self {
-            text: URL_SAFE_NO_PAD.encode(bytes),
-            key: StorageKey(URL_SAFE_NO_PAD.encode(Sha256::digest(bytes))),
-        }
+    fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
+        Self::new(URL_SAFE_NO_PAD.encode(bytes), bytes)
+    }
+
+    fn new(text: String, bytes: [u8; ID_BYTES]) -> Self {
+        Self(Arc::new(Id {
+            text,
+            bytes,
+            audience: None,
+            key: OnceLock::new(),
+        }))
     }
 
     /// Returns the id itself, 43 characters.
@@ -92,7 +103,7 @@ impl SessionId {
     /// ```
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// Returns ten characters that identify the session in a log and do not reveal the id.
@@ -109,13 +120,38 @@ impl SessionId {
     /// ```
     #[must_use]
     pub fn fingerprint(&self) -> &str {
-        self.key.fingerprint()
+        self.storage_key().fingerprint()
     }
 
     /// Returns the key under which the store knows the session.
     #[must_use]
     pub fn storage_key(&self) -> &StorageKey {
-        &self.key
+        self.0.key.get_or_init(|| self.0.hash())
+    }
+}
+
+impl Id {
+    fn hash(&self) -> StorageKey {
+        let mut hash = Sha256::new_with_prefix(self.bytes);
+        // The bytes come first and have a fixed length, so no two pairs hash the same input.
+        if let Some(audience) = &self.audience {
+            hash.update(audience.as_bytes());
+        }
+        StorageKey(URL_SAFE_NO_PAD.encode(hash.finalize()))
+    }
+}
+
+impl PartialEq for SessionId {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.0.bytes, &self.0.audience) == (&other.0.bytes, &other.0.audience)
+    }
+}
+
+impl Eq for SessionId {}
+
+impl Hash for SessionId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.bytes.hash(state);
     }
 }
 
@@ -158,7 +194,7 @@ impl StorageKey {
     /// Fails with [`Unavailable`](ErrorKind::Unavailable), like the creation of a session's id.
     #[cfg(feature = "conformance")]
     pub(crate) fn random() -> Result<Self, Error> {
-        Ok(SessionId::generate()?.key)
+        Ok(SessionId::generate()?.storage_key().clone())
     }
 }
 

@@ -8,8 +8,8 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::pin::Pin;
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use lambda_http::RequestExt as _;
