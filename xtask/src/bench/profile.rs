@@ -199,7 +199,13 @@ fn crate_of_file(file: &str) -> Option<String> {
         let name = name.split("-0.").next().unwrap_or(name);
         return Some(name.replace('-', "_"));
     }
-    if file.starts_with("/rustc/") {
+    // Crates that the standard library contains, such as `hashbrown`.
+    if let Some(path) = file.strip_prefix("/rust/deps/") {
+        let (name, _version) = path.split('/').next()?.rsplit_once('-')?;
+        return Some(name.replace('-', "_"));
+    }
+    // With the component rust-src, the standard library's code is in the folder of the toolchain.
+    if file.starts_with("/rustc/") || folders.contains(&"rustlib") {
         let at = folders.iter().position(|folder| *folder == "library")?;
         return folders.get(at + 1).map(|name| (*name).to_owned());
     }
@@ -316,6 +322,14 @@ totals: 68
         assert_eq!(
             crate_of_file("/rustc/1/library/alloc/src/vec.rs").as_deref(),
             Some("alloc")
+        );
+        let deps = "/rust/deps/hashbrown-0.16.1/src/raw.rs";
+        assert_eq!(crate_of_file(deps).as_deref(), Some("hashbrown"));
+        let toolchain = "/h/toolchains/stable/lib/rustlib/src/rust/library/core/src/fmt.rs";
+        assert_eq!(crate_of_file(toolchain).as_deref(), Some("core"));
+        assert_eq!(
+            crate_of_file("/project/src/id.rs").as_deref(),
+            Some(LIBRARY)
         );
         assert_eq!(crate_of_file("???"), None);
     }
