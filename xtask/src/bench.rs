@@ -41,7 +41,7 @@ pub(crate) struct Bench {
     quick: bool,
 }
 
-/// What the parts share.
+/// The programs and the emulator, which all parts share.
 pub(crate) struct Setting {
     programs: Programs,
     emulator: Emulator,

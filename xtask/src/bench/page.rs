@@ -5,6 +5,7 @@ mod format;
 mod machine;
 mod owners;
 mod plots;
+mod readme;
 mod tables;
 mod targets;
 
@@ -55,6 +56,7 @@ pub(crate) fn write(workspace: &Workspace, measured: &Path) -> Result<()> {
     for (name, plot) in plots::all(figures) {
         fs::write(folder.join(format!("{name}.svg")), plot)?;
     }
+    readme::update(workspace, figures)?;
     let page = page(&machine::describe(workspace, measured)?, figures);
     fs::write(docs.join("benchmarks.md"), page).context("the page cannot be written")
 }

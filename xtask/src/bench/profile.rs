@@ -81,7 +81,7 @@ impl Profile {
     }
 }
 
-/// Where an instruction is.
+/// The place of an instruction.
 #[derive(Clone, Copy, Default)]
 struct Place<'a> {
     object: &'a str,
@@ -92,7 +92,7 @@ struct Place<'a> {
 /// A function without a crate, by its object and its name.
 type Function<'a> = (&'a str, &'a str);
 
-/// Who pays for an instruction.
+/// The owner of an instruction.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Owner<'a> {
     Crate(String),
