@@ -42,7 +42,8 @@ def read_write():
 def start(kilobytes):
     session["n"] = 0
     for part in range(kilobytes):
-        session[f"f{part}"] = "x" * 1000
+        # Each is a string of its own: pickle writes equal objects once.
+        session[f"f{part}"] = f"{part:04}".ljust(1000, "x")
     return "started\n"
 
 

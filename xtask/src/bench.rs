@@ -4,7 +4,7 @@
 //!    for the Lambda Runtime API, and talks to the DynamoDB emulator through a front that counts.
 //! 2. Programs run in turn and not at the same time. Times are compared as ratios of the same run,
 //!    and no time is ever asserted.
-//! 3. The figures of each part are kept. The page is made of all that were measured, so that a part
+//! 3. The figures of each part are kept in `target/bench/figures`. The page is made of all that were measured, so that a part
 //!    can be measured again by itself.
 
 mod browser;
@@ -12,10 +12,12 @@ mod callgrind;
 mod figures;
 mod front;
 mod instance;
+mod page;
 mod parts;
 mod profile;
 mod program;
 mod runtime_api;
+mod svg;
 mod tls;
 
 use std::path::PathBuf;
@@ -39,7 +41,7 @@ pub(crate) struct Bench {
     quick: bool,
 }
 
-/// What the parts share.
+/// The programs and the emulator, which all parts share.
 pub(crate) struct Setting {
     programs: Programs,
     emulator: Emulator,
@@ -50,14 +52,17 @@ pub(crate) struct Setting {
 impl Bench {
     pub(crate) fn parse(options: &[&str]) -> Result<Self> {
         let mut parts = Vec::new();
-        for name in options.iter().filter(|option| **option != "--quick") {
+        for name in options
+            .iter()
+            .filter(|option| !["--quick", "page"].contains(option))
+        {
             let part = PartName::ALL.into_iter().find(|part| part.key() == *name);
             let known = PartName::ALL.map(PartName::key).join(", ");
             parts.push(part.with_context(|| {
-                format!("bench has no part {name}; it has {known} and --quick")
+                format!("bench has no part {name}; it has {known}, and page and --quick")
             })?);
         }
-        if parts.is_empty() {
+        if parts.is_empty() && !options.contains(&"page") {
             parts = PartName::ALL.to_vec();
         }
         Ok(Self {
@@ -67,23 +72,32 @@ impl Bench {
     }
 
     pub(crate) async fn run(&self, workspace: &Workspace, options: &[&str]) -> Result<ExitCode> {
-        Callgrind::check()?;
-        if cfg!(debug_assertions) {
+        if cfg!(debug_assertions) && !self.parts.is_empty() {
+            Callgrind::check()?;
             return run_optimized(workspace, options).await;
         }
+        let folder = workspace.folder("bench/figures")?;
+        if !self.parts.is_empty() {
+            self.measure(workspace, folder.clone()).await?;
+        }
+        page::write(workspace, &folder)?;
+        println!("docs/benchmarks.md is written");
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn measure(&self, workspace: &Workspace, folder: PathBuf) -> Result<()> {
         let setting = Setting {
             programs: Programs::build(workspace).await?,
             emulator: Emulator::start().await?,
-            folder: workspace.folder("bench/figures")?,
+            folder,
             quick: self.quick,
         };
         for part in &self.parts {
             println!("measuring {}", part.label());
             let figures = part.measure(&setting).await?;
-            figures.save(&setting.folder.join(format!("{}.json", part.key())))?;
+            figures.save(&setting.folder.join(part.file()))?;
         }
-        setting.emulator.stop().await?;
-        Ok(ExitCode::SUCCESS)
+        setting.emulator.stop().await
     }
 }
 

@@ -69,7 +69,9 @@ async fn write(client: &Client, id: &str, visits: i64) -> Result<(), Error> {
 
 /// Stores a session with a number and as many KB of other values as the path says.
 async fn start(client: &Client, path: &str) -> Result<Response<Body>, Error> {
-    let kilobytes = path.strip_prefix("/start/").ok_or("there is no such path")?;
+    let kilobytes = path
+        .strip_prefix("/start/")
+        .ok_or("there is no such path")?;
     let mut random = [0; 16];
     getrandom::fill(&mut random)?;
     let id = format!("{:043x}", u128::from_ne_bytes(random));
@@ -83,5 +85,7 @@ async fn start(client: &Client, path: &str) -> Result<Response<Body>, Error> {
     }
     put.send().await?;
     let cookie = format!("{COOKIE_PREFIX}{id}; HttpOnly; Secure; SameSite=Lax; Path=/");
-    Ok(Response::builder().header(SET_COOKIE, cookie).body(Body::Empty)?)
+    Ok(Response::builder()
+        .header(SET_COOKIE, cookie)
+        .body(Body::Empty)?)
 }

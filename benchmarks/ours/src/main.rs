@@ -35,7 +35,9 @@ async fn handle(request: Request) -> Result<Response<Body>, Error> {
 
 /// Starts a session with a number and as many KB of other values as the path says.
 async fn start(request: &Request, path: &str) -> Result<String, Error> {
-    let kilobytes = path.strip_prefix("/start/").ok_or("there is no such path")?;
+    let kilobytes = path
+        .strip_prefix("/start/")
+        .ok_or("there is no such path")?;
     let session = request.session().await?;
     session.insert("n", 0)?;
     for part in 0..kilobytes.parse()? {

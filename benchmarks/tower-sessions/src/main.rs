@@ -52,7 +52,9 @@ async fn read_write(session: Session) -> Result<String> {
 async fn start(session: Session, Path(kilobytes): Path<usize>) -> Result<&'static str> {
     session.insert("n", 0).await?;
     for part in 0..kilobytes {
-        session.insert(&format!("f{part}"), "x".repeat(1000)).await?;
+        session
+            .insert(&format!("f{part}"), "x".repeat(1000))
+            .await?;
     }
     Ok("started\n")
 }

@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-/// What was counted.
+/// The calls that a front counted.
 #[derive(Clone, Default)]
 pub(crate) struct Counts {
     /// The operations in their order, such as `GetItem`.

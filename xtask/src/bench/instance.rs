@@ -16,7 +16,7 @@ use crate::process::Running;
 /// Lambda's session tokens are about as long.
 const TOKEN_LENGTH: usize = 800;
 
-/// How a program is started.
+/// The settings of a start.
 #[derive(Clone, Copy)]
 pub(crate) struct Start<'a> {
     pub(crate) program: Program,

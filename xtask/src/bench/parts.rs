@@ -52,6 +52,11 @@ impl PartName {
         }
     }
 
+    /// Returns the name of the file with its figures.
+    pub(crate) fn file(self) -> String {
+        format!("{}.json", self.key())
+    }
+
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Size => "sizes and memory",

@@ -21,7 +21,7 @@ pub(crate) enum Program {
     Flask,
 }
 
-/// What a request does with its session.
+/// The use that a request makes of its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     None,

@@ -14,6 +14,8 @@ use crate::bench::program::{Operation, Program};
 
 /// The sizes of the sessions in KB, in values of 1 KB each.
 pub(crate) const KILOBYTES: [usize; 4] = [1, 10, 100, 350];
+/// The predecessor stores base64, of which no more than 400 KB fit into an item.
+const FLASK_LIMIT: usize = 250;
 const LENGTHS: Lengths = [5, 25];
 const REQUESTS: usize = 5;
 
@@ -31,9 +33,16 @@ pub(super) async fn measure(setting: &Setting) -> Result<Part> {
             Program::Ours,
             Program::Flask,
         ] {
-            let [read, write] = bytes(setting, program, kilobytes).await?;
-            set(program, format!("{kilobytes} read bytes"), read);
-            set(program, format!("{kilobytes} write bytes"), write);
+            if program == Program::Flask && kilobytes > FLASK_LIMIT {
+                continue;
+            }
+            let metrics = ["read bytes", "write bytes", "bytes returned by the write"];
+            for (metric, value) in metrics
+                .iter()
+                .zip(bytes(setting, program, kilobytes).await?)
+            {
+                set(program, format!("{kilobytes} {metric}"), value);
+            }
         }
         for program in Program::SESSIONS {
             let front = setting.front(Duration::ZERO, None).await?;
@@ -57,8 +66,8 @@ pub(super) async fn measure(setting: &Setting) -> Result<Part> {
     Ok(part)
 }
 
-/// Returns the bytes of the response to the read, and of the request of the write.
-async fn bytes(setting: &Setting, program: Program, kilobytes: usize) -> Result<[f64; 2]> {
+/// Returns the bytes of the response to the read, of the body of the write, and of its response.
+async fn bytes(setting: &Setting, program: Program, kilobytes: usize) -> Result<[f64; 3]> {
     let front = setting.front(Duration::ZERO, None).await?;
     let start = Start::new(program, front.endpoint());
     let mut instance = Instance::start(&setting.programs, start, Browser::default()).await?;
@@ -66,12 +75,15 @@ async fn bytes(setting: &Setting, program: Program, kilobytes: usize) -> Result<
     front.take_counts();
     instance.operate(Operation::ReadWrite, REQUESTS).await?;
     instance.end().await?;
-    let (mut read, mut write) = (0, 0);
+    let (mut read, mut write, mut returned) = (0, 0, 0);
     for call in front.take_counts().calls {
         match call.operation.as_str() {
             "GetItem" | "Query" => read += call.response,
-            _ => write += call.request_body,
+            _ => {
+                write += call.request_body;
+                returned += call.response;
+            }
         }
     }
-    Ok([read, write].map(|bytes| bytes as f64 / REQUESTS as f64))
+    Ok([read, write, returned].map(|bytes| bytes as f64 / REQUESTS as f64))
 }

@@ -36,17 +36,34 @@ pub(super) async fn measure(setting: &Setting) -> Result<Part> {
     let encrypted = setting.front(Duration::ZERO, Some(&tls)).await?;
     for program in Program::ALL {
         let start = Start::new(program, plain.endpoint());
-        set(program.key(), "memory", memory(setting, start).await?);
+        set(
+            program.key(),
+            "memory",
+            median_memory(setting, start).await?,
+        );
         if program != Program::Floor {
             let roots = Some(tls.system_roots.file.as_path());
             let start = Start {
                 roots,
                 ..Start::new(program, encrypted.endpoint())
             };
-            set(program.key(), "memory-tls", memory(setting, start).await?);
+            set(
+                program.key(),
+                "memory-tls",
+                median_memory(setting, start).await?,
+            );
         }
     }
     Ok(part)
+}
+
+async fn median_memory(setting: &Setting, start: Start<'_>) -> Result<u64> {
+    let mut measured = Vec::new();
+    for _ in 0..setting.repetitions(3, 1) {
+        measured.push(memory(setting, start).await?);
+    }
+    measured.sort_unstable();
+    Ok(measured[measured.len() / 2])
 }
 
 /// Returns the resident memory after requests that read, and as many that read and write.

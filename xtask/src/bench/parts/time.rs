@@ -18,13 +18,16 @@ use crate::bench::program::{Operation, Program};
 pub(crate) const LATENCY: Duration = Duration::from_millis(3);
 /// The number of requests that are not measured, and of those that are, in each round.
 const WARM_UP: usize = 20;
-const REQUESTS: usize = 100;
+const REQUESTS: usize = 150;
 
-/// The milliseconds of a kind of requests.
+const SHARES: [(&str, f64); 3] = [("p50", 0.50), ("p95", 0.95), ("p99", 0.99)];
+
+/// The milliseconds of a kind of requests, for each round.
 #[derive(Default)]
 struct Times {
-    wall: Vec<f64>,
-    /// The CPU time of a request, for each round.
+    /// The percentiles of the latency.
+    latency: [Vec<f64>; 3],
+    /// The CPU time of a request.
     cpu: Vec<f64>,
 }
 
@@ -47,18 +50,17 @@ pub(super) async fn measure(setting: &Setting) -> Result<Part> {
         }
     }
     let mut part = Part::default();
-    for ((program, operation), Times { wall, cpu }) in kinds.iter().zip(&times) {
-        let figures = [
-            ("p50", percentile(wall, 0.50)),
-            ("p95", percentile(wall, 0.95)),
-            ("p99", percentile(wall, 0.99)),
-            ("cpu", median(cpu)),
-        ];
-        for (metric, value) in figures {
+    for ((program, operation), Times { latency, cpu }) in kinds.iter().zip(&times) {
+        let mut set = |metric: &str, value: f64| {
             let metric = format!("{} {metric}", operation.key());
             report(program.key(), &metric, value);
             part.set(program.key(), metric, value);
+        };
+        for ((metric, _), rounds) in SHARES.iter().zip(latency) {
+            set(metric, median(rounds));
         }
+        // What disturbs a round only adds to its CPU time.
+        set("cpu", percentile(cpu, 0.0));
     }
     Ok(part)
 }
@@ -80,9 +82,10 @@ async fn round(
     let wall = instance.operate(operation, REQUESTS).await?;
     let cpu = instance.cpu().await?.saturating_sub(before);
     instance.end().await?;
-    times
-        .wall
-        .extend(wall.iter().map(|time| time.as_secs_f64() * 1e3));
+    let wall: Vec<f64> = wall.iter().map(|time| time.as_secs_f64() * 1e3).collect();
+    for ((_, share), rounds) in SHARES.iter().zip(&mut times.latency) {
+        rounds.push(percentile(&wall, *share));
+    }
     times.cpu.push(cpu.as_secs_f64() * 1e3 / REQUESTS as f64);
     Ok(())
 }
