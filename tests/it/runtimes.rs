@@ -11,7 +11,7 @@ use lambda_sessions::store::RequestTime;
 use lambda_sessions::{DynamoDbStore, Session, SessionExt as _, SessionLayer, SessionStore as _};
 use tower::{Layer as _, ServiceExt as _};
 
-use crate::support::{Browser, Function, Outcome, Table};
+use crate::support::{Browser, Function, Outcome, Proxy, TRACE, Table};
 
 /// Runs as the function, in the processes that are started for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -238,4 +238,25 @@ async fn stream_is_committed_before_its_body() {
         assert_eq!(reply.body, format!("{visit} misconfigured"));
         assert_eq!(reply.cookies.len(), usize::from(visit == "1"));
     }
+}
+
+/// The first call is that of the start, which belongs to no invocation.
+#[tokio::test]
+async fn dynamodb_call_carries_the_trace() {
+    let table = Table::new().await;
+    let proxy = Proxy::start(&table.endpoint).await;
+    let function = Function::start(module_path!(), "run", &table, &proxy.endpoint).await;
+    function.visit(&mut Browser::new(), "/").await;
+    let traces: Vec<_> = proxy
+        .seen()
+        .iter()
+        .map(|seen| seen.headers.get("x-amzn-trace-id").cloned())
+        .collect();
+    assert_eq!(traces.first(), Some(&None));
+    assert!(traces.len() > 1);
+    assert!(
+        traces[1..]
+            .iter()
+            .all(|trace| trace.as_ref().is_some_and(|it| it == TRACE))
+    );
 }

@@ -276,25 +276,54 @@ fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use aws_config::Region;
+    use aws_config::{BehaviorVersion, Region};
     use aws_credential_types::Credentials;
     use aws_credential_types::provider::SharedCredentialsProvider;
 
     use super::*;
+    use crate::store::dynamodb::transport::send::CONNECT_TIMEOUT;
 
-    fn connection() -> Connection {
+    fn config() -> aws_types::sdk_config::Builder {
         let credentials = Credentials::new("test", "test", None, None, "tests");
-        let config = SdkConfig::builder()
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build();
-        let connection = Connection::of_config(&config, None).unwrap();
-        assert!(matches!(connection.transport(), Transport::Lean(_)));
-        connection
+    }
+
+    fn connection() -> Connection {
+        Connection::of_config(&config().build(), None).unwrap()
     }
 
     fn seconds_ago(seconds: u64) -> u64 {
         now() - seconds
+    }
+
+    #[test]
+    fn connection_is_lean_if_the_config_allows_it() {
+        assert!(matches!(connection().transport(), Transport::Lean(_)));
+        let with_path = config().endpoint_url("http://localhost:4566/path").build();
+        let connection = Connection::of_config(&with_path, None).unwrap();
+        assert!(matches!(connection.transport(), Transport::SdkClient(_)));
+        let nowhere = config().region(None).build();
+        let error = Connection::of_config(&nowhere, None).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    }
+
+    #[test]
+    fn connect_timeout_stays_with_new_connections() {
+        let timeout = Duration::from_millis(123);
+        for config in [
+            config(),
+            config().endpoint_url("http://localhost:4566/path"),
+        ] {
+            let connection = Connection::of_config(&config.build(), None).unwrap();
+            assert_eq!(connection.transport().connect_timeout(), CONNECT_TIMEOUT);
+            let connection = connection.with_connect_timeout(timeout);
+            assert_eq!(connection.transport().connect_timeout(), timeout);
+            connection.distrust();
+            assert_eq!(connection.transport().connect_timeout(), timeout);
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ use lambda_sessions::SigningKey;
 pub use browser::{Browser, COOKIE, Reply};
 pub use dynamodb::{Item, Table, config, number, store, stored_value, text};
 pub use events::{SHAPES, Shape};
-pub use function::{FUNCTION, Function, Outcome, role, this_program};
+pub use function::{FUNCTION, Function, Outcome, TRACE, role, this_program};
 pub use handlers::{
     begin, count, count_write_only, cycle, logged_in, login, logout, logout_write_only, name_seen,
     peek, plain_login, revoke_others, who,

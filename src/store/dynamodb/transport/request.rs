@@ -120,3 +120,20 @@ operations! {
         batch_get_item::BatchGetItemError
     } = batch_get_item::BatchGetItem::new();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct WithoutParts;
+
+    impl RuntimePlugin for WithoutParts {}
+
+    #[test]
+    fn codec_needs_both_parts_of_the_sdk() {
+        assert!(Codec::of(&WithoutParts).is_none());
+        assert!(Codec::of(&get_item::GetItem::new()).is_some());
+        assert!(has_all_codecs(), "the SDK has moved them");
+    }
+}
