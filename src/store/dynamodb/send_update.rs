@@ -43,7 +43,7 @@ pub(super) async fn send_update(
             repeat(&mut request, read);
         }
         let sending = requests::update(table, key, request)
-            .return_values(ReturnValue::AllNew)
+            .return_values(returned(update))
             .customize();
         let send = |once: Builder| sending.config_override(once).send();
         match table.attempt(budget, send).await {
@@ -77,6 +77,14 @@ pub(super) async fn send_update(
                 }
             }
         }
+    }
+}
+
+/// Returns what DynamoDB returns after an update: the whole item only if its values are used.
+fn returned(update: &Update) -> ReturnValue {
+    match update.discards_values && update.read.is_some() {
+        true => ReturnValue::UpdatedNew,
+        false => ReturnValue::AllNew,
     }
 }
 
