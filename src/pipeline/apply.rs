@@ -122,11 +122,14 @@ impl<S: SessionStore> Pipeline<S> {
         };
         let was_read = pending.origin != Origin::Unread;
         self.check_size(&pending.changes, pending.record.data(), Growth::Limited)?;
+        // Nobody asks for the values that other requests have written, unless the handler goes on.
+        let discards_values = was_read && pending.is_last;
         let update = Update {
             ttl,
             label: pending.new_label.clone(),
             read: was_read.then(|| Arc::clone(&pending.record)),
             require_unchanged: pending.require_unchanged,
+            discards_values,
             ..Update::new(Arc::clone(&pending.changes), at)
         };
         let (found, location) = follow_redirects(location, |key| {
@@ -142,7 +145,10 @@ impl<S: SessionStore> Pipeline<S> {
                 // A client that used a cycled id does not get a new cookie.
                 let issue = ttl.is_some() && location.moved_to.is_none();
                 let token = if issue { Token::Issue } else { Token::Keep };
-                Ok(Committed::Stored(location, record, token))
+                Ok(match discards_values {
+                    true => Committed::Changed(location, record, token),
+                    false => Committed::Stored(location, record, token),
+                })
             }
             // The handler did not read the session, so a new one does not contradict anything it
             // saw.

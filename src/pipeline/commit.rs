@@ -101,6 +101,9 @@ impl<S: SessionStore> Pipeline<S> {
             Ok(Committed::Stored(location, record, token)) => {
                 pending.stored(location, record, token);
             }
+            Ok(Committed::Changed(location, record, token)) => {
+                pending.changed(location, record, token);
+            }
             Ok(Committed::Kept(ttl)) => pending.kept(ttl),
             Ok(Committed::Nothing) => {
                 pending.destroyed(at.now(), &self.settings.expiry, Token::Keep);

@@ -12,6 +12,9 @@ use crate::store::record::Record;
 pub(super) enum Committed {
     /// The record is stored at this location.
     Stored(Location, Record, Token),
+    /// Keys of the record at this location were changed by the last write of the request. The record
+    /// has the version after it, and no values.
+    Changed(Location, Record, Token),
     /// Only the expiry was written, or nothing at all.
     Kept(Option<Timestamp>),
     /// There is no session, and none was begun.

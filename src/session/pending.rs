@@ -65,6 +65,7 @@ impl Session {
                 record: Arc::new(record),
                 changes: Arc::new(changes),
                 require_unchanged: state.require_unchanged,
+                is_last: scope != Scope::Save,
                 began: state.began,
                 login,
                 new_label,
@@ -145,6 +146,8 @@ pub(crate) struct Pending<'a> {
     pub(crate) record: Arc<Record>,
     pub(crate) changes: Arc<Changes>,
     pub(crate) require_unchanged: bool,
+    /// True if the request ends with this write.
+    pub(crate) is_last: bool,
     /// The time when the request began.
     pub(crate) began: Timestamp,
     /// The user who has logged in.
@@ -187,6 +190,18 @@ impl Pending<'_> {
             state.tell(token);
         });
         self.is_settled = true;
+    }
+
+    /// Settles a successful change of keys, of which the store has returned the version and no
+    /// values. The session shows the values that it read, with its changes.
+    pub(crate) fn changed(mut self, location: Location, record: Record, token: Token) {
+        let (version, ttl) = (record.version(), record.ttl());
+        let before = Arc::unwrap_or_clone(mem::replace(&mut self.record, Arc::new(record)));
+        let after = before
+            .map_data(|data| self.changes.apply_written(data))
+            .at_version(version)
+            .with_ttl(ttl);
+        self.stored(location, after, token);
     }
 
     /// Settles a commit that wrote only the expiry, or nothing.

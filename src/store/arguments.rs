@@ -70,6 +70,9 @@ pub struct Update {
     /// If true, the update fails with [`Conflict`](crate::ErrorKind::Conflict) if another request
     /// has written since the read.
     pub require_unchanged: bool,
+    /// If true, the caller uses nothing of the returned record but its version. A store that was
+    /// given the record as it was [read](Self::read) need not return its values.
+    pub discards_values: bool,
     /// The time and the deadline.
     pub at: RequestTime,
 }
@@ -84,6 +87,7 @@ impl Update {
             label: None,
             read: None,
             require_unchanged: false,
+            discards_values: false,
             at,
         }
     }

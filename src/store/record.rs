@@ -82,6 +82,12 @@ impl Record {
         self
     }
 
+    /// Changes the data without a copy of it.
+    pub(crate) fn map_data(mut self, f: impl FnOnce(Data) -> Data) -> Self {
+        self.data = f(self.data);
+        self
+    }
+
     /// Sets the time of the last write or touch.
     #[must_use]
     pub fn modified_at(mut self, modified: Timestamp) -> Self {

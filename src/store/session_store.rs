@@ -85,7 +85,9 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Changes some keys of a live record, raises its version by one, sets it to be
-    /// [modified](Record::modified) now, and returns the record after the change.
+    /// [modified](Record::modified) now, and returns the record after the change. If the caller
+    /// [discards the values](Update::discards_values), the returned record needs the right version
+    /// only.
     ///
     /// Sets the expiry and the label if the update has new ones. Everything else stays the same.
     /// Changes of other keys by concurrent requests are kept, and all increments add up, without

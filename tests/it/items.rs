@@ -57,7 +57,7 @@ async fn item_of_a_new_session_has_these_attributes() {
     assert_eq!(item["ttl"], number(clock.seconds() + 14 * 24 * 60 * 60));
     assert_eq!(item["modified"], text("2033-05-18T03:33:20Z"));
     assert_eq!(item["version"], number(1));
-    assert_eq!(item["write"].as_s().unwrap().len(), 36);
+    assert_eq!(item["write"].as_s().unwrap().len(), 22);
     let data = item["data"].as_m().unwrap();
     assert_eq!(data["name"], text("\"ada\""));
     assert_eq!(data["visits"], number(3));

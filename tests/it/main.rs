@@ -35,6 +35,7 @@ mod logout;
 mod on_error;
 mod previous_cookies;
 mod received_cookies;
+mod request_bytes;
 mod retries;
 mod retries_overtaken;
 mod revocation;

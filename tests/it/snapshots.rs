@@ -88,10 +88,7 @@ async fn snapshot_copies_share_no_id() {
             }
         };
         note(&seen_tokens, &body["ClientRequestToken"]);
-        note(
-            &seen_writes,
-            &body["ExpressionAttributeValues"][":write"]["S"],
-        );
+        note(&seen_writes, &body["ExpressionAttributeValues"][":w"]["S"]);
         note(&seen_writes, &body["Item"]["write"]["S"]);
     });
     let mut copying = this_program(

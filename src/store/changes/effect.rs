@@ -18,11 +18,16 @@ impl Changes {
     /// once](crate::Session::take_once) is no longer stored.
     pub fn apply(&self, data: &Data) -> Result<Data, Error> {
         self.check_guards(data)?;
-        let mut after = if self.cleared {
+        let after = if self.cleared {
             Data::new()
         } else {
             data.clone()
         };
+        self.apply_unguarded(after)
+    }
+
+    /// Returns the data after the changes of keys, without a copy of it.
+    fn apply_unguarded(&self, mut after: Data) -> Result<Data, Error> {
         for (key, change) in self.iter() {
             match change.of(after.get(key))? {
                 Some(entry) => after.insert(key, entry.into_owned()),
@@ -30,6 +35,13 @@ impl Changes {
             }
         }
         Ok(after)
+    }
+
+    /// Returns the data after changes that were written, without a copy of it.
+    pub(crate) fn apply_written(&self, data: Data) -> Data {
+        let before = if self.cleared { Data::new() } else { data };
+        // No written change fails on the data that it was made from.
+        self.apply_unguarded(before).unwrap_or_default()
     }
 
     /// Returns the approximate [`Data::size`] of `base` after the changes.

@@ -22,6 +22,7 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 #[derive(Debug)]
 pub(crate) struct Attribute<T> {
     name: &'static str,
+    placeholder: Option<&'static str>,
     read: fn(&AttributeValue) -> Option<T>,
     write: fn(&T) -> AttributeValue,
 }
@@ -30,6 +31,18 @@ impl<T> Attribute<T> {
     /// Returns the name in the table.
     pub(crate) const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Sets the placeholder that stands for the name in expressions.
+    pub(crate) const fn written_as(mut self, placeholder: &'static str) -> Self {
+        self.placeholder = Some(placeholder);
+        self
+    }
+
+    /// Returns the placeholder that stands for the name in expressions, if the name is a reserved
+    /// word.
+    pub(crate) const fn placeholder(&self) -> Option<&'static str> {
+        self.placeholder
     }
 
     /// Returns the value in an item, if it is there and has the right type.
@@ -59,6 +72,7 @@ impl<T> Attribute<T> {
 pub(crate) const fn text(name: &'static str) -> Attribute<String> {
     Attribute {
         name,
+        placeholder: None,
         read: |value| value.as_s().ok().cloned(),
         write: |text| AttributeValue::S(text.clone()),
     }
@@ -68,6 +82,7 @@ pub(crate) const fn text(name: &'static str) -> Attribute<String> {
 pub(crate) const fn key(name: &'static str) -> Attribute<StorageKey> {
     Attribute {
         name,
+        placeholder: None,
         read: |value| value.as_s().ok().map(StorageKey::stored),
         write: |key| AttributeValue::S(key.as_str().to_owned()),
     }
@@ -77,6 +92,7 @@ pub(crate) const fn key(name: &'static str) -> Attribute<StorageKey> {
 pub(crate) const fn pseudonym(name: &'static str) -> Attribute<Pseudonym> {
     Attribute {
         name,
+        placeholder: None,
         read: |value| value.as_s().ok().cloned().map(Pseudonym::stored),
         write: |user| AttributeValue::S(user.as_str().to_owned()),
     }
@@ -86,6 +102,7 @@ pub(crate) const fn pseudonym(name: &'static str) -> Attribute<Pseudonym> {
 pub(crate) const fn number(name: &'static str) -> Attribute<u64> {
     Attribute {
         name,
+        placeholder: None,
         read: nearest,
         write: |number| AttributeValue::N(number.to_string()),
     }
@@ -95,6 +112,7 @@ pub(crate) const fn number(name: &'static str) -> Attribute<u64> {
 pub(crate) const fn seconds(name: &'static str) -> Attribute<Timestamp> {
     Attribute {
         name,
+        placeholder: None,
         read: |value| nearest(value).map(Timestamp::from_epoch_seconds),
         write: |time| AttributeValue::N(time.to_string()),
     }
@@ -104,6 +122,7 @@ pub(crate) const fn seconds(name: &'static str) -> Attribute<Timestamp> {
 pub(crate) const fn date(name: &'static str) -> Attribute<Timestamp> {
     Attribute {
         name,
+        placeholder: None,
         read: |value| {
             let time = DateTime::from_str(value.as_s().ok()?, DateTimeFormat::DateTime).ok()?;
             let seconds = time.secs().try_into().ok()?;
@@ -122,6 +141,7 @@ pub(crate) const fn date(name: &'static str) -> Attribute<Timestamp> {
 pub(crate) const fn flag(name: &'static str) -> Attribute<bool> {
     Attribute {
         name,
+        placeholder: None,
         read: |value| value.as_bool().ok().copied(),
         write: |flag| AttributeValue::Bool(*flag),
     }
@@ -131,6 +151,7 @@ pub(crate) const fn flag(name: &'static str) -> Attribute<bool> {
 pub(crate) const fn data(name: &'static str) -> Attribute<Data> {
     Attribute {
         name,
+        placeholder: None,
         read: |value| value.as_m().ok().map(decode_all),
         write: encode_all,
     }

@@ -129,11 +129,14 @@ impl Fault {
             // A transaction's cancellation reason uses the second name.
             "ValidationException" | "ValidationError" => {
                 let message = response.message().unwrap_or_default();
-                // DynamoDB's responses have contained both texts for years. There is no code for
-                // either.
+                // DynamoDB's responses have contained these texts for years. There is no code for
+                // any of them.
                 if message.contains("exceeded the maximum allowed size") {
                     let text = "the session is larger than a DynamoDB item may be";
                     Self::Refused(said(ErrorKind::TooLarge, text, false))
+                } else if message.contains("document path provided in the update") {
+                    let text = "the session's data is not a map";
+                    Self::Refused(said(ErrorKind::Corrupt, text, false))
                 } else if message.contains("key element does not match the schema") {
                     let text = "the table's partition key is not `id`, a string";
                     Self::Refused(said(ErrorKind::Misconfigured, text, false))

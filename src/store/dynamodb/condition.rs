@@ -6,23 +6,21 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
 use crate::store::dynamodb::expression::Expression;
-use crate::store::dynamodb::item::{FENCE, ID, TTL, WRITE};
+use crate::store::dynamodb::item::{TTL, WRITE};
 
 /// Returns the condition for the put of a new record. An id is 256 random bits, so an item that
 /// exists must not be overwritten.
 pub(super) fn absent() -> Expression {
-    let mut expression = Expression::condition("attribute_not_exists(#id)");
-    expression.attribute(&ID);
-    expression
+    Expression::condition("attribute_not_exists(id)")
 }
 
 /// Returns the condition for repeating the put of a new record. No item exists, or it is the one
 /// that an earlier attempt has put, not written since.
 pub(super) fn absent_or_written_by(write: &str) -> Expression {
     let mut expression = absent();
-    expression.condition.push_str(" OR #write = :write");
+    expression.condition.push_str(" OR #w=:w");
     expression.attribute(&WRITE);
-    expression.value(":write", AttributeValue::S(write.to_owned()));
+    expression.value(":w", AttributeValue::S(write.to_owned()));
     expression
 }
 
@@ -45,20 +43,17 @@ pub(super) fn unchanged(version: u64, now: Timestamp) -> Expression {
 pub(super) fn ours_without_fence_or_absent() -> Expression {
     let mut expression = Expression::default();
     expression.require_ours();
-    expression.require("attribute_type(#ttl, :number)");
-    expression.require_fence(0);
+    expression.require("attribute_type(#t,:c)");
     expression.attribute(&TTL);
-    expression.condition = format!("attribute_not_exists(#id) OR ({})", expression.condition);
-    expression.attribute(&ID);
+    expression.require_fence(0);
+    expression.condition = format!("attribute_not_exists(id) OR ({})", expression.condition);
     expression
 }
 
 /// Returns the condition for the put of a tombstone in place of a record with a fence. It fails if
 /// another request has cycled or destroyed the session, because their items have no fence.
 pub(super) fn fenced_still() -> Expression {
-    let mut expression = Expression::condition("attribute_exists(#fence)");
-    expression.attribute(&FENCE);
-    expression
+    Expression::condition("attribute_exists(fence)")
 }
 
 #[cfg(test)]
@@ -68,28 +63,26 @@ mod tests {
 
     #[test]
     fn conditions_have_these_clauses() {
-        let with_ttl = format!("{OURS} AND attribute_type(#ttl, :number)");
+        let with_ttl = format!("{OURS} AND attribute_type(#t,:c)");
         let rows = [
-            (absent(), "attribute_not_exists(#id)".to_owned()),
+            (absent(), "attribute_not_exists(id)".to_owned()),
             (
                 // A logout deletes an expired record too.
                 ours_without_fence_or_absent(),
-                format!(
-                    "attribute_not_exists(#id) OR ({with_ttl} AND attribute_not_exists(#fence))"
-                ),
+                format!("attribute_not_exists(id) OR ({with_ttl} AND NOT fence>=:i)"),
             ),
-            (fenced_still(), "attribute_exists(#fence)".to_owned()),
+            (fenced_still(), "attribute_exists(fence)".to_owned()),
             (
                 absent_or_written_by("write-id"),
-                "attribute_not_exists(#id) OR #write = :write".to_owned(),
+                "attribute_not_exists(id) OR #w=:w".to_owned(),
             ),
             (
                 unchanged(0, NOW),
-                format!("{OURS} AND #ttl > :now AND attribute_not_exists(#version)"),
+                format!("{OURS} AND #t>:n AND attribute_not_exists(version)"),
             ),
             (
                 unchanged(7, NOW),
-                format!("{OURS} AND #ttl > :now AND #version = :version"),
+                format!("{OURS} AND #t>:n AND version=:v"),
             ),
         ];
         for (expression, condition) in rows {

@@ -1,10 +1,28 @@
 //! The expressions of a request to DynamoDB: their text, and the values of their placeholders.
 //!
-//! 1. Every name goes through a `#` placeholder and every value through a `:` one. Keys may hold
-//!    any character, and half of our attributes' names are reserved words.
-//! 2. The placeholder of an attribute is its name. It is defined with the clause that uses it,
-//!    because DynamoDB refuses a placeholder that is not used.
-//! 3. The clauses that several writes require are defined here, each in one place.
+//! 1. Every value and every key of a session goes through a placeholder, because a key may hold any
+//!    character. An attribute is written by its name, unless that is a reserved word.
+//! 2. Texts are short, because each request is hashed for its signature. A placeholder has one or
+//!    two characters, and there are no spaces where DynamoDB needs none.
+//! 3. A placeholder is defined with the clause that uses it. DynamoDB refuses one that is not used.
+//! 4. The clauses that several writes require are defined here, each in one place.
+//!
+//! | Placeholder | Meaning |
+//! |---|---|
+//! | `#d`, `#t`, `#f`, `#w` | `data`, `ttl`, `format`, `write`: see `attributes!` in [`item`](super::item) |
+//! | `#0`, `#1`, .. | the keys that change, in order |
+//! | `:0`, `:1`, .. | the value to set, or the number to add, of the same key |
+//! | `:o0`, .. | the old value of a key, on which its new value depends |
+//! | `:l0` and `:h0`, .. | the least and the greatest number that an increment of a key accepts |
+//! | `#g0` and `:g0`, .. | the keys and values that only one request may take |
+//! | `:i`, `:z` | the numbers 1 and 0 |
+//! | `:p`, `:c` | the types of `data` (a map) and `created` (a number) |
+//! | `:n` | the time of the write, to which `ttl` is compared |
+//! | `:d`, `:t`, `:m`, `:w`, `:a` | the new `data`, `ttl`, `modified`, `write` and `label` |
+//! | `:v`, `:f`, `:r` | the `version` and the `fence` that were read, and the raised fence |
+//!
+//! A comparison with an attribute that is absent or of another type is false, so `NOT x>=:i` also
+//! holds without `x`.
 
 use std::collections::HashMap;
 use std::fmt::{Arguments, Write as _};
@@ -13,7 +31,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
 use crate::store::dynamodb::attribute::{Attribute, Item};
-use crate::store::dynamodb::item::{CREATED, CURRENT_FORMAT, DATA, FENCE, FORMAT, TTL, VERSION};
+use crate::store::dynamodb::item::{CURRENT_FORMAT, DATA, FENCE, FORMAT, TTL, VERSION};
 
 /// An expression and the values of its placeholders.
 #[derive(Clone, Debug, Default)]
@@ -53,51 +71,75 @@ impl Expression {
     /// Requires a session of ours: `data` and `created` have the right type, and the format is not
     /// newer.
     pub(super) fn require_ours(&mut self) {
-        self.require(
-            "attribute_type(#data, :map) AND attribute_type(#created, :number) \
-             AND (attribute_not_exists(#format) OR #format = :format)",
-        );
-        self.attribute(&DATA);
-        self.attribute(&CREATED);
-        self.attribute(&FORMAT);
-        self.value(":map", AttributeValue::S("M".to_owned()));
-        self.value(":number", AttributeValue::S("N".to_owned()));
-        self.value(":format", FORMAT.stored(&CURRENT_FORMAT));
+        self.require_map();
+        self.require_form();
     }
 
-    /// Requires a live session of ours. A `ttl` of another type is never greater than a number.
+    /// Requires that `data` is a map.
+    pub(super) fn require_map(&mut self) {
+        self.require("attribute_type(#d,:p)");
+        self.attribute(&DATA);
+        self.value(":p", AttributeValue::S("M".to_owned()));
+    }
+
+    /// Requires that `created` is a number, and that the format is known.
+    pub(super) fn require_form(&mut self) {
+        self.require("attribute_type(created,:c) AND (attribute_not_exists(#f) OR #f=:i)");
+        self.value(":c", AttributeValue::S("N".to_owned()));
+        self.attribute(&FORMAT);
+        self.value(":i", FORMAT.stored(&CURRENT_FORMAT));
+    }
+
+    /// Requires the same of a record that was read with a `created` of at least 1, in fewer words.
+    ///
+    /// It has had this form, so it can only have lost it. A redirect and a tombstone have no
+    /// `created`, and a newer version of the library may have written a greater `format`.
+    pub(super) fn require_same_form(&mut self) {
+        self.require("created>=:i AND NOT #f>:i");
+        self.attribute(&FORMAT);
+        self.value(":i", FORMAT.stored(&CURRENT_FORMAT));
+    }
+
+    /// Requires that the session has not expired. A `ttl` of another type is never greater than a
+    /// number.
+    pub(super) fn require_unexpired(&mut self, now: Timestamp) {
+        self.require("#t>:n");
+        self.attribute(&TTL);
+        self.value(":n", TTL.stored(&now));
+    }
+
+    /// Requires a live session of ours.
     pub(super) fn require_live(&mut self, now: Timestamp) {
         self.require_ours();
-        self.require("#ttl > :now");
-        self.attribute(&TTL);
-        self.value(":now", TTL.stored(&now));
+        self.require_unexpired(now);
     }
 
     /// Requires that the record has not been written since that version.
     pub(super) fn require_version(&mut self, version: u64) {
-        self.attribute(&VERSION);
         if version == 0 {
-            self.require("attribute_not_exists(#version)");
+            self.require("attribute_not_exists(version)");
         } else {
-            self.require("#version = :version");
-            self.value(":version", VERSION.stored(&version));
+            self.require("version=:v");
+            self.value(":v", VERSION.stored(&version));
         }
     }
 
     /// Requires that no write has been sent again since the fence was read.
     pub(super) fn require_fence(&mut self, fence: u64) {
-        self.attribute(&FENCE);
         if fence == 0 {
-            self.require("attribute_not_exists(#fence)");
+            self.require("NOT fence>=:i");
+            self.value(":i", number(1));
         } else {
-            self.require("#fence = :fence");
-            self.value(":fence", FENCE.stored(&fence));
+            self.require("fence=:f");
+            self.value(":f", FENCE.stored(&fence));
         }
     }
 
-    /// Defines the placeholder of an attribute.
+    /// Defines the placeholder of an attribute whose name is a reserved word.
     pub(super) fn attribute<T>(&mut self, attribute: &Attribute<T>) {
-        self.name(&format!("#{}", attribute.name()), attribute.name());
+        if let Some(placeholder) = attribute.placeholder() {
+            self.name(placeholder, attribute.name());
+        }
     }
 
     /// Defines the placeholder of a name.

@@ -33,10 +33,14 @@ use crate::store::user::{Binding, Pseudonym};
 /// attribute has this format.
 pub(crate) const CURRENT_FORMAT: u64 = 1;
 
-/// Defines a constant for each attribute, and the list of all their names.
+/// Defines a constant for each attribute, and the list of all their names. A name that is one of
+/// DynamoDB's reserved words has a placeholder, which expressions use instead.
 macro_rules! attributes {
-    ($($(#[doc = $doc:literal])+ $constant:ident: $value:ty = $form:ident($name:literal);)+) => {
-        $($(#[doc = $doc])+ pub(crate) const $constant: Attribute<$value> = $form($name);)+
+    ($($(#[doc = $doc:literal])+
+    $constant:ident: $value:ty = $form:ident($name:literal $(as $placeholder:literal)?);)+) => {
+        $($(#[doc = $doc])+
+        pub(crate) const $constant: Attribute<$value> =
+            $form($name)$(.written_as($placeholder))?;)+
 
         /// The names that belong to this crate. All others are unknown.
         pub(crate) const NAMES: &[&str] = &[$($name),+];
@@ -47,21 +51,21 @@ attributes! {
     /// The partition key.
     ID: StorageKey = key("id");
     /// The entries of the session.
-    DATA: Data = data("data");
+    DATA: Data = data("data" as "#d");
     /// The start of the session.
     CREATED: Timestamp = seconds("created");
     /// The time of the last write.
     MODIFIED: Timestamp = date("modified");
     /// The end of the session, and DynamoDB's TTL attribute.
-    TTL: Timestamp = seconds("ttl");
+    TTL: Timestamp = seconds("ttl" as "#t");
     /// The number of writes.
     VERSION: u64 = number("version");
     /// The id of the last write.
-    WRITE: String = text("write");
+    WRITE: String = text("write" as "#w");
     /// The mark of a redirect or a tombstone: the id is no longer used.
     RETIRED: bool = flag("retired");
     /// The format of the item.
-    FORMAT: u64 = number("format");
+    FORMAT: u64 = number("format" as "#f");
     /// The counter that rejects late attempts at a write that was sent again.
     FENCE: u64 = number("fence");
     /// The time at which the id was issued, if it is not the start of the session.

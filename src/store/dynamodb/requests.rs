@@ -2,6 +2,8 @@
 //!
 //! Each asks for the item that its condition fails on, so that no read is needed to find the reason.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemInputBuilder;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemInputBuilder;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemInputBuilder;
@@ -27,7 +29,7 @@ pub(super) fn put(table: &Table, item: Item, condition: Expression) -> PutItemIn
         .table_name(&*table.name)
         .set_item(Some(item))
         .condition_expression(condition.condition)
-        .set_expression_attribute_names(Some(condition.names))
+        .set_expression_attribute_names(not_empty(condition.names))
         .set_expression_attribute_values(not_empty(condition.values))
         .return_values_on_condition_check_failure(AllOld)
 }
@@ -58,12 +60,12 @@ pub(super) fn delete(
         .table_name(&*table.name)
         .set_key(Some(primary_key(key)))
         .condition_expression(condition.condition)
-        .set_expression_attribute_names(Some(condition.names))
+        .set_expression_attribute_names(not_empty(condition.names))
         .set_expression_attribute_values(not_empty(condition.values))
         .return_values_on_condition_check_failure(AllOld)
 }
 
-/// Returns `None` for an empty map of values, which DynamoDB would refuse.
-pub(super) fn not_empty(values: Item) -> Option<Item> {
-    (!values.is_empty()).then_some(values)
+/// Returns `None` for an empty map of placeholders, which DynamoDB would refuse.
+pub(super) fn not_empty<V>(placeholders: HashMap<String, V>) -> Option<HashMap<String, V>> {
+    (!placeholders.is_empty()).then_some(placeholders)
 }

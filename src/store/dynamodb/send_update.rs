@@ -41,7 +41,7 @@ pub(super) async fn send_update(
         if let (true, Some(read)) = (ambiguity.is_there(), &update.read) {
             repeat(&mut request, read);
         }
-        let request = requests::update(table, key, request).return_values(ReturnValue::AllNew);
+        let request = requests::update(table, key, request).return_values(returned(update));
         match table.attempt(budget, request).await {
             Attempt::Done(output) => {
                 budget.responded();
@@ -73,6 +73,14 @@ pub(super) async fn send_update(
                 }
             }
         }
+    }
+}
+
+/// Returns what DynamoDB returns after an update: the whole item only if its values are used.
+fn returned(update: &Update) -> ReturnValue {
+    match update.discards_values && update.read.is_some() {
+        true => ReturnValue::UpdatedNew,
+        false => ReturnValue::AllNew,
     }
 }
 

@@ -21,8 +21,31 @@ use crate::store::dynamodb::transport::sdk_client::SdkClient;
 pub(super) const NOW: Timestamp = Timestamp::from_epoch_seconds(1_700_000_000);
 
 /// The clauses that require a session of ours.
-pub(super) const OURS: &str = "attribute_type(#data, :map) AND attribute_type(#created, :number) \
-                               AND (attribute_not_exists(#format) OR #format = :format)";
+pub(super) const OURS: &str = "attribute_type(#d,:p) AND attribute_type(created,:c) \
+                               AND (attribute_not_exists(#f) OR #f=:i)";
+/// Its first clause.
+pub(super) const MAP: &str = "attribute_type(#d,:p)";
+/// Its other clauses.
+pub(super) const FORM: &str = "attribute_type(created,:c) AND (attribute_not_exists(#f) OR #f=:i)";
+
+/// The attributes that expressions name without a placeholder. None is among the [reserved
+/// words](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html),
+/// which DynamoDB and its emulators refuse.
+const BARE: [&str; 6] = ["created", "fence", "id", "label", "modified", "version"];
+/// The words of an expression that name no attribute.
+const KEYWORDS: [&str; 11] = [
+    "ADD",
+    "AND",
+    "BETWEEN",
+    "NOT",
+    "OR",
+    "REMOVE",
+    "SET",
+    "attribute_exists",
+    "attribute_not_exists",
+    "attribute_type",
+    "if_not_exists",
+];
 
 /// Returns a text.
 pub(super) fn s(text: &str) -> AttributeValue {
@@ -81,31 +104,34 @@ pub(super) fn any_json() -> impl Strategy<Value = String> {
     .prop_map(|value| value.to_string())
 }
 
-/// Checks that each placeholder is defined and used, and that no two paths overlap. DynamoDB refuses
-/// the expression otherwise.
+/// Checks that each placeholder is defined and used, that no name is a reserved word, and that no
+/// two paths overlap. DynamoDB refuses the expression otherwise.
 pub(super) fn check_placeholders(expression: &Expression) {
     let text = format!("{} {}", expression.update, expression.condition);
     let names = expression.names.keys().cloned().collect();
     let values = expression.values.keys().cloned().collect();
     assert_eq!(placeholders(&text, '#'), names, "{text}");
     assert_eq!(placeholders(&text, ':'), values, "{text}");
-    let (sets, removes) = match expression.update.split_once(" REMOVE ") {
-        Some((sets, removes)) => (sets, removes),
-        None => (expression.update.as_str(), ""),
-    };
-    let targets = sets
-        .strip_prefix("SET ")
-        .unwrap_or_default()
-        .split(", #")
-        .filter_map(|set| set.split_once(" = ").map(|(path, _)| path))
-        .chain(removes.split(", #").filter(|path| !path.is_empty()))
-        .map(|path| path.trim_start_matches('#'));
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_#:".contains(c);
+    for word in text.split(|c| !is_name(c)) {
+        let is_placeholder = word.is_empty() || word.starts_with(['#', ':']);
+        let is_known = BARE.contains(&word) || KEYWORDS.contains(&word);
+        assert!(is_placeholder || is_known, "{word} in {text}");
+    }
+    let mut update = expression.update.clone();
+    for action in ["ADD ", "SET ", "REMOVE "] {
+        update = update.replace(action, ",");
+    }
+    let targets = update
+        .split(',')
+        .filter_map(|target| target.split([' ', '=']).next())
+        .filter(|target| !target.is_empty() && !target.starts_with(':'));
     let mut seen = BTreeSet::new();
     for target in targets {
         assert!(seen.insert(target), "{target} twice in {text}");
     }
     assert!(
-        !seen.contains("data") || !seen.iter().any(|path| path.starts_with("data.")),
+        !seen.contains("#d") || !seen.iter().any(|path| path.starts_with("#d.")),
         "{text}"
     );
 }

@@ -9,9 +9,10 @@ use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
 use crate::store::arguments::Update;
 use crate::store::data::Data;
-use crate::store::dynamodb::errors::{never_succeeds, race_lost};
+use crate::store::dynamodb::attribute::Item;
+use crate::store::dynamodb::errors::{never_succeeds, not_read_back, race_lost};
 use crate::store::dynamodb::get::look;
-use crate::store::dynamodb::item::{found, is_unchanged, read, read_back};
+use crate::store::dynamodb::item::{VERSION, found, is_unchanged, read, read_back};
 use crate::store::dynamodb::requests::Written;
 use crate::store::dynamodb::retry::{Ambiguity, RetryBudget};
 use crate::store::dynamodb::send_update::send_update;
@@ -75,8 +76,18 @@ pub(super) async fn update(
             &mut budget,
         );
         // Boxed, so that the callers' futures stay small.
-        let item = match Box::pin(sent).await? {
-            Written::Done(item) => return read_back(&item, now),
+        let written = match Box::pin(sent).await {
+            // Another program has replaced the map in which a key was to be set.
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                return match look(table, key, now, true, &mut budget).await {
+                    Ok(Found::Live(_)) | Err(_) => Err(error),
+                    Ok(other) => Ok(other),
+                };
+            }
+            written => written?,
+        };
+        let item = match written {
+            Written::Done(item) => return after(&of_base, &item),
             Written::Refused(None) => return Ok(Found::Absent),
             Written::Refused(Some(item)) => item,
         };
@@ -104,6 +115,17 @@ pub(super) async fn update(
             return Err(ambiguity.about(refusal));
         }
     }
+}
+
+/// Returns the record after an update. Without its values, the version is all that is new.
+fn after(update: &Update, item: &Item) -> Result<Found, Error> {
+    let Some(read) = update.read.as_deref().filter(|_| update.discards_values) else {
+        return read_back(item, update.at.now());
+    };
+    let version = VERSION.read(item).ok_or_else(not_read_back)?;
+    let ttl = update.ttl.unwrap_or(read.ttl());
+    let record = Record::new(Data::new(), read.created(), ttl).at_version(version);
+    Ok(Found::Live(record))
 }
 
 /// Writes the whole of `data`, for changes that do not fit in one expression.
@@ -144,7 +166,7 @@ async fn update_whole(
             budget,
         );
         let there = match sent.await? {
-            Written::Done(item) => return read_back(&item, stamp.now),
+            Written::Done(item) => return after(&of_base, &item),
             Written::Refused(item) => found(item.as_ref(), stamp.now)?,
         };
         let newer = match there {

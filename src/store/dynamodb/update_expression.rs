@@ -21,16 +21,16 @@ use crate::store::dynamodb::attribute::Item;
 use crate::store::dynamodb::entry::encode;
 use crate::store::dynamodb::errors::race_lost;
 use crate::store::dynamodb::expression::{Expression, number, push};
-use crate::store::dynamodb::item::{DATA, FENCE, LABEL, MODIFIED, TTL, VERSION, WRITE, fence};
+use crate::store::dynamodb::item::{DATA, FENCE, LABEL, MODIFIED, TTL, WRITE, fence};
 use crate::store::record::Record;
 
 /// The maximum length of one expression in DynamoDB, in bytes of text.
 const MAX_TEXT: usize = 4 * 1024;
 /// The start of an update, and the text that is added when it is sent again. The length check
 /// leaves room for that text and for the version in its condition.
-const SET: &str = "SET ";
-const RAISE: &str = "#fence = :raised, ";
-const VERSION_CLAUSE: &str = " AND attribute_not_exists(#version)";
+const SET: &str = "ADD version :i SET ";
+const RAISE: &str = "fence=:r,";
+const VERSION_CLAUSE: &str = " AND attribute_not_exists(version)";
 /// The maximum number of operators and functions in one expression. Ours are counted generously.
 const MAX_OPERATORS: usize = 300;
 /// The operators for `version`, `write`, `modified`, `ttl`, and the condition of a live record.
@@ -60,7 +60,8 @@ pub(super) fn by_key(
     stamp: Stamp<'_>,
 ) -> Result<Option<Expression>, Error> {
     let mut expression = stamped(stamp);
-    expression.require_live(stamp.now);
+    require_ours(&mut expression, base, changes);
+    expression.require_unexpired(stamp.now);
     if let Some(base) = base {
         expression.require_fence(fence(base));
     }
@@ -75,7 +76,8 @@ pub(super) fn by_key(
     let mut removed = String::new();
     let mut operators = OPERATORS_OF_A_STAMP + 2 * changes.guards().count();
     for (n, (key, change)) in changes.iter().enumerate() {
-        expression.name(&format!("#k{n}"), key);
+        expression.attribute(&DATA);
+        expression.name(&format!("#{n}"), key);
         operators += match change {
             Change::Set(entry) => set(&mut expression, n, entry),
             Change::Remove => remove(&mut removed, n),
@@ -95,18 +97,15 @@ pub(super) fn by_key(
 
 /// Sets the key number `n`, and returns the number of operators.
 fn set(expression: &mut Expression, n: usize, entry: &Entry) -> usize {
-    push(
-        &mut expression.update,
-        format_args!(", #data.#k{n} = :v{n}"),
-    );
-    expression.value(&format!(":v{n}"), encode(entry));
+    push(&mut expression.update, format_args!(",#d.#{n}=:{n}"));
+    expression.value(&format!(":{n}"), encode(entry));
     1
 }
 
 /// Removes the key number `n`, and returns the number of operators.
 fn remove(removed: &mut String, n: usize) -> usize {
-    let separator = if removed.is_empty() { " REMOVE" } else { "," };
-    push(removed, format_args!("{separator} #data.#k{n}"));
+    let separator = if removed.is_empty() { " REMOVE " } else { "," };
+    push(removed, format_args!("{separator}#d.#{n}"));
     1
 }
 
@@ -115,14 +114,15 @@ fn remove(removed: &mut String, n: usize) -> usize {
 /// For a key of another type, DynamoDB would return a `ValidationException`. A sum outside `i64`
 /// would be stored as a value that cannot be read. The condition excludes both.
 fn add(expression: &mut Expression, n: usize, by: i64) -> usize {
-    let path = format!("#data.#k{n}");
-    let sum = format_args!(", {path} = if_not_exists({path}, :zero) + :v{n}");
+    let path = format!("#d.#{n}");
+    let sum = format_args!(",{path}=if_not_exists({path},:z)+:{n}");
     push(&mut expression.update, sum);
     expression.require(&format!(
         "(attribute_not_exists({path}) OR {path} BETWEEN :l{n} AND :h{n})"
     ));
     let (low, high) = addends(by);
-    expression.value(&format!(":v{n}"), number(by));
+    expression.value(":z", number(0));
+    expression.value(&format!(":{n}"), number(by));
     expression.value(&format!(":l{n}"), number(low));
     expression.value(&format!(":h{n}"), number(high));
     6
@@ -140,10 +140,10 @@ fn apply(
     set(expression, n, &function.run(there)?);
     match there {
         Some(entry) => {
-            expression.require(&format!("#data.#k{n} = :o{n}"));
+            expression.require(&format!("#d.#{n}=:o{n}"));
             expression.value(&format!(":o{n}"), encode(entry));
         }
-        None => expression.require(&format!("attribute_not_exists(#data.#k{n})")),
+        None => expression.require(&format!("attribute_not_exists(#d.#{n})")),
     }
     Ok(3)
 }
@@ -160,24 +160,21 @@ pub(super) fn whole(data: &Data, version: u64, stamp: Stamp<'_>) -> Expression {
 
 /// Returns the update that extends the expiry and changes no data.
 pub(super) fn touch(ttl: Timestamp, now: Timestamp) -> Expression {
-    let mut expression = Expression::update("SET #ttl = :ttl, #modified = :modified");
-    expression.attribute(&MODIFIED);
-    expression.value(":modified", MODIFIED.stored(&now));
-    expression.value(":ttl", TTL.stored(&ttl));
+    let mut expression = Expression::update("SET #t=:t,modified=:m");
+    expression.value(":m", MODIFIED.stored(&now));
+    expression.value(":t", TTL.stored(&ttl));
     expression.require_live(now);
     // Of two touches the later expiry stays, in either order.
-    expression.require("#ttl < :ttl");
+    expression.require("#t<:t");
     expression
 }
 
 /// Returns the update that raises the fence and changes nothing else, if there is a record.
 pub(super) fn raised_fence() -> Expression {
-    let mut expression = Expression::update("SET #fence = if_not_exists(#fence, :zero) + :one");
-    expression.require("attribute_exists(#data)");
-    expression.attribute(&FENCE);
+    let mut expression = Expression::update("ADD fence :i");
+    expression.require("attribute_exists(#d)");
     expression.attribute(&DATA);
-    expression.value(":zero", number(0));
-    expression.value(":one", number(1));
+    expression.value(":i", number(1));
     expression
 }
 
@@ -186,9 +183,8 @@ pub(super) fn raised_fence() -> Expression {
 pub(super) fn repeat(expression: &mut Expression, read: &Record) {
     expression.require_version(read.version());
     expression.update.insert_str(SET.len(), RAISE);
-    expression.attribute(&FENCE);
     let raised = fence(read).saturating_add(1);
-    expression.value(":raised", FENCE.stored(&raised));
+    expression.value(":r", FENCE.stored(&raised));
 }
 
 /// Returns the reason for which the condition of an update refused a live item.
@@ -219,43 +215,53 @@ pub(super) fn refusal(changes: &Changes, item: &Item) -> Error {
 
 fn stamped(stamp: Stamp<'_>) -> Expression {
     // A record without a version, which this crate never writes, counts as version 0.
-    let mut expression = Expression::update(
-        "SET #version = if_not_exists(#version, :zero) + :one, #write = :write, \
-         #modified = :modified",
-    );
-    expression.attribute(&DATA);
-    expression.attribute(&VERSION);
+    let mut expression = Expression::update(SET);
+    expression.update.push_str("#w=:w,modified=:m");
     expression.attribute(&WRITE);
-    expression.attribute(&MODIFIED);
-    expression.value(":zero", number(0));
-    expression.value(":one", number(1));
-    expression.value(":write", WRITE.stored(&stamp.write.to_owned()));
-    expression.value(":modified", MODIFIED.stored(&stamp.now));
+    expression.value(":i", number(1));
+    expression.value(":w", WRITE.stored(&stamp.write.to_owned()));
+    expression.value(":m", MODIFIED.stored(&stamp.now));
     if let Some(ttl) = stamp.ttl {
-        expression.update.push_str(", #ttl = :ttl");
+        expression.update.push_str(",#t=:t");
         expression.attribute(&TTL);
-        expression.value(":ttl", TTL.stored(&ttl));
+        expression.value(":t", TTL.stored(&ttl));
     }
     if let Some(label) = stamp.label {
-        expression.update.push_str(", #label = :label");
-        expression.attribute(&LABEL);
-        expression.value(":label", LABEL.stored(&label.to_owned()));
+        expression.update.push_str(",label=:a");
+        expression.value(":a", LABEL.stored(&label.to_owned()));
     }
     expression
+}
+
+/// Requires a session of ours, of which `base` was read.
+///
+/// If a key is changed, the condition does not check that `data` is a map. DynamoDB refuses a path
+/// below anything else, and [`update`](super::update) then reads the item to find the reason.
+fn require_ours(expression: &mut Expression, base: Option<&Record>, changes: &Changes) {
+    if changes.is_cleared() || changes.iter().next().is_none() {
+        expression.require_map();
+    }
+    match base {
+        // Any lower number reads as 0.
+        Some(base) if base.created().epoch_seconds() > 0 => expression.require_same_form(),
+        _ => expression.require_form(),
+    }
 }
 
 /// Requires that the values that were removed and returned by `take` are still there.
 fn require_guards(expression: &mut Expression, changes: &Changes) {
     for (n, (key, entry)) in changes.guards().enumerate() {
-        expression.require(&format!("#data.#g{n} = :g{n}"));
+        expression.require(&format!("#d.#g{n}=:g{n}"));
+        expression.attribute(&DATA);
         expression.name(&format!("#g{n}"), key);
         expression.value(&format!(":g{n}"), encode(entry));
     }
 }
 
 fn set_data(expression: &mut Expression, data: &Data) {
-    expression.update.push_str(", #data = :data");
-    expression.value(":data", DATA.stored(data));
+    expression.update.push_str(",#d=:d");
+    expression.attribute(&DATA);
+    expression.value(":d", DATA.stored(data));
 }
 
 /// Returns the least and the greatest number to which `by` can be added within an i64.

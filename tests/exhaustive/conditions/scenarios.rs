@@ -1,6 +1,7 @@
 //! Scenarios that depend on conditions. Each is a request, with a change between its read and its
 //! write.
 
+mod forms;
 mod keys;
 mod meanwhile;
 mod races;
@@ -9,10 +10,11 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 
+use forms::{labelled, written_unread};
 use keys::taken_keys;
 use lambda_http::{Error, Request};
 use lambda_sessions::Session;
-use meanwhile::{ACTS, Act, MEANWHILE, act_meanwhile};
+use meanwhile::{ACTS, Act, MEANWHILE, Meanwhile, act_meanwhile};
 use races::{
     a_text_is_not_counted, grows_at_once, in_place_and_logged_out, late_attempt, late_create,
     late_create_after, lost_create, overtaken, overtaken_end, overtaken_in_doubt, taken_in_between,
@@ -55,6 +57,18 @@ pub(crate) fn all() -> Vec<Scenario> {
                 move |setup| Box::pin(act_meanwhile(setup, act, meanwhile)),
             ));
         }
+    }
+    for meanwhile in MEANWHILE {
+        all.push(Scenario::new(
+            format!("{meanwhile:?}, and a key is set without a read"),
+            move |setup| Box::pin(written_unread(setup, meanwhile)),
+        ));
+    }
+    for meanwhile in [Meanwhile::Nothing, Meanwhile::BecomesText("data")] {
+        all.push(Scenario::new(
+            format!("a label, meanwhile {meanwhile:?}"),
+            move |setup| Box::pin(labelled(setup, meanwhile)),
+        ));
     }
     for late in [Act::Count, Act::Clear] {
         for times in [1, 2] {

@@ -35,6 +35,7 @@ defects! {
     UpdateOverwritesOtherKeys,
     UpdateKeepsTheVersion,
     UpdateKeepsModified,
+    UpdateGuessesTheVersion,
     UpdateIgnoresTheExpiry,
     UpdateIgnoresTheLabel,
     UpdateIgnoresRequireUnchanged,
@@ -222,6 +223,9 @@ impl SessionStore for Broken {
             (Defect::UpdateOverwritesOtherKeys, Some(read)) => update.apply(read)?,
             (Defect::UpdateKeepsTheVersion, _) => record.at_version(before.version()),
             (Defect::UpdateKeepsModified, _) => record.modified_at(before.modified()),
+            (Defect::UpdateGuessesTheVersion, Some(read)) if update.discards_values => {
+                return Ok(Found::Live(record.at_version(read.version() + 1)));
+            }
             _ => return Ok(found),
         };
         self.put(key, written.clone()).await?;

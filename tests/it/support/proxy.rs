@@ -36,6 +36,8 @@ pub struct Seen {
     pub operation: String,
     pub headers: HeaderMap,
     pub body: Value,
+    /// The length of the body.
+    pub bytes: usize,
 }
 
 impl Seen {
@@ -185,6 +187,7 @@ impl Proxy {
             operation: call.operation.clone(),
             headers: call.parts.headers.clone(),
             body: serde_json::from_slice(&call.body).unwrap(),
+            bytes: call.body.len(),
         });
         let before = {
             let mut calls = self.calls.lock().unwrap();

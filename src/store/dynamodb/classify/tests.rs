@@ -128,7 +128,9 @@ fn call_without_a_response_is_classified() {
 
 #[test]
 fn response_is_classified_by_its_code() {
-    use ErrorKind::{Conflict, Misconfigured, OutcomeUnknown, Throttled, TooLarge, Unavailable};
+    use ErrorKind::{
+        Conflict, Corrupt, Misconfigured, OutcomeUnknown, Throttled, TooLarge, Unavailable,
+    };
     let again = |kind| ("again", kind, kind);
     let refused = |kind| ("refused", kind, kind);
     let mendable = |what| (what, Misconfigured, Misconfigured);
@@ -199,11 +201,14 @@ fn response_is_classified_by_its_code() {
     let too_large = "Item size has exceeded the maximum allowed size";
     let update = "Item size to update has exceeded the maximum allowed size";
     let schema = "The provided key element does not match the schema";
+    let path = "The document path provided in the update expression is invalid for update";
     for code in ["ValidationException", "ValidationError"] {
         for message in [too_large, update] {
             let judged = judged(|| said(400, Some(code), message));
             assert_eq!(judged, refused(TooLarge), "{code}");
         }
+        let of_path = judged(|| said(400, Some(code), path));
+        assert_eq!(of_path, refused(Corrupt), "{code}");
         let judged = judged(|| said(400, Some(code), schema));
         assert_eq!(judged, refused(Misconfigured), "{code}");
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::store::dynamodb::item;
-use crate::store::dynamodb::testing::{NOW, OURS, check_placeholders, m, n, s};
+use crate::store::dynamodb::testing::{FORM, MAP, NOW, OURS, check_placeholders, m, n, s};
 use crate::store::record::Found;
 
 mod limits;
@@ -8,10 +8,12 @@ mod properties;
 
 const TTL_SET: Timestamp = Timestamp::from_epoch_seconds(1_700_000_500);
 
-const STAMPED: &str = "SET #version = if_not_exists(#version, :zero) + :one, #write = :write, \
-                       #modified = :modified";
+const STAMPED: &str = "ADD version :i SET #w=:w,modified=:m";
 
-const ALIVE: &str = "#ttl > :now";
+/// The form of a record that was read.
+const SAME_FORM: &str = "created>=:i AND NOT #f>:i";
+
+const ALIVE: &str = "#t>:n";
 
 fn stamp(ttl: Option<Timestamp>) -> Stamp<'static> {
     Stamp {
@@ -56,30 +58,24 @@ fn update(changes: &Changes, ttl: Option<Timestamp>) -> Expression {
 fn set_names_each_placeholder() {
     let changes = changes(|c| set(c, "na.me", "\"ada\""));
     let expression = update(&changes, None);
-    assert_eq!(expression.update, format!("{STAMPED}, #data.#k0 = :v0"));
-    assert_eq!(expression.condition, format!("{OURS} AND {ALIVE}"));
+    assert_eq!(expression.update, format!("{STAMPED},#d.#0=:0"));
+    assert_eq!(expression.condition, format!("{FORM} AND {ALIVE}"));
     let names = [
-        ("#k0", "na.me"),
-        ("#data", "data"),
-        ("#created", "created"),
-        ("#format", "format"),
-        ("#ttl", "ttl"),
-        ("#version", "version"),
-        ("#write", "write"),
-        ("#modified", "modified"),
+        ("#0", "na.me"),
+        ("#d", "data"),
+        ("#f", "format"),
+        ("#t", "ttl"),
+        ("#w", "write"),
     ];
     let names = names.map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned()));
     assert_eq!(expression.names, HashMap::from(names));
     let values = [
-        (":v0", s("\"ada\"")),
-        (":map", s("M")),
-        (":number", s("N")),
-        (":format", n(1)),
-        (":now", n(1_700_000_000_u64)),
-        (":zero", n(0)),
-        (":one", n(1)),
-        (":write", s("write-id")),
-        (":modified", s("2023-11-14T22:13:20Z")),
+        (":0", s("\"ada\"")),
+        (":c", s("N")),
+        (":i", n(1)),
+        (":n", n(1_700_000_000_u64)),
+        (":w", s("write-id")),
+        (":m", s("2023-11-14T22:13:20Z")),
     ];
     let values = values.map(|(placeholder, value)| (placeholder.to_owned(), value));
     assert_eq!(expression.values, HashMap::from(values));
@@ -89,9 +85,9 @@ fn set_names_each_placeholder() {
 fn removal_removes_its_path() {
     let changes = changes(|c| c.remove(None, "k"));
     let expression = update(&changes, None);
-    assert_eq!(expression.update, format!("{STAMPED} REMOVE #data.#k0"));
-    assert_eq!(expression.condition, format!("{OURS} AND {ALIVE}"));
-    assert_eq!(expression.names["#k0"], "k");
+    assert_eq!(expression.update, format!("{STAMPED} REMOVE #d.#0"));
+    assert_eq!(expression.condition, format!("{FORM} AND {ALIVE}"));
+    assert_eq!(expression.names["#0"], "k");
 }
 
 #[test]
@@ -100,16 +96,16 @@ fn increment_adds_within_i64() {
     let expression = update(&changes, None);
     assert_eq!(
         expression.update,
-        format!("{STAMPED}, #data.#k0 = if_not_exists(#data.#k0, :zero) + :v0")
+        format!("{STAMPED},#d.#0=if_not_exists(#d.#0,:z)+:0")
     );
     assert_eq!(
         expression.condition,
         format!(
-            "{OURS} AND {ALIVE} \
-             AND (attribute_not_exists(#data.#k0) OR #data.#k0 BETWEEN :l0 AND :h0)"
+            "{FORM} AND {ALIVE} \
+             AND (attribute_not_exists(#d.#0) OR #d.#0 BETWEEN :l0 AND :h0)"
         )
     );
-    assert_eq!(expression.values[":v0"], n(3));
+    assert_eq!(expression.values[":0"], n(3));
     assert_eq!(expression.values[":l0"], n(i64::MIN));
     assert_eq!(expression.values[":h0"], n(i64::MAX - 3));
 }
@@ -126,69 +122,56 @@ fn mixed_changes_share_one_expression() {
     assert_eq!(
         expression.update,
         format!(
-            "{STAMPED}, #ttl = :ttl, #data.#k1 = :v1, \
-             #data.#k3 = if_not_exists(#data.#k3, :zero) + :v3 \
-             REMOVE #data.#k0, #data.#k2"
+            "{STAMPED},#t=:t,#d.#1=:1,#d.#3=if_not_exists(#d.#3,:z)+:3 \
+             REMOVE #d.#0,#d.#2"
         )
     );
-    let keys = ["#k0", "#k1", "#k2", "#k3"].map(|k| expression.names[k].as_str());
+    let keys = ["#0", "#1", "#2", "#3"].map(|k| expression.names[k].as_str());
     assert_eq!(keys, ["a", "b", "c", "d"]);
-    assert_eq!(expression.values[":v1"], n(7));
-    assert_eq!(expression.values[":ttl"], n(1_700_000_500_u64));
-    assert_eq!(expression.values[":now"], n(1_700_000_000_u64));
+    assert_eq!(expression.values[":1"], n(7));
+    assert_eq!(expression.values[":t"], n(1_700_000_500_u64));
+    assert_eq!(expression.values[":n"], n(1_700_000_000_u64));
 }
 
 #[test]
 fn clear_replaces_the_whole_of_data() {
     let expression = update(&cleared(|_| ()), None);
-    assert_eq!(expression.update, format!("{STAMPED}, #data = :data"));
+    assert_eq!(expression.update, format!("{STAMPED},#d=:d"));
     assert_eq!(expression.condition, format!("{OURS} AND {ALIVE}"));
-    assert_eq!(expression.values[":data"], m([]));
+    assert_eq!(expression.values[":d"], m([]));
 
     let refilled = cleared(|c| {
         set(c, "a", "\"x\"");
         c.add(None, "n", 2).unwrap();
     });
     let expression = update(&refilled, Some(TTL_SET));
-    assert_eq!(
-        expression.update,
-        format!("{STAMPED}, #ttl = :ttl, #data = :data")
-    );
-    assert_eq!(
-        expression.values[":data"],
-        m([("a", s("\"x\"")), ("n", n(2))])
-    );
+    assert_eq!(expression.update, format!("{STAMPED},#t=:t,#d=:d"));
+    assert_eq!(expression.values[":d"], m([("a", s("\"x\"")), ("n", n(2))]));
 }
 
 #[test]
 fn touch_only_extends_the_expiry() {
     let expression = touch(TTL_SET, NOW);
     check_placeholders(&expression);
-    assert_eq!(expression.update, "SET #ttl = :ttl, #modified = :modified");
-    assert_eq!(
-        expression.condition,
-        format!("{OURS} AND #ttl > :now AND #ttl < :ttl")
-    );
-    assert_eq!(expression.values[":ttl"], n(1_700_000_500_u64));
+    assert_eq!(expression.update, "SET #t=:t,modified=:m");
+    assert_eq!(expression.condition, format!("{OURS} AND #t>:n AND #t<:t"));
+    assert_eq!(expression.values[":t"], n(1_700_000_500_u64));
 }
 
 #[test]
 fn whole_data_depends_on_its_version() {
     let data = Data::from_iter([("k", Entry::from_json("1"))]);
-    for (version, clause) in [
-        (0, "attribute_not_exists(#version)"),
-        (7, "#version = :version"),
-    ] {
+    for (version, clause) in [(0, "attribute_not_exists(version)"), (7, "version=:v")] {
         let expression = whole(&data, version, stamp(None));
         check_placeholders(&expression);
-        assert_eq!(expression.update, format!("{STAMPED}, #data = :data"));
+        assert_eq!(expression.update, format!("{STAMPED},#d=:d"));
         assert_eq!(
             expression.condition,
-            format!("{OURS} AND #ttl > :now AND {clause}")
+            format!("{OURS} AND #t>:n AND {clause}")
         );
-        assert_eq!(expression.values[":data"], m([("k", n(1))]));
+        assert_eq!(expression.values[":d"], m([("k", n(1))]));
         let value = (version > 0).then(|| n(version));
-        assert_eq!(expression.values.get(":version"), value.as_ref());
+        assert_eq!(expression.values.get(":v"), value.as_ref());
     }
 }
 
@@ -214,33 +197,27 @@ fn repetition_raises_the_fence() {
         c.remove(None, "gone");
     });
     for (version, fence, stays, unwritten, raised) in [
-        (
-            0,
-            None,
-            "attribute_not_exists(#fence)",
-            "attribute_not_exists(#version)",
-            1,
-        ),
-        (7, Some(3), "#fence = :fence", "#version = :version", 4),
+        (0, None, "NOT fence>=:i", "attribute_not_exists(version)", 1),
+        (7, Some(3), "fence=:f", "version=:v", 4),
     ] {
         let read = read(version, fence);
         let fits = by_key(&changes, Some(&read), stamp(None)).unwrap();
         let mut expression = fits.unwrap();
         check_placeholders(&expression);
-        let first = format!("{OURS} AND {ALIVE} AND {stays}");
+        let first = format!("{SAME_FORM} AND {ALIVE} AND {stays}");
         assert_eq!(expression.condition, first);
-        assert!(!expression.update.contains("#fence"));
+        assert!(!expression.update.contains("fence"));
 
         repeat(&mut expression, &read);
         check_placeholders(&expression);
         assert_eq!(expression.condition, format!("{first} AND {unwritten}"));
-        assert_eq!(expression.values[":raised"], n(raised));
+        assert_eq!(expression.values[":r"], n(raised));
         let update = &expression.update;
         assert!(
-            update.starts_with("SET #fence = :raised, #version"),
+            update.starts_with("ADD version :i SET fence=:r,#w=:w,"),
             "{update}"
         );
-        assert!(update.ends_with(" REMOVE #data.#k0"), "{update}");
+        assert!(update.ends_with(" REMOVE #d.#0"), "{update}");
     }
 }
 
@@ -255,7 +232,7 @@ fn increment_bounds_keep_the_sum_an_i64() {
         let above = high.checked_add(1).and_then(|n| n.checked_add(by));
         assert_eq!((below, above), (None, None), "{by}");
         let expression = update(&changes(|c| drop(c.add(None, "k", by))), None);
-        assert_eq!(expression.values[":v0"], n(by));
+        assert_eq!(expression.values[":0"], n(by));
         assert_eq!(expression.values[":l0"], n(low));
         assert_eq!(expression.values[":h0"], n(high));
     }
@@ -280,17 +257,17 @@ fn function_compares_and_sets_only_its_key() {
     let read = Record::new(base, NOW, TTL_SET);
     let expression = by_key(&changes, Some(&read), stamp(None)).unwrap().unwrap();
     check_placeholders(&expression);
-    let sets = ", #data.#k0 = :v0, #data.#k1 = :v1, #data.#k2 = :v2";
+    let sets = ",#d.#0=:0,#d.#1=:1,#d.#2=:2";
     assert!(expression.update.ends_with(sets), "{}", expression.update);
-    let clauses = " AND attribute_not_exists(#data.#k0) AND #data.#k1 = :o1 AND #data.#k2 = :o2";
+    let clauses = " AND attribute_not_exists(#d.#0) AND #d.#1=:o1 AND #d.#2=:o2";
     assert!(
         expression.condition.ends_with(clauses),
         "{}",
         expression.condition
     );
     let value = |name: &str| expression.values[name].clone();
-    assert_eq!(value(":v0"), AttributeValue::S("[0,0]".into()));
-    assert_eq!(value(":v1"), AttributeValue::S("[[1],[1]]".into()));
+    assert_eq!(value(":0"), AttributeValue::S("[0,0]".into()));
+    assert_eq!(value(":1"), AttributeValue::S("[[1],[1]]".into()));
     assert_eq!(value(":o1"), AttributeValue::S("[1]".into()));
     assert_eq!(value(":o2"), AttributeValue::N("1".into()));
 }
@@ -327,4 +304,26 @@ fn refusal_states_its_reason() {
     }
     let error = refusal(&by(1), &Item::new());
     assert_eq!(error.kind(), Conflict);
+}
+
+#[test]
+fn condition_of_a_read_record_is_shorter() {
+    let set_one = changes(|c| set(c, "k", "1"));
+    let remove_one = changes(|c| c.remove(None, "k"));
+    let epoch = Timestamp::from_epoch_seconds(0);
+    let of_the_epoch = Record::new(Data::new(), epoch, TTL_SET).at_version(7);
+    let with_map = format!("{MAP} AND {SAME_FORM}");
+    for (changes, read, ours) in [
+        (&set_one, read(7, None), SAME_FORM),
+        (&remove_one, read(7, None), SAME_FORM),
+        // Nothing is below `data`, so its type is checked.
+        (&cleared(|_| ()), read(7, None), with_map.as_str()),
+        (&Changes::default(), read(7, None), &with_map),
+        (&set_one, of_the_epoch, FORM),
+    ] {
+        let expression = by_key(changes, Some(&read), stamp(None)).unwrap().unwrap();
+        check_placeholders(&expression);
+        let condition = format!("{ours} AND {ALIVE} AND NOT fence>=:i");
+        assert_eq!(expression.condition, condition);
+    }
 }

@@ -27,7 +27,7 @@ fn changes_beyond_the_limits_do_not_fit() {
         fitting(&mixed, Some(TTL_SET))
     };
     let most = mixed(10, 265).unwrap();
-    let text = most.update.len() + 10 * ", #data.#k300 = :v300".len();
+    let text = most.update.len() + 10 * ",#d.#300=:300".len();
     assert!(text < 4_096, "it is not the text: {text}");
     assert!(mixed(20, 265).is_none());
     let functions = changes(|c| {

@@ -76,7 +76,7 @@ proptest! {
         // And each key is the name of its placeholder.
         if !changes.is_cleared() {
             for (n, (key, _)) in changes.iter().enumerate() {
-                prop_assert_eq!(&expression.names[&format!("#k{n}")], key);
+                prop_assert_eq!(&expression.names[&format!("#{n}")], key);
             }
         }
     }
