@@ -41,7 +41,7 @@ text { fill: #f0f6fc }
 .second, .third { stroke: none }
 }";
 
-/// Where a text is in relation to its position.
+/// The place of a text in relation to its position.
 #[derive(Clone, Copy)]
 pub(crate) enum Anchor {
     Start,

@@ -37,7 +37,7 @@ pub(super) struct Signer {
     kept: Mutex<Option<Kept>>,
 }
 
-/// A key, and what it was derived from.
+/// A key with the day and the credentials that it was derived from.
 #[derive(Clone)]
 struct Kept {
     day: String,
