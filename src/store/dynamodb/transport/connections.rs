@@ -27,7 +27,7 @@ pub(super) fn connector(roots: Roots, connect_timeout: Duration) -> SharedHttpCo
         .connector_settings(settings(connect_timeout))
         .sleep_impl(TokioSleep::new())
         .proxy_config(ProxyConfig::from_env());
-    SharedHttpConnector::new(tls::build(builder, roots))
+    SharedHttpConnector::new(tls::build(builder, roots.trust_store()))
 }
 
 /// Returns a client that opens its connections when they are first needed.
@@ -46,10 +46,8 @@ pub(super) fn client(roots: Roots) -> SharedHttpClient {
 ))]
 mod tls {
     use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-    use aws_smithy_http_client::tls::{Provider, TlsContext};
+    use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
     use aws_smithy_http_client::{Connector, ConnectorBuilder};
-
-    use crate::store::dynamodb::transport::roots::Roots;
 
     /// Returns `true` if connections can be encrypted.
     pub(crate) const IS_THERE: bool = true;
@@ -61,8 +59,7 @@ mod tls {
     #[cfg(not(any(feature = "rustls-aws-lc", feature = "rustls-aws-lc-fips")))]
     const CRYPTO: CryptoMode = CryptoMode::Ring;
 
-    pub(super) fn build(builder: ConnectorBuilder, roots: Roots) -> Connector {
-        let trust_store = roots.trust_store();
+    pub(super) fn build(builder: ConnectorBuilder, trust_store: TrustStore) -> Connector {
         let context = TlsContext::builder().with_trust_store(trust_store).build();
         let builder = builder.tls_provider(Provider::rustls(CRYPTO));
         match context {
@@ -79,13 +76,12 @@ mod tls {
     feature = "rustls-aws-lc-fips"
 )))]
 mod tls {
+    use aws_smithy_http_client::tls::TrustStore;
     use aws_smithy_http_client::{Connector, ConnectorBuilder};
-
-    use crate::store::dynamodb::transport::roots::Roots;
 
     pub(crate) const IS_THERE: bool = false;
 
-    pub(super) fn build(builder: ConnectorBuilder, _: Roots) -> Connector {
+    pub(super) fn build(builder: ConnectorBuilder, _: TrustStore) -> Connector {
         builder.build_http()
     }
 }
