@@ -13,7 +13,7 @@ struct Target {
     measure: &'static str,
     bare: String,
     ours: String,
-    /// What is compared with the limit.
+    /// The figure that is compared with the limit.
     compared: Option<f64>,
     limit: Limit,
 }
