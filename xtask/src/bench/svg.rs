@@ -41,7 +41,7 @@ text { fill: #f0f6fc }
 .second, .third { stroke: none }
 }";
 
-/// The place of a text in relation to its position.
+/// The side of its position on which a text is.
 #[derive(Clone, Copy)]
 pub(crate) enum Anchor {
     Start,

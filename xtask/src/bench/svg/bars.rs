@@ -3,7 +3,7 @@
 use crate::bench::svg::{Anchor, Svg, short, steps};
 
 const WIDTH: f64 = 760.0;
-/// The start of the bars, and the end of the axis.
+/// The horizontal positions at which the bars begin and the axis ends.
 const LEFT: f64 = 190.0;
 const RIGHT: f64 = 670.0;
 const ROW: f64 = 24.0;
@@ -11,7 +11,7 @@ const BAR: f64 = 17.0;
 
 pub(crate) struct Bars {
     pub(crate) title: String,
-    /// The name of the axis, with its unit.
+    /// The label of the axis, with the unit.
     pub(crate) axis: String,
     pub(crate) groups: Vec<Group>,
     /// The names of the segments of a bar, if it has several.
