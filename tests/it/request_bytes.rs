@@ -101,6 +101,9 @@ async fn request_bytes_are_those_of_the_change() {
         ada.visit(&setup.sessions, change).await;
         let sent = expected([("GetItem", 111), ("UpdateItem", 553)]);
         assert_eq!(lengths(&setup), sent, "{kilobytes} KB");
-        assert_eq!(*responses.lock().unwrap(), [144], "{kilobytes} KB");
+        // DynamoDB Local returns the whole of `data`. Neither is read.
+        if std::env::var_os("LAMBDA_SESSIONS_TEST_ENDPOINT").is_none() {
+            assert_eq!(*responses.lock().unwrap(), [144], "{kilobytes} KB");
+        }
     }
 }
