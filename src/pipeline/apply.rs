@@ -34,7 +34,7 @@ impl<S: SessionStore> Pipeline<S> {
         at: RequestTime,
     ) -> Result<Committed, Error> {
         match pending.outcome {
-            Outcome::Keep => Ok(Committed::Kept(None)),
+            Outcome::Keep | Outcome::Reissue => Ok(Committed::Kept(None)),
             Outcome::Touch(ttl) => Ok(self.touch(pending, ttl, at).await),
             Outcome::Create => self.create(pending, at).await,
             Outcome::Update(ttl) => self.update(pending, ttl, at).await,
@@ -137,7 +137,8 @@ impl<S: SessionStore> Pipeline<S> {
                     self.warn_of_size(&record, location.key());
                 }
                 // A client that used a cycled id does not get a new cookie.
-                let issue = ttl.is_some() && location.moved_to.is_none();
+                let is_due = ttl.is_some() || pending.hint_outdated;
+                let issue = is_due && location.moved_to.is_none();
                 let token = if issue { Token::Issue } else { Token::Keep };
                 Ok(Committed::Stored(location, record, token))
             }

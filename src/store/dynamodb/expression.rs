@@ -53,21 +53,38 @@ impl Expression {
     /// Requires a session of ours: `data` and `created` have the right type, and the format is not
     /// newer.
     pub(super) fn require_ours(&mut self) {
-        self.require(
-            "attribute_type(#data, :map) AND attribute_type(#created, :number) \
-             AND (attribute_not_exists(#format) OR #format = :format)",
-        );
+        self.require_ours_with("attribute_type(#created, :number)");
+        self.value(":number", AttributeValue::S("N".to_owned()));
+    }
+
+    /// Requires a session of ours that began at this time or later. A `created` of another type is
+    /// never greater than a number.
+    pub(super) fn require_ours_since(&mut self, earliest: Timestamp) {
+        self.require_ours_with("#created >= :earliest");
+        self.value(":earliest", CREATED.stored(&earliest));
+    }
+
+    fn require_ours_with(&mut self, created: &str) {
+        self.require(&format!(
+            "attribute_type(#data, :map) AND {created} \
+             AND (attribute_not_exists(#format) OR #format = :format)"
+        ));
         self.attribute(&DATA);
         self.attribute(&CREATED);
         self.attribute(&FORMAT);
         self.value(":map", AttributeValue::S("M".to_owned()));
-        self.value(":number", AttributeValue::S("N".to_owned()));
         self.value(":format", FORMAT.stored(&CURRENT_FORMAT));
     }
 
-    /// Requires a live session of ours. A `ttl` of another type is never greater than a number.
+    /// Requires a live session of ours.
     pub(super) fn require_live(&mut self, now: Timestamp) {
         self.require_ours();
+        self.require_not_expired(now);
+    }
+
+    /// Requires that the session has not expired. A `ttl` of another type is never greater than a
+    /// number.
+    pub(super) fn require_not_expired(&mut self, now: Timestamp) {
         self.require("#ttl > :now");
         self.attribute(&TTL);
         self.value(":now", TTL.stored(&now));

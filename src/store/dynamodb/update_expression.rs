@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
+use crate::store::arguments::Touch;
 use crate::store::changes::apply::Apply;
 use crate::store::changes::change::Change;
 use crate::store::changes::change_set::Changes;
@@ -21,7 +22,9 @@ use crate::store::dynamodb::attribute::Item;
 use crate::store::dynamodb::entry::encode;
 use crate::store::dynamodb::errors::race_lost;
 use crate::store::dynamodb::expression::{Expression, number, push};
-use crate::store::dynamodb::item::{DATA, FENCE, LABEL, MODIFIED, TTL, VERSION, WRITE, fence};
+use crate::store::dynamodb::item::{
+    DATA, FENCE, LABEL, MODIFIED, TTL, UNTIL, VERSION, WRITE, fence,
+};
 use crate::store::record::Record;
 
 /// The maximum length of one expression in DynamoDB, in bytes of text.
@@ -160,13 +163,32 @@ pub(super) fn whole(data: &Data, version: u64, stamp: Stamp<'_>) -> Expression {
 
 /// Returns the update that extends the expiry and changes no data.
 pub(super) fn touch(ttl: Timestamp, now: Timestamp) -> Expression {
+    let mut expression = extended(ttl, now);
+    expression.require_live(now);
+    // Of two touches the later expiry stays, in either order.
+    expression.require("#ttl < :ttl");
+    expression
+}
+
+/// Returns the update that extends the expiry if the touch applies to the record, as
+/// [`Touch::applies`] decides.
+pub(super) fn touch_if_due(touch: &Touch, now: Timestamp) -> Expression {
+    let mut expression = extended(touch.ttl, now);
+    expression.require_ours_since(touch.earliest_created);
+    expression.require_not_expired(now);
+    expression.require("#ttl <= :latest");
+    expression.value(":latest", TTL.stored(&touch.latest_ttl));
+    expression.require("(attribute_not_exists(#until) OR #until >= :ttl)");
+    expression.attribute(&UNTIL);
+    expression
+}
+
+/// Returns the update that sets the expiry, without a condition.
+fn extended(ttl: Timestamp, now: Timestamp) -> Expression {
     let mut expression = Expression::update("SET #ttl = :ttl, #modified = :modified");
     expression.attribute(&MODIFIED);
     expression.value(":modified", MODIFIED.stored(&now));
     expression.value(":ttl", TTL.stored(&ttl));
-    expression.require_live(now);
-    // Of two touches the later expiry stays, in either order.
-    expression.require("#ttl < :ttl");
     expression
 }
 

@@ -1,6 +1,7 @@
 //! Scenarios that depend on conditions. Each is a request, with a change between its read and its
 //! write.
 
+mod hinted;
 mod keys;
 mod meanwhile;
 mod races;
@@ -9,6 +10,7 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 
+use hinted::{RECORDS, hinted_load};
 use keys::taken_keys;
 use lambda_http::{Error, Request};
 use lambda_sessions::Session;
@@ -55,6 +57,12 @@ pub(crate) fn all() -> Vec<Scenario> {
                 move |setup| Box::pin(act_meanwhile(setup, act, meanwhile)),
             ));
         }
+    }
+    for record in RECORDS {
+        all.push(Scenario::new(
+            format!("a load that touches, of a record that {record:?}"),
+            move |setup| Box::pin(hinted_load(setup, record)),
+        ));
     }
     for late in [Act::Count, Act::Clear] {
         for times in [1, 2] {

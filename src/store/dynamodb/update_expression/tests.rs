@@ -173,6 +173,24 @@ fn touch_only_extends_the_expiry() {
 }
 
 #[test]
+fn touch_of_a_load_depends_on_the_record() {
+    let at = Timestamp::from_epoch_seconds;
+    let expression = touch_if_due(&Touch::new(TTL_SET, at(7), at(5)), NOW);
+    check_placeholders(&expression);
+    let update = touch(TTL_SET, NOW).update;
+    assert_eq!(expression.update, update, "it writes the same");
+    assert_eq!(
+        expression.condition,
+        "attribute_type(#data, :map) AND #created >= :earliest \
+         AND (attribute_not_exists(#format) OR #format = :format) \
+         AND #ttl > :now AND #ttl <= :latest AND (attribute_not_exists(#until) OR #until >= :ttl)"
+    );
+    assert_eq!(expression.values[":ttl"], n(1_700_000_500_u64));
+    assert_eq!(expression.values[":latest"], n(7));
+    assert_eq!(expression.values[":earliest"], n(5));
+}
+
+#[test]
 fn whole_data_depends_on_its_version() {
     let data = Data::from_iter([("k", Entry::from_json("1"))]);
     for (version, clause) in [
