@@ -43,6 +43,11 @@ impl Timestamp {
     pub const fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_secs()))
     }
+
+    /// Returns the time that is `duration` earlier, in whole seconds, or the epoch.
+    pub(crate) const fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(duration.as_secs()))
+    }
 }
 
 /// Converts a system time. Fractions of a second are cut off, and a clock before 1970 reads 0.

@@ -9,6 +9,8 @@
 //!    interval at most, and never after it.
 //! 4. A write extends `ttl` only when a touch is due. The cookie is sent again only then. Otherwise
 //!    it would expire in a client that writes in every request.
+//! 5. The cookie's hint names the time at which a touch is due. A request with an older hint extends
+//!    `ttl` in the call that loads the record, if [`Expiry::touch_limits`] allows it.
 //!
 //! [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#session-expiration
 
@@ -30,6 +32,21 @@ pub(crate) const TOMBSTONE_SECONDS: u64 = 120;
 /// The grace period, in seconds: how long an id that was cycled automatically still leads to the
 /// session. It serves concurrent requests, and those of the same page that follow at once.
 pub(crate) const GRACE_SECONDS: u64 = 60;
+
+/// The time, in seconds, for which a response may set the cookie again because a call has found the
+/// record alive. After it, the id may have died during the handler, and a write must find it alive.
+pub(crate) const FOUND_ALIVE_SECONDS: u64 = 1;
+
+/// The limits of a touch that is made before the record is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TouchLimits {
+    /// The new `ttl`.
+    pub(crate) ttl: Timestamp,
+    /// The latest stored `ttl` for which a touch is due.
+    pub(crate) latest_ttl: Timestamp,
+    /// The earliest start of a session whose lifetime does not end before the new `ttl`.
+    pub(crate) earliest_created: Timestamp,
+}
 
 /// The expiry rules for the sessions of one layer.
 #[derive(Clone, Copy, Debug)]
@@ -95,14 +112,47 @@ impl Expiry {
         now: Timestamp,
     ) -> Option<Timestamp> {
         let fresh = self.ttl(created, now);
-        let stale = fresh.seconds_since(ttl);
-        (stale > 0 && stale >= self.touch_interval().as_secs()).then_some(fresh)
+        (ttl.plus(self.least_extension()) <= fresh).then_some(fresh)
+    }
+
+    /// Returns the limits of a touch that is made before the record is known. Within them, the touch
+    /// is due, and neither the lifetime nor the end of a binding shortens the new `ttl`. Returns
+    /// `None` if no session is within them.
+    pub(crate) fn touch_limits(&self, now: Timestamp) -> Option<TouchLimits> {
+        let ttl = now.plus(self.idle);
+        let latest_ttl = ttl.minus(self.least_extension());
+        let earliest_created = ttl.minus(self.lifetime);
+        (latest_ttl > now && earliest_created <= now).then_some(TouchLimits {
+            ttl,
+            latest_ttl,
+            earliest_created,
+        })
+    }
+
+    /// Returns the time at which a touch is due that [`touch_limits`](Self::touch_limits) allows.
+    /// Returns `None` if the session, or its binding to a user, ends before. `end` is the end of the
+    /// binding.
+    pub(crate) fn next_touch(
+        &self,
+        created: Timestamp,
+        ttl: Timestamp,
+        end: Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let due = ttl.minus(self.idle).plus(self.least_extension());
+        let extended = due.plus(self.idle);
+        let lives = due < ttl && extended <= created.plus(self.lifetime);
+        (lives && end.is_none_or(|end| extended <= end)).then_some(due)
     }
 
     /// Returns whether an id is old enough to be cycled automatically.
     pub(crate) fn cycle_due(&self, issued: Timestamp, now: Timestamp) -> bool {
         self.cycle_id_after
             .is_some_and(|interval| now.seconds_since(issued) >= interval.as_secs())
+    }
+
+    /// Returns the touch interval, and at least the one second by which a touch extends `ttl`.
+    fn least_extension(&self) -> Duration {
+        self.touch_interval().max(Duration::from_secs(1))
     }
 
     /// Returns the touch interval, or its default: a tenth of the idle timeout, at most one hour.
@@ -167,6 +217,61 @@ mod tests {
         assert_eq!(short.touch_due(at(0), at(150), at(120)), None);
         // The idle timeout was longer when this one was stored.
         assert_eq!(short.touch_due(at(0), at(149), at(10)), None);
+    }
+
+    #[test]
+    fn touch_limits_are_those_of_a_due_touch() {
+        for interval in [0, 1, 10, 100, 101] {
+            let rules = rules(100, 250, Some(interval));
+            for now in 0..300 {
+                let Some(limits) = rules.touch_limits(at(now)) else {
+                    assert!(interval >= 100, "it never touches");
+                    continue;
+                };
+                for created in (0..=now).step_by(7) {
+                    for ttl in (now + 1)..(now + 120) {
+                        let is_within =
+                            at(ttl) <= limits.latest_ttl && at(created) >= limits.earliest_created;
+                        let due = rules.touch_due(at(created), at(ttl), at(now));
+                        let is_capped = created + 250 < now + 100;
+                        assert_eq!(is_within, due.is_some() && !is_capped);
+                        if is_within {
+                            assert_eq!(due, Some(limits.ttl));
+                        }
+                    }
+                }
+            }
+        }
+        let is_possible = |idle, lifetime, interval| {
+            let rules = rules(idle, lifetime, Some(interval));
+            rules.touch_limits(at(1_000)).is_some()
+        };
+        assert!(is_possible(100, 100, 99));
+        assert!(!is_possible(100, 99, 0), "the lifetime always ends first");
+        assert!(!is_possible(100, 250, 100), "a touch is never due");
+        assert!(!is_possible(1, 250, 0));
+    }
+
+    #[test]
+    fn next_touch_is_the_first_within_the_limits() {
+        for interval in [0, 1, 10, 99, 100, 101] {
+            let rules = rules(100, 250, Some(interval));
+            let is_within = |ttl, now| {
+                rules.touch_limits(at(now)).is_some_and(|limits| {
+                    at(ttl) <= limits.latest_ttl && at(1_000) >= limits.earliest_created
+                })
+            };
+            for ttl in 1_100..1_250 {
+                let first = (1_000..ttl).find(|now| is_within(ttl, *now)).map(at);
+                assert_eq!(rules.next_touch(at(1_000), at(ttl), None), first);
+                let end = first.map(|first| first.plus(rules.idle));
+                assert_eq!(rules.next_touch(at(1_000), at(ttl), end), first);
+                let end = end.map(|end| end.minus(Duration::from_secs(1)));
+                if end.is_some() {
+                    assert_eq!(rules.next_touch(at(1_000), at(ttl), end), None);
+                }
+            }
+        }
     }
 
     #[test]

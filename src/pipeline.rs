@@ -14,8 +14,8 @@
 //! | `backend` | lets a [`Session`] call this pipeline without knowing the type of the store |
 //! | `deadline`, `log` | the time that is left for the store, and the log |
 //!
-//! 1. Nothing is written before the handler has returned, except by [`Session::save`] and by a
-//!    revocation.
+//! 1. Nothing is written before the handler has returned, except by [`Session::save`], by a
+//!    revocation, and by a touch that is part of the load.
 //! 2. If a handler fails or responds with 5xx, only a logout is committed. If it panics or is
 //!    dropped, nothing is committed.
 //! 3. A failed load never looks like an empty session. A wrapped handler is not called, and nothing

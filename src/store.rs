@@ -20,7 +20,7 @@ pub(crate) mod versioned;
 
 pub use crate::clock::Timestamp;
 pub use crate::id::StorageKey;
-pub use crate::store::arguments::{Cycle, Replacement, RequestTime, Update};
+pub use crate::store::arguments::{Cycle, Load, Replacement, RequestTime, Touch, Update};
 pub use crate::store::changes::{Apply, Change, Changes};
 pub use crate::store::data::{Data, Entry};
 #[cfg(feature = "dynamodb")]

@@ -8,6 +8,7 @@
 pub(crate) mod carrier;
 pub(crate) mod cookie;
 pub(crate) mod header_name;
+pub(crate) mod hints;
 pub(crate) mod received;
 pub(crate) mod response;
 pub(crate) mod signing;

@@ -96,6 +96,9 @@ impl<S: SessionStore> SessionLayer<S> {
     /// The default is a tenth of the idle timeout, and at most one hour. Until the interval has
     /// passed, a request that only reads costs no write. The touch also sends the cookie again.
     ///
+    /// The cookie has a hint of the time from which a touch is due. From then on, one call loads the
+    /// session and extends it, before the handler runs. Such a touch stays even if the handler fails.
+    ///
     /// A session may expire before its idle timeout by up to this interval. If the interval is as
     /// long as the idle timeout, the session is never extended. It is counted in whole seconds.
     /// Zero is valid and writes in every second in which the session is used.

@@ -36,7 +36,7 @@ impl<S: SessionStore> Pipeline<S> {
     ) -> Result<Committed, Error> {
         // Each is boxed, so that this future is not as large as the largest of them. It is moved.
         match pending.outcome {
-            Outcome::Keep => Ok(Committed::Kept(None)),
+            Outcome::Keep | Outcome::Reissue => Ok(Committed::Kept(None)),
             Outcome::Touch(ttl) => Ok(Box::pin(self.touch(pending, ttl, at)).await),
             Outcome::Create => Box::pin(self.create(pending, at)).await,
             Outcome::Update(ttl) => Box::pin(self.update(pending, ttl, at)).await,
@@ -143,7 +143,8 @@ impl<S: SessionStore> Pipeline<S> {
                     self.warn_of_size(&record, location.key());
                 }
                 // A client that used a cycled id does not get a new cookie.
-                let issue = ttl.is_some() && location.moved_to.is_none();
+                let is_due = ttl.is_some() || pending.hint_outdated;
+                let issue = is_due && location.moved_to.is_none();
                 let token = if issue { Token::Issue } else { Token::Keep };
                 Ok(match discards_values {
                     true => Committed::Changed(location, record, token),

@@ -85,7 +85,8 @@ impl<S: SessionStore> Pipeline<S> {
                     error = %WithCauses(&error),
                     "the id of a session could not be cycled: the next request tries again"
                 );
-                match (has_changes, ttl) {
+                let outdated = pending.hint_outdated.then(|| pending.record.ttl());
+                match (has_changes, ttl.or(outdated)) {
                     (true, _) => self.update(pending, ttl, at).await,
                     (false, Some(ttl)) if !is_outage(&error) => {
                         Ok(self.touch(pending, ttl, at).await)

@@ -4,6 +4,7 @@ use http::Response;
 
 use crate::clock::Timestamp;
 use crate::error::Error;
+use crate::expiry::Expiry;
 use crate::on_error::ErrorResponder;
 use crate::pipeline::core::Pipeline;
 use crate::pipeline::log::log_failure;
@@ -28,7 +29,8 @@ impl<S> Pipeline<S> {
             Err(error) => return Ok(respond_to_error(&error, on_error).map(from_error)),
         };
         let mut response = response?.map(from_handler);
-        session_headers(session, now).add_to(response.headers_mut(), &self.carrier);
+        let headers = session_headers(session, now, &self.settings.expiry);
+        headers.add_to(response.headers_mut(), &self.carrier);
         Ok(response)
     }
 }
@@ -40,11 +42,12 @@ pub(super) fn respond_to_error(error: &Error, on_error: &ErrorResponder) -> Resp
 }
 
 /// Returns the headers that tell the client and caches about a committed session.
-fn session_headers(session: &Session, now: Timestamp) -> SessionHeaders {
-    let (token, id, ttl) = session.token();
+fn session_headers(session: &Session, now: Timestamp, rules: &Expiry) -> SessionHeaders {
+    let (token, id, hints, ttl) = session.token(rules);
     let id = match (token, id) {
         (Token::Issue, Some(id)) => IdHeader::Set {
             id,
+            hints,
             seconds: ttl.seconds_since(now),
         },
         // A client that sent nothing has nothing to remove.

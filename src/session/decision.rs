@@ -9,6 +9,9 @@ use crate::error::{Error, ErrorKind};
 pub(crate) enum Outcome {
     /// Writes nothing.
     Keep,
+    /// Writes nothing, and sends the client its id again. The load has just found the record alive,
+    /// and has extended a stale expiry.
+    Reissue,
     /// Writes only the expiry of an unchanged session, because it has become stale.
     Touch(Timestamp),
     /// Stores a new session under a new id.
@@ -31,7 +34,7 @@ impl Outcome {
     /// Returns whether the data that the session shows is sent to the store.
     pub(crate) fn writes_data(self) -> bool {
         match self {
-            Self::Keep | Self::Touch(_) => false,
+            Self::Keep | Self::Reissue | Self::Touch(_) => false,
             Self::Create
             | Self::Update(_)
             | Self::AutoCycle(_)
@@ -101,6 +104,8 @@ pub(crate) enum IdChange {
 pub(crate) struct Maintenance {
     /// The new expiry, if the stored one has become stale.
     pub(crate) touch: Option<Timestamp>,
+    /// True if the client is to get its id again, and no write is needed for that.
+    pub(crate) reissue: bool,
     /// True if the id has become too old.
     pub(crate) cycle: bool,
 }
@@ -137,9 +142,11 @@ pub(crate) fn decide(origin: Origin, intent: Intent, due: Maintenance) -> Result
         (Live, false, Cycle | LogIn, _) | (Redirected, false, LogIn, _) => Outcome::Cycle,
         (Live, false, No, _) if due.cycle => Outcome::AutoCycle(touch),
         (Unread, false, No, true) | (Live | Redirected, false, No, true) => Outcome::Update(touch),
-        (Unread, false, No, false) | (Live | Redirected, false, No, false) => {
-            touch.map_or(Outcome::Keep, Outcome::Touch)
-        }
+        (Unread, false, No, false) | (Live | Redirected, false, No, false) => match touch {
+            Some(ttl) => Outcome::Touch(ttl),
+            None if due.reissue => Outcome::Reissue,
+            None => Outcome::Keep,
+        },
         (Unread, false, Cycle | LogIn, _) => {
             let reason =
                 "the id of a session that was not read cannot be cycled: read the session first";
@@ -171,7 +178,7 @@ mod tests {
         use ErrorKind::{Gone, Misconfigured};
         use IdChange::{Cycle as Cycles, LogIn, No};
         use Origin::{Absent, Late, Live, Redirected, Unread};
-        use Outcome::{Create, Cycle, Destroy, Keep, Replace, Touch, Update};
+        use Outcome::{Create, Cycle, Destroy, Keep, Reissue, Replace, Touch, Update};
 
         const T: Timestamp = Timestamp::from_epoch_seconds(9);
         const ORIGINS: [Origin; 5] = [Live, Redirected, Unread, Late, Absent];
@@ -253,16 +260,19 @@ mod tests {
                     _ if due.cycle && origin == Live && !intent.end && intent.id == No => {
                         Ok(Outcome::AutoCycle(due.touch))
                     }
+                    (Ok(Touch(_)), None) if due.reissue => Ok(Reissue),
                     (Ok(Touch(_)), None) => Ok(Keep),
                     (Ok(Update(_)), touch) => Ok(Update(touch)),
                     (expected, _) => expected,
                 };
-                for touch in [Some(T), None] {
-                    for cycle in [false, true] {
-                        let due = Maintenance { touch, cycle };
-                        let got = decide(origin, intent, due).map_err(|error| error.kind());
-                        assert_eq!(got, expected_of(due), "{origin:?} {intent:?} {due:?}");
-                    }
+                for due in 0..8 {
+                    let due = Maintenance {
+                        touch: (due & 1 != 0).then_some(T),
+                        reissue: due & 2 != 0,
+                        cycle: due & 4 != 0,
+                    };
+                    let got = decide(origin, intent, due).map_err(|error| error.kind());
+                    assert_eq!(got, expected_of(due), "{origin:?} {intent:?} {due:?}");
                 }
             }
         }

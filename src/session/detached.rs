@@ -100,7 +100,7 @@ impl Backend for Detached {
             let rules = Expiry::default();
             let pending = session.take_pending(Scope::Save, now, &rules)?;
             match pending.outcome {
-                Outcome::Keep | Outcome::Touch(_) => pending.kept(None),
+                Outcome::Keep | Outcome::Reissue | Outcome::Touch(_) => pending.kept(None),
                 Outcome::Destroy => pending.destroyed(now, &rules, Token::Remove),
                 Outcome::Create
                 | Outcome::Update(_)

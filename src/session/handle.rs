@@ -23,7 +23,8 @@ use crate::session::value::parse;
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
 use crate::store::session_info::UserSessions;
-use crate::store::user::{Pseudonym, Revoked};
+use crate::store::user::{Binding, Pseudonym, Revoked};
+use crate::wire::hints::Hints;
 use crate::wire::received::{Ids, PreviousCookies, Received};
 
 /// The session of one request.
@@ -67,6 +68,8 @@ struct Shared {
     received_anything: bool,
     /// True if the client must get the id that it sent again.
     reissue: bool,
+    /// The hints that came with the id.
+    hints: Hints,
     /// The ids of a request that sent several, of which none was accepted.
     others: Vec<SessionId>,
     /// The previous cookies to remove when the current one is set or removed.
@@ -110,6 +113,7 @@ impl Session {
         let Received {
             ids,
             previous_cookies,
+            hints,
         } = received;
         let received_anything = ids != Ids::Nothing;
         let reissue = matches!(ids, Ids::Reissue(_));
@@ -121,6 +125,7 @@ impl Session {
         Self(Arc::new(Shared {
             received_anything,
             reissue,
+            hints,
             others,
             previous_cookies,
             loading: tokio::sync::Mutex::default(),
@@ -134,6 +139,11 @@ impl Session {
     /// Returns the id that the client sent, if it sent one.
     pub(crate) fn received(&self) -> Option<&SessionId> {
         self.0.received.as_ref()
+    }
+
+    /// Returns the hints that came with the id.
+    pub(crate) fn hints(&self) -> Hints {
+        self.0.hints
     }
 
     /// Returns whether the client sent anything where the id belongs.
@@ -246,6 +256,12 @@ impl Session {
         });
     }
 
+    /// Remembers that the client's hint is outdated, and that a load at this time finds the record
+    /// alive.
+    pub(crate) fn hint_is_outdated(&self, now: Timestamp) {
+        self.with(|state| state.hint_outdated = Some(now));
+    }
+
     /// Returns the time after which the store is not called any more.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.with(|state| state.deadline)
@@ -283,10 +299,18 @@ impl Session {
         })
     }
 
-    /// Returns the instruction to the client, with the id and the expiry to issue, if there are
-    /// any.
-    pub(crate) fn token(&self) -> (Token, Option<SessionId>, Timestamp) {
-        self.with(|state| (state.token, state.id.clone(), state.record.ttl()))
+    /// Returns the instruction to the client, with the id, the hints and the expiry to issue, if
+    /// there are any.
+    pub(crate) fn token(&self, rules: &Expiry) -> (Token, Option<SessionId>, Hints, Timestamp) {
+        self.with(|state| {
+            let record = &state.record;
+            let end = record.binding().map(Binding::ends);
+            let hints = Hints {
+                touch: rules.next_touch(record.created(), record.ttl(), end),
+                version: None,
+            };
+            (state.token, state.id.clone(), hints, record.ttl())
+        })
     }
 }
 

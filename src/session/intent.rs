@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::expiry::Expiry;
+use crate::expiry::{Expiry, FOUND_ALIVE_SECONDS};
 use crate::session::decision::{IdChange, Intent, Maintenance, Origin, Outcome, Scope, decide};
 use crate::session::state::{End, State};
 use crate::store::user::{Binding, Login};
@@ -38,15 +38,22 @@ impl State {
         let (created, ttl) = (self.record.created(), self.record.ttl());
         // The session of a user ends with its binding, so that a later revocation need not find it.
         let end = self.record.binding().map(Binding::ends);
+        // A client that used a cycled id does not get a new cookie.
+        let is_live = self.origin == Origin::Live;
+        let reissue = is_live && (reissue || self.hint_outdated.is_some());
+        // The load may just have found the id alive. Otherwise a write must do so, because the client
+        // must not get a dead id.
+        let was_found = |at: Timestamp| now.seconds_since(at) < FOUND_ALIVE_SECONDS;
+        let is_known = self.hint_outdated.is_some_and(was_found);
+        let must_write = reissue && !is_known;
         let touch = rules.touch_due(created, ttl, now).or_else(|| {
-            // The client is to get its cookie again, so this request must learn that the id is
-            // alive.
             let fresh = rules.ttl(created, now);
-            (reissue && self.origin == Origin::Live).then_some(fresh.max(ttl))
+            must_write.then_some(fresh.max(ttl))
         });
         let touch = touch.map(|new| end.map_or(new, |end| new.min(end)));
         Maintenance {
-            touch: touch.filter(|new| reissue || *new > ttl),
+            touch: touch.filter(|new| must_write || *new > ttl),
+            reissue,
             cycle: rules.cycle_due(self.record.issued().unwrap_or(created), now),
         }
     }

@@ -69,6 +69,7 @@ impl Session {
                 began: state.began,
                 login,
                 new_label,
+                hint_outdated: scope == Scope::Commit && state.hint_outdated.is_some(),
                 requested,
                 is_settled: false,
             })
@@ -154,6 +155,8 @@ pub(crate) struct Pending<'a> {
     pub(crate) login: Option<Login>,
     /// The new label of a session that stays bound to its user.
     pub(crate) new_label: Option<String>,
+    /// True if the client is to get its id again with new hints, if this write finds it alive.
+    pub(crate) hint_outdated: bool,
     requested: Requested,
     is_settled: bool,
 }
@@ -209,11 +212,12 @@ impl Pending<'_> {
         self.is_settled = true;
         self.session.with(|state| {
             if let Some(ttl) = ttl {
-                state.record = state.record.clone().with_ttl(ttl);
-                // A client that used a cycled id does not get a new cookie.
-                if state.origin == Origin::Live {
-                    state.tell(Token::Issue);
-                }
+                state.record = Record::clone(&self.record).with_ttl(ttl);
+            }
+            let found_alive = ttl.is_some() || self.outcome == Outcome::Reissue;
+            // A client that used a cycled id does not get a new cookie.
+            if found_alive && state.origin == Origin::Live {
+                state.tell(Token::Issue);
             }
         });
     }
@@ -260,7 +264,8 @@ impl Pending<'_> {
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        if !self.is_settled && self.outcome != Outcome::Keep {
+        let writes = !matches!(self.outcome, Outcome::Keep | Outcome::Reissue);
+        if !self.is_settled && writes {
             let reason = "the write was cancelled while it was under way";
             self.undo(Error::new(ErrorKind::OutcomeUnknown, reason));
         }

@@ -40,6 +40,9 @@ pub(super) struct State {
     /// True if this request began the session.
     pub(super) is_new: bool,
     pub(super) token: Token,
+    /// The time of the last call that found the record alive, if the client's hints are outdated: the
+    /// client is to get its id again, with new hints.
+    pub(super) hint_outdated: Option<Timestamp>,
     pub(super) load: Load,
     pub(super) phase: Phase,
     /// The errors that were returned to a handler, or the most recent of them.
@@ -166,6 +169,7 @@ impl State {
             deadline: None,
             is_new: true,
             token: Token::Keep,
+            hint_outdated: None,
             load: Load::NotYet,
             phase: Phase::Open,
             failures: Vec::new(),

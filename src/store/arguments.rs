@@ -55,6 +55,68 @@ impl RequestTime {
     }
 }
 
+/// The arguments of [`SessionStore::load_with`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Load {
+    /// The touch to make in the same step, if it applies to the record.
+    pub touch: Option<Touch>,
+    /// The time and the deadline.
+    pub at: RequestTime,
+}
+
+impl Load {
+    /// Creates the arguments of a load that changes nothing.
+    #[must_use]
+    pub const fn new(at: RequestTime) -> Self {
+        Self { touch: None, at }
+    }
+}
+
+/// A touch that is made before the record is known, and the records that it applies to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Touch {
+    /// The new expiry.
+    pub ttl: Timestamp,
+    /// The latest expiry that is extended. A record that expires later was touched recently.
+    pub latest_ttl: Timestamp,
+    /// The earliest start of a session that is extended. The lifetime of an earlier one ends before
+    /// the new expiry.
+    pub earliest_created: Timestamp,
+}
+
+impl Touch {
+    /// Creates a touch of the records that began and expire within these limits.
+    #[must_use]
+    pub const fn new(ttl: Timestamp, latest_ttl: Timestamp, earliest_created: Timestamp) -> Self {
+        Self {
+            ttl,
+            latest_ttl,
+            earliest_created,
+        }
+    }
+
+    /// Returns whether the touch applies to a live record.
+    ///
+    /// It does not apply to a record whose binding to a user ends before the new expiry.
+    #[must_use]
+    pub fn applies(&self, record: &Record) -> bool {
+        record.ttl() <= self.latest_ttl
+            && record.created() >= self.earliest_created
+            && record
+                .binding()
+                .is_none_or(|bound| bound.ends() >= self.ttl)
+    }
+
+    /// Returns the record after the touch, or `None` if the touch does not apply to it.
+    #[must_use]
+    pub fn apply(&self, record: &Record, now: Timestamp) -> Option<Record> {
+        let touched = || record.clone().with_ttl(self.ttl).modified_at(now);
+        self.applies(record).then(touched)
+    }
+}
+
 /// The arguments of [`SessionStore::update`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -10,7 +10,7 @@
 //! | Part | Modules |
 //! |---|---|
 //! | the public type and its settings | [`store`], [`snapstart`] |
-//! | the operations | [`load`], [`create`], [`update`] (sent by [`send_update`]), [`touch`], [`cycle`], [`replace`], [`delete`], [`user_list`], [`revoke`] |
+//! | the operations | [`load`], [`create`], [`update`] (sent by [`send_update`]), [`touch`] (also for [`load`]), [`cycle`], [`replace`], [`delete`], [`user_list`], [`revoke`] |
 //! | requests | [`get`], [`requests`], [`transaction`], [`user_rows`], [`write_id`] |
 //! | items and expressions, as pure functions | [`item`], [`attribute`], [`entry`], [`size`], [`expression`], [`condition`], [`update_expression`] |
 //! | calls | [`table`], [`attempt`], [`connection`] |

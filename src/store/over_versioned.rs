@@ -17,7 +17,7 @@ mod users;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::StorageKey;
-use crate::store::arguments::{Cycle, Replacement, RequestTime, Update};
+use crate::store::arguments::{Cycle, Load, Replacement, RequestTime, Update};
 use crate::store::over_versioned::attempt::{
     Attempts, check_free, commit, delete, find, put, put_new, session,
 };
@@ -32,6 +32,26 @@ impl<T: VersionedStore> SessionStore for T {
     async fn load(&self, key: &StorageKey, at: RequestTime) -> Result<Found, Error> {
         let there = self.get(key, at).await?;
         Ok(find(there.as_ref(), at).map(|(record, _)| record.clone()))
+    }
+
+    async fn load_with(&self, key: &StorageKey, load: Load) -> Result<Found, Error> {
+        let at = load.at;
+        let there = self.get(key, at).await?;
+        let (record, revision) = match find(there.as_ref(), at) {
+            Found::Live(live) => live,
+            other => return Ok(other.map(|(record, _)| record.clone())),
+        };
+        let touched = load.touch.and_then(|touch| touch.apply(record, at.now()));
+        let Some(touched) = touched else {
+            return Ok(Found::Live(record.clone()));
+        };
+        let writes = vec![put(key, revision, Stored::Live(touched.clone()))?];
+        // A touch that lost its race or failed is made at the end of the request.
+        let found = match commit(self, writes, at).await {
+            Ok(true) => touched,
+            Ok(false) | Err(_) => record.clone(),
+        };
+        Ok(Found::Live(found))
     }
 
     async fn create(

@@ -14,7 +14,7 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::id::StorageKey;
-use crate::store::arguments::{Cycle, Replacement, RequestTime, Update};
+use crate::store::arguments::{Cycle, Load, Replacement, RequestTime, Update};
 use crate::store::record::{Found, Record};
 use crate::store::session_info::UserSessions;
 use crate::store::user::{Pseudonym, Revoked};
@@ -69,6 +69,22 @@ pub trait SessionStore: Send + Sync + 'static {
         key: &StorageKey,
         at: RequestTime,
     ) -> impl Future<Output = Result<Found, Error>> + Send;
+
+    /// Reads a record, and extends its expiry in the same step if the load has a
+    /// [`touch`](Load::touch) that [applies](crate::store::Touch::applies) to it.
+    ///
+    /// Returns the record after the touch. The touch writes what [`touch`](Self::touch) does. A load
+    /// never fails because of its touch, and a store may leave the touch out. In both cases, it
+    /// returns the record as it is stored. The layer then touches it at the end of the request.
+    ///
+    /// The default is [`load`](Self::load).
+    fn load_with(
+        &self,
+        key: &StorageKey,
+        load: Load,
+    ) -> impl Future<Output = Result<Found, Error>> + Send {
+        self.load(key, load.at)
+    }
 
     /// Stores a new record at version 1, [modified](Record::modified) now, under a key that holds
     /// nothing.

@@ -10,6 +10,7 @@ use crate::wire::cookie::cookies::Cookies;
 use crate::wire::cookie::previous::PreviousCookie;
 use crate::wire::cookie::settings::CookieSettings;
 use crate::wire::header_name::id_header_name;
+use crate::wire::hints::Hints;
 use crate::wire::received::{PreviousCookies, Received};
 use crate::wire::signing::Signer;
 use crate::wire::token::{ParsedValues, value_of};
@@ -75,25 +76,31 @@ impl Carrier {
         let lines = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
         match &self.place {
             Place::Cookies(cookies) => cookies.read(headers, signer),
-            Place::Header(name) => ParsedValues::read(lines(name), signer).ids.into(),
+            Place::Header(name) => ParsedValues::read(lines(name), signer).into(),
             Place::Bearer => {
                 let tokens = lines(&AUTHORIZATION).filter_map(bearer_token);
-                ParsedValues::read(tokens, signer).ids.into()
+                ParsedValues::read(tokens, signer).into()
             }
         }
     }
 
-    /// Gives the client this id for `seconds` seconds, and removes the previous cookies.
+    /// Gives the client this id for `seconds` seconds, and removes the previous cookies. A cookie also
+    /// carries the hints.
     pub(crate) fn issue(
         &self,
         headers: &mut HeaderMap,
         id: &SessionId,
+        hints: Hints,
         seconds: u64,
         previous: PreviousCookies,
     ) {
-        let value = value_of(id, self.signer.as_ref());
+        let mut value = value_of(id, self.signer.as_ref());
         match &self.place {
-            Place::Cookies(cookies) => cookies.issue(headers, &value, seconds, previous),
+            Place::Cookies(cookies) => {
+                hints.append_to(&mut value);
+                cookies.issue(headers, &value, seconds, previous);
+            }
+            // Clients that are not browsers may rely on a header that holds the id alone.
             Place::Header(_) | Place::Bearer => {
                 let value = HeaderValue::try_from(value).expect("a value is base64url and a dot");
                 headers.insert(self.response_header(), value);

@@ -1,6 +1,7 @@
 //! The ids and the previous cookies that a request carried.
 
 use crate::id::SessionId;
+use crate::wire::hints::Hints;
 
 /// The maximum number of ids that are kept of a request that carries several. Each id costs a call
 /// when its session ends, and a client chooses how many it sends.
@@ -11,6 +12,8 @@ pub(super) const MAX_IDS: usize = 8;
 pub(crate) struct Received {
     pub(crate) ids: Ids,
     pub(crate) previous_cookies: PreviousCookies,
+    /// The hints of the accepted id.
+    pub(crate) hints: Hints,
 }
 
 /// The ids among the values that a request carried.
@@ -82,12 +85,13 @@ impl Received {
     }
 }
 
-/// Converts ids that came without previous cookies.
+/// Converts ids that came without previous cookies and hints.
 impl From<Ids> for Received {
     fn from(ids: Ids) -> Self {
         Self {
             ids,
             previous_cookies: PreviousCookies::NONE,
+            hints: Hints::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::id::SessionId;
 use crate::wire::carrier::Carrier;
+use crate::wire::hints::Hints;
 use crate::wire::received::PreviousCookies;
 
 /// The part of a response that depends on its session.
@@ -29,8 +30,12 @@ pub(crate) struct SessionHeaders {
 pub(crate) enum IdHeader {
     /// The response carries no id.
     Unchanged,
-    /// The client gets this id for `seconds` seconds.
-    Set { id: SessionId, seconds: u64 },
+    /// The client gets this id with these hints for `seconds` seconds.
+    Set {
+        id: SessionId,
+        hints: Hints,
+        seconds: u64,
+    },
     /// The client removes its id.
     Remove,
 }
@@ -40,8 +45,8 @@ impl SessionHeaders {
     pub(crate) fn add_to(&self, headers: &mut HeaderMap, carrier: &Carrier) {
         let changes_id = match &self.id {
             IdHeader::Unchanged => false,
-            IdHeader::Set { id, seconds } => {
-                carrier.issue(headers, id, *seconds, self.previous_cookies);
+            IdHeader::Set { id, hints, seconds } => {
+                carrier.issue(headers, id, *hints, *seconds, self.previous_cookies);
                 true
             }
             IdHeader::Remove => {

@@ -5,13 +5,14 @@
 //!    value is ignored. A client whose id was signed by an older key gets a new signature. If ids
 //!    are not signed, a signature is ignored: a function that signs may serve the same clients.
 //! 2. An unknown hint is ignored, so that old and new versions of a function can serve the same
-//!    clients.
+//!    clients. The known ones are in [`hints`](crate::wire::hints).
 //! 3. Two different ids are both rejected. An attacker may have set one of them, and it cannot be
 //!    determined which.
 //! 4. A rejected value costs no call to the store.
 
 use crate::id::{ID_CHARS, SessionId};
-use crate::wire::received::{Ids, MAX_IDS};
+use crate::wire::hints::Hints;
+use crate::wire::received::{Ids, MAX_IDS, PreviousCookies, Received};
 use crate::wire::signing::{SignedBy, Signer};
 
 /// The result of reading all values of one name.
@@ -20,6 +21,8 @@ pub(crate) struct ParsedValues {
     pub(crate) ids: Ids,
     /// True if there were different values, none of which was accepted.
     pub(crate) ambiguous: bool,
+    /// The hints of the accepted id.
+    pub(crate) hints: Hints,
 }
 
 impl ParsedValues {
@@ -31,6 +34,7 @@ impl ParsedValues {
         let mut first = None;
         let (mut differ, mut malformed) = (false, false);
         let mut accepted: Option<(SessionId, SignedBy)> = None;
+        let mut hints = Hints::default();
         let mut others = Vec::new();
         for value in values {
             match first {
@@ -42,11 +46,16 @@ impl ParsedValues {
                 malformed = true;
                 continue;
             };
+            let (_, of_value) = split_hints(value);
             match &mut accepted {
-                None => accepted = Some((id, by)),
+                None => {
+                    accepted = Some((id, by));
+                    hints = Hints::read(of_value);
+                }
                 // This is one id in two spellings: a cookie that was signed anew or moved, and the
                 // previous one.
                 Some((one, signed)) if *one == id => {
+                    hints = hints.and(Hints::read(of_value));
                     if by == SignedBy::Newest {
                         *signed = by;
                     }
@@ -68,7 +77,22 @@ impl ParsedValues {
             (Some(_), Some((one, SignedBy::Older))) => Ids::Reissue(one),
         };
         let ambiguous = differ && !matches!(ids, Ids::One(_) | Ids::Reissue(_));
-        Self { ids, ambiguous }
+        Self {
+            ids,
+            ambiguous,
+            hints,
+        }
+    }
+}
+
+/// Converts values that came without previous cookies.
+impl From<ParsedValues> for Received {
+    fn from(parsed: ParsedValues) -> Self {
+        Self {
+            ids: parsed.ids,
+            previous_cookies: PreviousCookies::NONE,
+            hints: parsed.hints,
+        }
     }
 }
 
@@ -123,6 +147,7 @@ fn is_base64url(byte: &u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
     use crate::wire::signing::SigningKey;
 
     fn signer(keys: &[u8]) -> Signer {
@@ -216,6 +241,34 @@ mod tests {
         }
         let hinted = format!("{}~hint", id.expose());
         assert_eq!(among(&[id.expose(), &hinted], None), Ids::One(id));
+    }
+
+    #[test]
+    fn hints_are_those_of_the_accepted_id() {
+        let id = SessionId::generate().unwrap();
+        let other = SessionId::generate().unwrap();
+        let new = signer(&[2, 1]);
+        let signed = value_of(&id, Some(&new));
+        let hints = |values: &[String], signer: Option<&Signer>| {
+            let values = values.iter().map(|value| value.as_bytes());
+            let Hints { touch, version } = ParsedValues::read(values, signer).hints;
+            (touch.map(Timestamp::epoch_seconds), version)
+        };
+        let one = hints(&[format!("{signed}~t2~x~v1~abcdef")], Some(&new));
+        assert_eq!(one, (Some(2), Some(1)));
+        // Of one id in two values, the greater numbers count.
+        let old = value_of(&id, Some(&signer(&[1])));
+        let two = [format!("{signed}~t1~v3"), format!("{old}~t2~v2")];
+        assert_eq!(hints(&two, Some(&new)), (Some(2), Some(3)));
+        // Those of values that are not accepted do not count.
+        let forged = value_of(&other, Some(&signer(&[3])));
+        let planted = [
+            format!("{forged}~t9~v9"),
+            signed,
+            "garbage~t9~v9".to_owned(),
+        ];
+        assert_eq!(hints(&planted, Some(&new)), (None, None));
+        assert_eq!(hints(&[], None), (None, None));
     }
 
     #[test]

@@ -146,6 +146,9 @@ fn writes<'a>(operation: &str, body: &'a mut Value) -> Vec<(&'static str, &'a mu
         "PutItem" if body["Item"]["data"].is_object() => vec![("create", body)],
         "PutItem" => vec![("leave a tombstone", body)],
         "DeleteItem" => vec![("delete", body)],
+        "UpdateItem" if body["ReturnValues"] == "ALL_NEW" && !update.contains("version") => {
+            vec![("load and touch", body)]
+        }
         "UpdateItem" if !update.contains("version") => vec![("touch", body)],
         "UpdateItem" if !all_data => vec![("update", body)],
         // Only a clear has a fence. The other kind depends on the version.

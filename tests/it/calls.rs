@@ -148,7 +148,7 @@ async fn calls_of_no_change_one_read() {
 }
 
 #[tokio::test]
-async fn calls_of_a_touch_read_and_update() {
+async fn calls_of_a_touch_one_update_by_its_hint() {
     let setup = Setup::new().await;
     for way in WAYS {
         let mut browser = setup.guest(begin).await;
@@ -160,13 +160,25 @@ async fn calls_of_a_touch_read_and_update() {
             "{way:?}: not yet"
         );
         setup.clock.advance(Duration::from_secs(1));
+        let mut without_hint = browser.clone();
+        without_hint.forget_hints();
         let calls = calls_of(&setup, way, &mut browser, read).await;
-        assert_eq!(calls, ["GetItem", "UpdateItem"], "{way:?}: due");
+        assert_eq!(calls, ["UpdateItem"], "{way:?}: due");
         assert_eq!(
             calls_of(&setup, way, &mut browser, read).await,
             ["GetItem"],
             "{way:?}: done"
         );
+        let calls = calls_of(&setup, way, &mut without_hint, read).await;
+        assert_eq!(calls, ["GetItem"], "{way:?}: done, without a hint");
+        setup.clock.advance(minutes(60));
+        let calls = calls_of(&setup, way, &mut without_hint, read).await;
+        assert_eq!(calls, ["GetItem", "UpdateItem"], "{way:?}: due, without");
+        // The cookie of that response has one again.
+        setup.clock.advance(minutes(60));
+        let change = |session: Session| async move { Ok(session.insert("a", 2)?) };
+        let calls = calls_of(&setup, way, &mut without_hint, change).await;
+        assert_eq!(calls, ["UpdateItem", "UpdateItem"], "{way:?}: and a change");
     }
 }
 

@@ -1,6 +1,8 @@
 //! The response's cookie and its caching headers: when the cookie is sent, its attributes, and what
 //! happens to the handler's own headers.
 
+use std::time::Duration;
+
 use lambda_http::{Body, Error, Request, Response};
 use lambda_sessions::{SameSite, Session};
 
@@ -13,10 +15,11 @@ async fn cookie_is_sent_once_until_a_touch_is_due() {
     let (sessions, _, clock) = direct_sessions().await;
     let mut ada = Browser::new();
     let first = ada.visit(&sessions, count).await;
-    let id = ada.cookie().unwrap().to_owned();
+    let id = ada.id().unwrap().to_owned();
     assert_eq!(first.cookies.len(), 1);
     let (pair, attributes) = first.cookies[0].split_once("; ").unwrap();
-    assert_eq!(pair, format!("__Host-sid={id}"));
+    // A touch is due in an hour, at 2,000,003,600.
+    assert_eq!(pair, format!("__Host-sid={id}~tx2r0nk"));
     let mut attributes: Vec<&str> = attributes.split("; ").collect();
     attributes.sort_unstable();
     assert_eq!(
@@ -37,13 +40,14 @@ async fn cookie_is_sent_once_until_a_touch_is_due() {
     assert_eq!(second.header("cache-control"), Some("private"));
 
     clock.advance(minutes(60));
-    for handler in ["a read", "a write"] {
+    for (handler, hint) in [("a read", "~tx2r3fk"), ("a write", "~tx2r67k")] {
         let reply = match handler {
             "a read" => ada.visit(&sessions, peek).await,
             _ => ada.visit(&sessions, count).await,
         };
         assert_eq!(reply.cookies.len(), 1, "{handler} in the touch window");
-        assert_eq!(ada.cookie(), Some(id.as_str()), "{handler}: the same id");
+        let cookie = format!("{id}{hint}");
+        assert_eq!(ada.cookie(), Some(&*cookie), "{handler}: the same id");
         clock.advance(minutes(60));
     }
 }
@@ -103,11 +107,12 @@ async fn cookie_is_not_sent_for_an_id_that_died() {
     let setup = Setup::with_users().await;
     let ada = setup.guest(count).await;
     setup.clock.advance(minutes(61));
-    let (other, elsewhere) = (&ada.clone(), &setup.elsewhere());
+    let (setup, other, elsewhere) = (&setup, &ada.clone(), &setup.elsewhere());
     let slow = |_: Request, session: Session| async move {
         session.increment("visits", 1)?;
         session.save().await?;
         other.clone().visit(elsewhere, login).await;
+        setup.clock.advance(Duration::from_secs(1));
         Ok::<_, Error>(String::new())
     };
     let reply = ada.clone().visit(&setup.sessions, slow).await;

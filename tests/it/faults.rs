@@ -32,6 +32,7 @@ enum Step {
     Update,
     WriteOnly,
     Touch,
+    HintedTouch,
     Cycle,
     Login,
     ScheduledCycle,
@@ -61,12 +62,13 @@ const FAULTS: [(&str, Fault); 7] = [
     ("nonsense", Fault::Nonsense),
 ];
 
-const STEPS: [(&str, Step); 10] = [
+const STEPS: [(&str, Step); 11] = [
     ("Load", Step::Load),
     ("Create", Step::Create),
     ("Update", Step::Update),
     ("Write only", Step::WriteOnly),
     ("Touch", Step::Touch),
+    ("Touch with the load", Step::HintedTouch),
     ("Cycle", Step::Cycle),
     ("Login", Step::Login),
     ("Scheduled cycle", Step::ScheduledCycle),
@@ -166,7 +168,7 @@ impl Row {
         match self.step {
             Step::Load => "GetItem",
             Step::Create => "PutItem",
-            Step::Update | Step::WriteOnly | Step::Touch => "UpdateItem",
+            Step::Update | Step::WriteOnly | Step::Touch | Step::HintedTouch => "UpdateItem",
             Step::Cycle | Step::Login | Step::ScheduledCycle | Step::Replace => {
                 "TransactWriteItems"
             }
@@ -208,9 +210,12 @@ impl Row {
         }
         let before = table.items().await;
         match self.step {
-            Step::Touch => clock.advance(minutes(61)),
+            Step::Touch | Step::HintedTouch => clock.advance(minutes(61)),
             Step::ScheduledCycle => clock.advance(minutes(16)),
             _ => {}
+        }
+        if self.step == Step::Touch {
+            ada.forget_hints();
         }
         let brought = ada.cookie().map(str::to_owned);
 
@@ -236,7 +241,7 @@ impl Row {
                 now == "2"
             }
             Step::Create => after.len() == 1,
-            Step::Touch => after[0]["ttl"] != before[0]["ttl"],
+            Step::Touch | Step::HintedTouch => after[0]["ttl"] != before[0]["ttl"],
             Step::Cycle | Step::Login | Step::ScheduledCycle => after.len() == 2,
             Step::Replace => after
                 .first()
@@ -273,7 +278,7 @@ impl Row {
         match self.step {
             Step::Load | Step::Create | Step::Update => ada.visit(sessions, count).await,
             Step::WriteOnly => ada.visit_layered(sessions, count_write_only).await,
-            Step::Touch | Step::ScheduledCycle => {
+            Step::Touch | Step::HintedTouch | Step::ScheduledCycle => {
                 ada.visit(sessions, |_, _| async { Ok("") }).await
             }
             Step::Login => {

@@ -47,7 +47,7 @@ async fn item_of_a_new_session_has_these_attributes() {
     ];
     assert_eq!(names(&item), BTreeSet::from(expected));
 
-    let bytes = URL_SAFE_NO_PAD.decode(ada.cookie().unwrap()).unwrap();
+    let bytes = URL_SAFE_NO_PAD.decode(ada.id().unwrap()).unwrap();
     assert_eq!(bytes.len(), 32);
     assert_eq!(
         item["id"],
@@ -66,7 +66,7 @@ async fn item_of_a_new_session_has_these_attributes() {
     assert_eq!(data.len(), 4);
 
     assert!(
-        !format!("{item:?}").contains(ada.cookie().unwrap()),
+        !format!("{item:?}").contains(ada.id().unwrap()),
         "a stolen table opens nothing"
     );
 }

@@ -25,6 +25,8 @@ mod failures;
 mod faults;
 mod freeze;
 mod handles;
+mod hint_faults;
+mod hints;
 mod id_header;
 mod items;
 mod late_attempts;

@@ -50,7 +50,7 @@ async fn malformed_cookie_begins_a_new_session() {
             "{cookie}"
         );
         assert_eq!(setup.proxy.calls(), ["PutItem"], "{cookie}");
-        assert_eq!(browser.cookie().unwrap().len(), 43);
+        assert_eq!(browser.id().unwrap().len(), 43);
     }
 }
 
@@ -120,7 +120,7 @@ async fn garbage_hides_no_cookie_and_costs_no_call() {
             }
         }
     }
-    let id = victim.cookie().unwrap();
+    let id = victim.id().unwrap();
     setup.proxy.calls();
     for value in [
         String::new(),

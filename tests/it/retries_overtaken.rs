@@ -95,6 +95,8 @@ async fn retry_overtaken_is_known_or_reported_unknown() {
             let setup = Setup::new().await;
             let mut ada = setup.guest(count).await;
             setup.clock.advance(minutes(61));
+            // The first `UpdateItem` is the write, and not the load.
+            ada.forget_hints();
             between.arrange(&setup, &ada, ("UpdateItem", 1));
             let act = |_: Request, session: Session| async move {
                 match counts {

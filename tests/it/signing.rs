@@ -14,7 +14,9 @@ async fn signature_forged_costs_no_call() {
     let sessions = setup.sessions.clone().signing_keys([signing_key(1)]);
     let mut ada = logged_in(&sessions).await;
     let value = ada.cookie().unwrap().to_owned();
-    let (id, signature) = value.split_once('.').unwrap();
+    let (id, signed) = value.split_once('.').unwrap();
+    let (signature, hints) = signed.split_once('~').unwrap();
+    assert_eq!((signature.len(), hints), (43, "tx2r0nk"));
     let stranger = logged_in(&sessions).await;
     let (other, _) = stranger.cookie().unwrap().split_once('.').unwrap();
     setup.proxy.calls();
@@ -24,6 +26,7 @@ async fn signature_forged_costs_no_call() {
         format!("{id}.{}", "A".repeat(43)),
         format!("{id}.{}", &signature[1..]),
         format!("{id}.{signature}A"),
+        format!("{id}~{hints}.{signature}"),
         format!("{id}.{signature}.{signature}"),
         format!("{other}.{signature}"),
         format!("{}.{signature}", "A".repeat(43)),

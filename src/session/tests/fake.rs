@@ -123,7 +123,7 @@ impl Backend for Fake {
                 None => None,
             };
             match pending.outcome {
-                Outcome::Keep | Outcome::Touch(_) => pending.kept(None),
+                Outcome::Keep | Outcome::Reissue | Outcome::Touch(_) => pending.kept(None),
                 Outcome::Destroy => pending.destroyed(NOW, &rules(), Token::Remove),
                 Outcome::Create | Outcome::Replace => {
                     let data = pending.changes.apply(&Data::new()).unwrap();

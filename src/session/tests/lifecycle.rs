@@ -15,6 +15,7 @@ use crate::session::tests::fake::{
 };
 use crate::session::write_only::WriteOnlySession;
 use crate::store::record::Found;
+use crate::wire::hints::Hints;
 
 #[tokio::test]
 async fn id_and_times_come_from_the_record() {
@@ -214,7 +215,12 @@ async fn touch_waits_for_the_end_of_the_request() {
     let pending = session.take_pending(Scope::Commit, NOW, &due).unwrap();
     assert_eq!(pending.outcome, Outcome::Touch(later));
     pending.kept(Some(later));
-    assert_eq!(session.token(), (Token::Issue, Some(id("A")), later));
+    let hints = Hints {
+        touch: Some(Timestamp::from_epoch_seconds(1_001)),
+        version: None,
+    };
+    let issued = (Token::Issue, Some(id("A")), hints, later);
+    assert_eq!(session.token(&due), issued);
 
     let (session, _) = Fake::holding(&[("a", "1")]).session().await;
     session.insert("a", 2).unwrap();
@@ -230,5 +236,43 @@ async fn touch_waits_for_the_end_of_the_request() {
         Outcome::Update(None),
         "`created` is unknown"
     );
+    pending.failed(Error::new(ErrorKind::Unavailable, "only asked"));
+}
+
+/// The load has found the record alive a moment ago. Later, a write must find it alive.
+#[tokio::test]
+async fn hint_outdated_reissues_the_id() {
+    let seconds = |seconds| Timestamp::from_epoch_seconds(seconds);
+    let asked = |scope: Scope, now: Timestamp| async move {
+        let (session, _) = Fake::holding(&[("a", "1")]).session().await;
+        session.hint_is_outdated(NOW);
+        let pending = session.take_pending(scope, now, &rules()).unwrap();
+        let outcome = pending.outcome;
+        pending.kept(None);
+        (outcome, session.token(&rules()).0)
+    };
+    for (scope, now, outcome, token) in [
+        (Scope::Commit, 1_000, Outcome::Reissue, Token::Issue),
+        // A clock that was set back.
+        (Scope::Commit, 999, Outcome::Reissue, Token::Issue),
+        (
+            Scope::Commit,
+            1_001,
+            Outcome::Touch(seconds(1_501)),
+            Token::Keep,
+        ),
+        (Scope::Save, 1_000, Outcome::Keep, Token::Keep),
+        (Scope::OnlyDestroy, 1_000, Outcome::Keep, Token::Keep),
+    ] {
+        let found = asked(scope, seconds(now)).await;
+        assert_eq!(found, (outcome, token), "{scope:?} at {now}");
+    }
+
+    let (session, _) = Fake::holding(&[("a", "1")]).session().await;
+    session.hint_is_outdated(NOW);
+    session.insert("a", 2).unwrap();
+    let pending = session.take_pending(Scope::Commit, NOW, &rules()).unwrap();
+    assert_eq!(pending.outcome, Outcome::Update(None));
+    assert!(pending.hint_outdated);
     pending.failed(Error::new(ErrorKind::Unavailable, "only asked"));
 }

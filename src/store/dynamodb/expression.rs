@@ -9,7 +9,7 @@
 //!
 //! | Placeholder | Meaning |
 //! |---|---|
-//! | `#d`, `#t`, `#f`, `#w` | `data`, `ttl`, `format`, `write`: see `attributes!` in [`item`](super::item) |
+//! | `#d`, `#t`, `#f`, `#w`, `#u` | `data`, `ttl`, `format`, `write`, `until`: see `attributes!` in [`item`](super::item) |
 //! | `#0`, `#1`, .. | the keys that change, in order |
 //! | `:0`, `:1`, .. | the value to set, or the number to add, of the same key |
 //! | `:o0`, .. | the old value of a key, on which its new value depends |
@@ -18,6 +18,7 @@
 //! | `:i`, `:z` | the numbers 1 and 0 |
 //! | `:p`, `:c` | the types of `data` (a map) and `created` (a number) |
 //! | `:n` | the time of the write, to which `ttl` is compared |
+//! | `:e`, `:x` | the earliest `created` and the latest `ttl` of a record that a load touches |
 //! | `:d`, `:t`, `:m`, `:w`, `:a` | the new `data`, `ttl`, `modified`, `write` and `label` |
 //! | `:v`, `:f`, `:r` | the `version` and the `fence` that were read, and the raised fence |
 //!
@@ -31,7 +32,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
 use crate::store::dynamodb::attribute::{Attribute, Item};
-use crate::store::dynamodb::item::{CURRENT_FORMAT, DATA, FENCE, FORMAT, TTL, VERSION};
+use crate::store::dynamodb::item::{CREATED, CURRENT_FORMAT, DATA, FENCE, FORMAT, TTL, VERSION};
 
 /// An expression and the values of its placeholders.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +87,16 @@ impl Expression {
     pub(super) fn require_form(&mut self) {
         self.require("attribute_type(created,:c) AND (attribute_not_exists(#f) OR #f=:i)");
         self.value(":c", AttributeValue::S("N".to_owned()));
+        self.attribute(&FORMAT);
+        self.value(":i", FORMAT.stored(&CURRENT_FORMAT));
+    }
+
+    /// Requires a session of ours that began at this time or later. A `created` of another type is
+    /// never greater than a number.
+    pub(super) fn require_ours_since(&mut self, earliest: Timestamp) {
+        self.require_map();
+        self.require("created>=:e AND (attribute_not_exists(#f) OR #f=:i)");
+        self.value(":e", CREATED.stored(&earliest));
         self.attribute(&FORMAT);
         self.value(":i", FORMAT.stored(&CURRENT_FORMAT));
     }

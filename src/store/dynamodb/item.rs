@@ -81,7 +81,7 @@ attributes! {
     /// The application's name for the login.
     LABEL: String = text("label");
     /// The end of the binding to the user.
-    UNTIL: Timestamp = seconds("until");
+    UNTIL: Timestamp = seconds("until" as "#u");
 }
 
 /// Reads the record of an item, or returns `None` if a mandatory attribute is missing.

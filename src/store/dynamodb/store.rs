@@ -15,7 +15,7 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::id::StorageKey;
-use crate::store::arguments::{Cycle, Replacement, RequestTime, Update};
+use crate::store::arguments::{Cycle, Load, Replacement, RequestTime, Update};
 use crate::store::dynamodb::connection::Connection;
 use crate::store::dynamodb::create::create;
 use crate::store::dynamodb::cycle::cycle;
@@ -331,7 +331,11 @@ impl DynamoDbStore {
 
 impl SessionStore for DynamoDbStore {
     async fn load(&self, key: &StorageKey, at: RequestTime) -> Result<Found, Error> {
-        load(&self.table, key, at).await
+        load(&self.table, key, Load::new(at)).await
+    }
+
+    async fn load_with(&self, key: &StorageKey, arguments: Load) -> Result<Found, Error> {
+        load(&self.table, key, arguments).await
     }
 
     async fn create(

@@ -1,16 +1,21 @@
 //! Extends the expiry of a record: one update that changes no data.
+//!
+//! The update may also read the record: it returns the item, and so does its failed condition.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::ReturnValue;
 
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::StorageKey;
-use crate::store::arguments::RequestTime;
+use crate::store::arguments::{RequestTime, Touch};
+use crate::store::dynamodb::attempt::Attempt;
+use crate::store::dynamodb::classify::Fault;
 use crate::store::dynamodb::errors::unforeseen;
 use crate::store::dynamodb::get::failed_on;
 use crate::store::dynamodb::item::found;
 use crate::store::dynamodb::requests;
-use crate::store::dynamodb::retry::Ambiguity;
+use crate::store::dynamodb::retry::{Ambiguity, RetryBudget};
 use crate::store::dynamodb::table::Table;
 use crate::store::dynamodb::update_expression;
 use crate::store::record::Found;
@@ -38,4 +43,36 @@ pub(super) async fn touch(
         Found::Live(record) => Ok(record.ttl() == ttl),
         Found::Redirect(_) | Found::Tombstone(_) | Found::Absent => Ok(false),
     }
+}
+
+/// Reads a record and extends its expiry if the touch applies to it. Returns `None` if there was no
+/// response, or if the function may not write: the caller then reads the record.
+///
+/// There is one attempt. A touch is not worth more, because it can be made at the end of the request.
+/// If its response was lost, the read finds the expiry that it has set.
+pub(super) async fn touch_and_read(
+    table: &Table,
+    key: &StorageKey,
+    touch: &Touch,
+    at: RequestTime,
+    budget: &mut RetryBudget,
+) -> Result<Option<Found>, Error> {
+    let expression = update_expression::touch_if_due(touch, at.now());
+    let request = requests::update(table, key, expression).return_values(ReturnValue::AllNew);
+    let item = match table.attempt(budget, request).await {
+        Attempt::Done(output) => {
+            budget.responded();
+            output.attributes
+        }
+        Attempt::Refused(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+            failed_on(table, key, refused.item, budget).await?
+        }
+        Attempt::Refused(_) | Attempt::Failed(Fault::Refused(_)) => return Ok(None),
+        Attempt::Failed(fault) => {
+            // The read is another call, so it is sent even if this one is not worth a retry.
+            let _ = budget.after_a_read(fault).await;
+            return Ok(None);
+        }
+    };
+    found(item.as_ref(), at.now()).map(Some)
 }

@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
+use crate::store::arguments::Touch;
 use crate::store::changes::apply::Apply;
 use crate::store::changes::change::Change;
 use crate::store::changes::change_set::Changes;
@@ -21,7 +22,7 @@ use crate::store::dynamodb::attribute::Item;
 use crate::store::dynamodb::entry::encode;
 use crate::store::dynamodb::errors::race_lost;
 use crate::store::dynamodb::expression::{Expression, number, push};
-use crate::store::dynamodb::item::{DATA, FENCE, LABEL, MODIFIED, TTL, WRITE, fence};
+use crate::store::dynamodb::item::{DATA, FENCE, LABEL, MODIFIED, TTL, UNTIL, WRITE, fence};
 use crate::store::record::Record;
 
 /// The maximum length of one expression in DynamoDB, in bytes of text.
@@ -160,12 +161,31 @@ pub(super) fn whole(data: &Data, version: u64, stamp: Stamp<'_>) -> Expression {
 
 /// Returns the update that extends the expiry and changes no data.
 pub(super) fn touch(ttl: Timestamp, now: Timestamp) -> Expression {
-    let mut expression = Expression::update("SET #t=:t,modified=:m");
-    expression.value(":m", MODIFIED.stored(&now));
-    expression.value(":t", TTL.stored(&ttl));
+    let mut expression = extended(ttl, now);
     expression.require_live(now);
     // Of two touches the later expiry stays, in either order.
     expression.require("#t<:t");
+    expression
+}
+
+/// Returns the update that extends the expiry if the touch applies to the record, as
+/// [`Touch::applies`] decides.
+pub(super) fn touch_if_due(touch: &Touch, now: Timestamp) -> Expression {
+    let mut expression = extended(touch.ttl, now);
+    expression.require_ours_since(touch.earliest_created);
+    expression.require_unexpired(now);
+    expression.require("#t<=:x");
+    expression.value(":x", TTL.stored(&touch.latest_ttl));
+    expression.require("(attribute_not_exists(#u) OR #u>=:t)");
+    expression.attribute(&UNTIL);
+    expression
+}
+
+/// Returns the update that sets the expiry, without a condition.
+fn extended(ttl: Timestamp, now: Timestamp) -> Expression {
+    let mut expression = Expression::update("SET #t=:t,modified=:m");
+    expression.value(":m", MODIFIED.stored(&now));
+    expression.value(":t", TTL.stored(&ttl));
     expression
 }
 

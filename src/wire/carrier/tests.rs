@@ -23,6 +23,7 @@ fn read(carrier: &Carrier, headers: &HeaderMap) -> Ids {
     let Received {
         ids,
         previous_cookies,
+        ..
     } = carrier.read(headers);
     assert_eq!(previous_cookies, PreviousCookies::NONE);
     ids
@@ -120,7 +121,13 @@ fn handler_cookie_of_same_scope_is_dropped() {
             ("set-cookie", b"b=2"),
         ];
         let mut set = headers(&said);
-        carrier.issue(&mut set, &id(A), 60, PreviousCookies::NONE);
+        carrier.issue(
+            &mut set,
+            &id(A),
+            Hints::default(),
+            60,
+            PreviousCookies::NONE,
+        );
         let mut removed = headers(&said);
         carrier.remove(&mut removed, PreviousCookies::NONE);
         for response in [&set, &removed] {
@@ -137,7 +144,13 @@ fn handler_cookie_of_same_scope_is_dropped() {
 #[test]
 fn session_cookie_comes_first() {
     let mut response = headers(&[("set-cookie", b"theirs=1"), ("set-cookie", b"more=2")]);
-    by_cookie().issue(&mut response, &id(A), 60, PreviousCookies::NONE);
+    by_cookie().issue(
+        &mut response,
+        &id(A),
+        Hints::default(),
+        60,
+        PreviousCookies::NONE,
+    );
     let names = cookies(&response);
     let names: Vec<_> = names.iter().map(|c| c.split('=').next().unwrap()).collect();
     assert_eq!(names, ["__Host-sid", "theirs", "more"]);
@@ -147,7 +160,13 @@ fn session_cookie_comes_first() {
 fn id_header_is_set_and_emptied() {
     let carrier = by_header("X-Session");
     let mut response = headers(&[("x-session", b"theirs")]);
-    carrier.issue(&mut response, &id(A), 60, PreviousCookies::NONE);
+    carrier.issue(
+        &mut response,
+        &id(A),
+        Hints::default(),
+        60,
+        PreviousCookies::NONE,
+    );
     assert_eq!(
         response.get_all("x-session").iter().collect::<Vec<_>>(),
         [A]
@@ -190,7 +209,13 @@ fn bearer_token_is_read_and_reissued() {
     assert_eq!(read(&carrier, &by_name), Ids::Nothing);
 
     let mut response = headers(&[("x-sessionid", b"theirs")]);
-    carrier.issue(&mut response, &id(A), 60, PreviousCookies::NONE);
+    carrier.issue(
+        &mut response,
+        &id(A),
+        Hints::default(),
+        60,
+        PreviousCookies::NONE,
+    );
     assert_eq!(response["x-sessionid"], A);
     carrier.remove(&mut response, PreviousCookies::NONE);
     assert_eq!(response["x-sessionid"], "");

@@ -92,7 +92,7 @@ impl Cookies {
         };
         let current = ParsedValues::read(self.current.read(headers).filter(is_current), signer);
         if self.previous.is_empty() {
-            return current.ids.into();
+            return current.into();
         }
 
         let mut carried = PreviousCookies::NONE;
@@ -116,12 +116,13 @@ impl Cookies {
             match parsed.ids {
                 Ids::One(id) | Ids::Reissue(id) => {
                     all_ids.push(id.clone());
-                    accepted.get_or_insert(id);
+                    accepted.get_or_insert((id, parsed.hints));
                 }
                 Ids::Several(ids) => all_ids.extend(ids),
                 Ids::Nothing | Ids::Unusable => {}
             }
         }
+        let mut hints = current.hints;
         let ids = match current.ids {
             ids @ (Ids::One(_) | Ids::Reissue(_)) => ids,
             // An attacker who set the second value could set a previous cookie as well. A logout
@@ -130,7 +131,10 @@ impl Cookies {
             _ if current.ambiguous && !all_ids.is_empty() => Ids::several(all_ids),
             ids if current.ambiguous => ids,
             _ => match accepted {
-                Some(id) => Ids::Reissue(id),
+                Some((id, of_id)) => {
+                    hints = of_id;
+                    Ids::Reissue(id)
+                }
                 None if !all_ids.is_empty() => Ids::several(all_ids),
                 None if has_values => Ids::Unusable,
                 None => Ids::Nothing,
@@ -145,6 +149,7 @@ impl Cookies {
         Received {
             ids,
             previous_cookies,
+            hints,
         }
     }
 

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::error::{Error, ErrorKind};
 use crate::wire::cookie::settings::CookieSettings;
 use crate::wire::cookie::syntax::{is_domain, is_name, is_path, pair};
+use crate::wire::hints::SCOPE_HINT_CHARS;
 
 /// The default name if the attributes allow its prefix.
 const DEFAULT_NAME: &str = "__Host-sid";
@@ -18,9 +19,6 @@ const DEFAULT_NAME: &str = "__Host-sid";
 const PLAIN_NAME: &str = "sid";
 /// The longest time for which browsers keep a cookie (RFC 6265bis, 5.5).
 const MAX_AGE_SECONDS: u64 = 400 * 24 * 60 * 60;
-/// The number of hash characters that distinguish the scopes of one name. A client holds two or
-/// three scopes.
-const SCOPE_HINT_CHARS: usize = 6;
 
 /// A cookie that browsers keep.
 #[derive(Clone, Debug)]
@@ -211,7 +209,7 @@ fn problem(name: &str, settings: &CookieSettings) -> Option<&'static str> {
 
 /// Returns the `Set-Cookie` header of a cookie.
 fn header_value(cookie: &Cookie<'_>) -> HeaderValue {
-    // `SessionCookie::new` has checked the name, path and domain. A value is base64url and a dot.
+    // `SessionCookie::new` has checked the name, path and domain. A value is base64url, `.` and `~`.
     HeaderValue::try_from(cookie.to_string()).expect("a cookie is printable ASCII")
 }
 

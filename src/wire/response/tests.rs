@@ -18,6 +18,7 @@ fn by_header() -> Carrier {
 fn set() -> IdHeader {
     IdHeader::Set {
         id: id(),
+        hints: Hints::default(),
         seconds: 60,
     }
 }

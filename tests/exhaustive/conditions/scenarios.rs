@@ -2,6 +2,7 @@
 //! write.
 
 mod forms;
+mod hinted;
 mod keys;
 mod meanwhile;
 mod races;
@@ -11,6 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use forms::{labelled, written_unread};
+use hinted::{RECORDS, hinted_load};
 use keys::taken_keys;
 use lambda_http::{Error, Request};
 use lambda_sessions::Session;
@@ -68,6 +70,12 @@ pub(crate) fn all() -> Vec<Scenario> {
         all.push(Scenario::new(
             format!("a label, meanwhile {meanwhile:?}"),
             move |setup| Box::pin(labelled(setup, meanwhile)),
+        ));
+    }
+    for record in RECORDS {
+        all.push(Scenario::new(
+            format!("a load that touches, of a record that {record:?}"),
+            move |setup| Box::pin(hinted_load(setup, record)),
         ));
     }
     for late in [Act::Count, Act::Clear] {

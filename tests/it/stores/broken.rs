@@ -1,10 +1,11 @@
-//! Session stores with a defect each.
+//! Session stores with a defect each. This file is longer than others, because it is one list of
+//! defects, and one store that has them.
 
 use std::time::Duration;
 
 use lambda_sessions::session::UserSessions;
 use lambda_sessions::store::{
-    Cycle, Data, Entry, Found, Item, Pseudonym, Record, Replacement, RequestTime, Revoked,
+    Cycle, Data, Entry, Found, Item, Load, Pseudonym, Record, Replacement, RequestTime, Revoked,
     StorageKey, Stored, Timestamp, Tombstone, Update, VersionedStore, Write,
 };
 use lambda_sessions::{Error, MemoryStore, SessionStore};
@@ -26,6 +27,11 @@ defects! {
     LoadDropsMalformedEntries,
     LoadRewritesNumbers,
     LoadWrites,
+    LoadTouchesTheRecent,
+    LoadTouchesBeyondTheLifetime,
+    LoadTouchesBeyondTheBinding,
+    LoadTouchesTheExpired,
+    LoadHidesItsTouch,
     CreateKeepsTheVersion,
     CreateKeepsModified,
     CreateOverwrites,
@@ -149,6 +155,32 @@ impl SessionStore for Broken {
             }
             _ => self.0.load(key, at).await,
         }
+    }
+
+    async fn load_with(&self, key: &StorageKey, load: Load) -> Result<Found, Error> {
+        let at = load.at;
+        let (Some(mut touch), Some(record)) = (load.touch, self.live(key, EVER).await?) else {
+            return self.load(key, at).await;
+        };
+        let mut judged = record.clone();
+        match self.1 {
+            Defect::LoadTouchesTheRecent => touch.latest_ttl = record.ttl(),
+            Defect::LoadTouchesBeyondTheLifetime => touch.earliest_created = record.created(),
+            Defect::LoadTouchesBeyondTheBinding => judged = judged.bound_to(None),
+            Defect::LoadHidesItsTouch if record.ttl() > at.now() => {
+                self.0.load_with(key, load).await?;
+                return Ok(Found::Live(record));
+            }
+            Defect::LoadTouchesTheExpired => {}
+            _ => return self.0.load_with(key, load).await,
+        }
+        let is_judged_live = record.ttl() > at.now() || self.1 == Defect::LoadTouchesTheExpired;
+        if !is_judged_live || !touch.applies(&judged) {
+            return self.0.load(key, at).await;
+        }
+        let touched = record.with_ttl(touch.ttl).modified_at(at.now());
+        self.put(key, touched.clone()).await?;
+        Ok(Found::Live(touched))
     }
 
     async fn create(

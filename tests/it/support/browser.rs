@@ -52,6 +52,20 @@ impl Browser {
         self.jar.get(COOKIE).map(String::as_str)
     }
 
+    /// Returns the id in the session's cookie, without its signature and its hints.
+    pub fn id(&self) -> Option<&str> {
+        let value = self.cookie()?;
+        value.split(['.', '~']).next()
+    }
+
+    /// Removes the hints from the session's cookie.
+    pub fn forget_hints(&mut self) {
+        let bare = self.cookie().and_then(|value| value.split('~').next());
+        if let Some(bare) = bare.map(str::to_owned) {
+            self.jar.insert(COOKIE.to_owned(), bare);
+        }
+    }
+
     /// Sends a request to a wrapped handler.
     pub async fn visit<S, H, F, R>(&mut self, sessions: &SessionLayer<S>, handler: H) -> Reply
     where

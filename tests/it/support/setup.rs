@@ -8,7 +8,7 @@ use std::time::Duration;
 use lambda_http::{Error, Request};
 use lambda_sessions::{DynamoDbStore, ErrorKind, Session, SessionLayer, SessionStore};
 
-use super::{Browser, Clock, Proxy, Reply, Table};
+use super::{Browser, Clock, Proxy, Reply, Table, count, minutes};
 
 pub type Sessions = SessionLayer<DynamoDbStore>;
 
@@ -30,6 +30,14 @@ impl Setup {
     /// Creates a setup in which sessions can be bound to users.
     pub async fn with_users() -> Self {
         Self::on(Table::with_users().await).await
+    }
+
+    /// Creates a setup, and a browser with a session whose touch is due.
+    pub async fn with_due_touch() -> (Self, Browser) {
+        let setup = Self::new().await;
+        let browser = setup.guest(count).await;
+        setup.clock.advance(minutes(61));
+        (setup, browser)
     }
 
     pub async fn on(table: Table) -> Self {

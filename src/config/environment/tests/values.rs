@@ -4,6 +4,7 @@ use http::HeaderMap;
 
 use super::*;
 use crate::id::SessionId;
+use crate::wire::hints::Hints;
 use crate::wire::received::PreviousCookies;
 
 /// 32 bytes of 251, which the two alphabets write differently.
@@ -229,10 +230,13 @@ fn variables_reach_the_cookie() {
     .unwrap();
     let id = SessionId::parse("A".repeat(43).as_bytes()).unwrap();
     let mut headers = HeaderMap::new();
-    settings
-        .validate()
-        .unwrap()
-        .issue(&mut headers, &id, 5, PreviousCookies::NONE);
+    settings.validate().unwrap().issue(
+        &mut headers,
+        &id,
+        Hints::default(),
+        5,
+        PreviousCookies::NONE,
+    );
     let expected = format!(
         "sid={}; HttpOnly; SameSite=Strict; Secure; Path=/app; Max-Age=5",
         id.expose()

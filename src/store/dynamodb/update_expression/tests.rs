@@ -159,6 +159,23 @@ fn touch_only_extends_the_expiry() {
 }
 
 #[test]
+fn touch_of_a_load_depends_on_the_record() {
+    let at = Timestamp::from_epoch_seconds;
+    let expression = touch_if_due(&Touch::new(TTL_SET, at(7), at(5)), NOW);
+    check_placeholders(&expression);
+    let update = touch(TTL_SET, NOW).update;
+    assert_eq!(expression.update, update, "it writes the same");
+    assert_eq!(
+        expression.condition,
+        "attribute_type(#d,:p) AND created>=:e AND (attribute_not_exists(#f) OR #f=:i) AND #t>:n \
+         AND #t<=:x AND (attribute_not_exists(#u) OR #u>=:t)"
+    );
+    assert_eq!(expression.values[":t"], n(1_700_000_500_u64));
+    assert_eq!(expression.values[":x"], n(7));
+    assert_eq!(expression.values[":e"], n(5));
+}
+
+#[test]
 fn whole_data_depends_on_its_version() {
     let data = Data::from_iter([("k", Entry::from_json("1"))]);
     for (version, clause) in [(0, "attribute_not_exists(version)"), (7, "version=:v")] {

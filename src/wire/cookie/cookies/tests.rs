@@ -6,6 +6,7 @@ use http::header::COOKIE;
 
 use super::*;
 use crate::id::SessionId;
+use crate::wire::hints::Hints;
 use crate::wire::signing::SigningKey;
 use crate::wire::token::value_of;
 
@@ -118,7 +119,8 @@ fn previous_cookie_is_used_without_a_current_id() {
             read(&cookies, &line),
             Received {
                 ids,
-                previous_cookies
+                previous_cookies,
+                hints: Hints::default(),
             },
             "{line}"
         );
@@ -176,7 +178,8 @@ fn same_name_is_distinguished_by_scope_hint() {
             read(&cookies, &line),
             Received {
                 ids,
-                previous_cookies
+                previous_cookies,
+                hints: Hints::default(),
             },
             "{line}"
         );

@@ -197,6 +197,7 @@ pub(super) async fn act_meanwhile(setup: &Setup, act: Act, meanwhile: Meanwhile)
     let mut ada = setup.guest(begin).await;
     if act == Act::Touch {
         setup.clock.advance(minutes(61));
+        ada.forget_hints();
     }
     let before = &Mutex::new(Vec::new());
     let handler = |_: Request, session: Session| async move {
