@@ -62,10 +62,7 @@ async fn request_bytes_of_each_operation() {
 
     setup.clock.advance(minutes(60));
     ada.visit(&setup.sessions, |_, _| async { Ok("") }).await;
-    assert_eq!(
-        lengths(&setup),
-        expected([("GetItem", 111), ("UpdateItem", 540)])
-    );
+    assert_eq!(lengths(&setup), expected([("UpdateItem", 638)]));
 
     ada.visit(&setup.sessions, logout).await;
     assert_eq!(
