@@ -46,7 +46,8 @@ impl Session {
             let login = state.login();
             let new_label = state.new_label().map(str::to_owned);
             let (record, changes) = match (scope, outcome.writes_data()) {
-                (_, false) | (Scope::OnlyDestroy, _) => (state.record.clone(), Changes::default()),
+                (_, false) => (state.without_values(), Changes::default()),
+                (Scope::OnlyDestroy, true) => (state.record.clone(), Changes::default()),
                 (Scope::Commit, true) => state.give_up(),
                 (Scope::Save, true) => state.look_ahead()?,
             };

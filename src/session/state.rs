@@ -343,11 +343,16 @@ impl State {
 
     /// Hands over the record and the changes. Nothing can be added to them afterwards.
     pub(super) fn give_up(&mut self) -> (Record, Changes) {
-        let nothing = Record::new(Data::new(), self.record.created(), self.record.ttl());
+        let nothing = self.without_values();
         (
             mem::replace(&mut self.record, nothing),
             mem::take(&mut self.changes),
         )
+    }
+
+    /// Returns a record without values, for a write that sends none.
+    pub(super) fn without_values(&self) -> Record {
+        Record::new(Data::new(), self.record.created(), self.record.ttl())
     }
 
     /// Hands over the record and the changes, and shows the data that is being written as if it

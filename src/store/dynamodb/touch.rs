@@ -34,7 +34,7 @@ pub(super) async fn touch(
         (Err(_), ambiguity) => return Err(ambiguity.about(unforeseen())),
     };
     let there = failed_on(table, key, refused.item, &mut budget).await?;
-    match found(there.as_ref(), at.now())? {
+    match found(there, at.now())? {
         Found::Live(record) => Ok(record.ttl() == ttl),
         Found::Redirect(_) | Found::Tombstone(_) | Found::Absent => Ok(false),
     }
