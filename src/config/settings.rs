@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) audience: Option<String>,
     pub(crate) expiry: Expiry,
     pub(crate) max_size: usize,
+    /// True if the session is looked up when the request arrives.
+    pub(crate) prefetch: bool,
     pub(crate) clock: Clock,
     pub(crate) on_error: OnError,
 }
@@ -53,6 +55,7 @@ impl Default for Settings {
             audience: None,
             expiry: Expiry::default(),
             max_size: DEFAULT_MAX_SIZE,
+            prefetch: false,
             clock: Arc::new(system_clock),
             on_error: OnError::default(),
         }
@@ -112,6 +115,7 @@ impl fmt::Debug for Settings {
             .field("audience", &self.audience)
             .field("expiry", &self.expiry)
             .field("max_size", &self.max_size)
+            .field("prefetch", &self.prefetch)
             .finish_non_exhaustive()
     }
 }

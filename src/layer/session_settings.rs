@@ -180,6 +180,47 @@ impl<S: SessionStore> SessionLayer<S> {
         self.set(|settings| settings.clock = Arc::new(clock))
     }
 
+    /// Sets whether the session is loaded while the handler does other work.
+    ///
+    /// The default is `false`: the load starts when the handler asks for the session. With `true`, it
+    /// starts when a request with an id arrives, and
+    /// [`request.session()`](crate::SessionExt::session) waits for it or finds it done. This saves
+    /// time in a handler that first waits for something else, such as a call to another service.
+    ///
+    /// A request whose handler does not ask for its session then costs a read too. Its response does
+    /// not wait for the read, and a failure of the read stays without effect. Without an id that can be
+    /// valid, nothing is read.
+    ///
+    /// Such a load does not extend the expiry. If that is due, it costs an `UpdateItem` after the
+    /// handler, which a load without `prefetch` saves.
+    ///
+    /// The setting is for the tower layer. A [wrapped](Self::wrap) handler always gets a loaded
+    /// session.
+    ///
+    /// ```
+    /// use lambda_http::tower::{ServiceBuilder, service_fn};
+    /// use lambda_http::{Body, Error, Request, Response};
+    /// use lambda_sessions::{MemoryStore, SessionExt as _, SessionLayer};
+    ///
+    /// async fn weather() -> Result<String, Error> {
+    ///     Ok("sunny".to_owned()) // a call to another service
+    /// }
+    ///
+    /// async fn greet(request: Request) -> Result<Response<Body>, Error> {
+    ///     let weather = weather().await?; // the session loads meanwhile
+    ///     let name: Option<String> = request.session().await?.get("name")?;
+    ///     let name = name.as_deref().unwrap_or("stranger");
+    ///     Ok(Response::new(format!("hello {name}, it is {weather}").into()))
+    /// }
+    ///
+    /// let sessions = SessionLayer::new(MemoryStore::new()).prefetch(true);
+    /// let service = ServiceBuilder::new().layer(sessions).service(service_fn(greet));
+    /// # let _ = service;
+    /// ```
+    pub fn prefetch(self, prefetch: bool) -> Self {
+        self.set(|settings| settings.prefetch = prefetch)
+    }
+
     /// Sets the response that a client gets when its session fails.
     ///
     /// The default is 503 if the store fails or is misconfigured, 409 if another request changed

@@ -4,6 +4,10 @@
 //! handler responds, so the expiry may be extended before the handler runs. The hint is not signed: the
 //! store checks in the same step that the touch is due, and a wrong hint only makes the load more
 //! expensive. In both cases, the client gets its id again with a new hint.
+//!
+//! A layer that prefetches looks the session up when the request arrives. The session does not show
+//! the result, and does not fail, before its handler asks for it. This lookup makes no touch, because
+//! a client whose handler never asks gets no new hint, and its next requests would touch again.
 
 use std::pin::pin;
 
@@ -12,58 +16,40 @@ use crate::error::Error;
 use crate::pipeline::core::Pipeline;
 use crate::pipeline::deadline::{Call, wait_until, within};
 use crate::pipeline::redirects::follow_redirects;
-use crate::session::handle::Session;
+use crate::session::handle::{LookedUp, Session};
 use crate::session::state::Location;
-use crate::store::arguments::{Load, Touch};
+use crate::store::arguments::{Load, RequestTime, Touch};
 use crate::store::record::Found;
 use crate::store::session_store::SessionStore;
 
 impl<S: SessionStore> Pipeline<S> {
-    /// Loads the session, unless it was loaded before.
+    /// Loads the session, unless it was loaded before. If it is being looked up, this waits for the
+    /// result.
     pub(super) async fn read(&self, session: &Session) -> Result<(), Error> {
-        let _only_one = wait_until(session.deadline(), session.loading()).await?;
+        let mut looked_up = wait_until(session.deadline(), session.loading()).await?;
         if session.was_read() {
             return Ok(());
         }
         let at = self.request_time(session);
-        let rules = &self.settings.expiry;
-        let (found, moved_to) = match session.received() {
-            None => (Found::Absent, None),
-            Some(id) => {
-                let own = Load {
-                    touch: self.hinted_touch(session, at.now()),
-                    ..Load::new(at)
-                };
-                let load = pin!(follow_redirects(
-                    Location::of(id.clone()),
-                    |key| async move {
-                        // The hints are about the client's own id.
-                        let is_own = key == *id.storage_key();
-                        let load = if is_own { own } else { Load::new(at) };
-                        self.store.load_with(&key, load).await
-                    }
-                ));
-                match within(at.deadline(), Call::Read, load).await {
-                    // A shorter lifetime than that of the instance that stored the record ends it.
-                    Ok((Found::Live(record), _))
-                        if rules.is_dead(record.created(), record.ttl(), at.now()) =>
-                    {
-                        (Found::Absent, None)
-                    }
-                    Ok((found, location)) => {
-                        let is_at_own_id = location.moved_to.is_none();
-                        if own.touch.is_some() && is_at_own_id && matches!(found, Found::Live(_)) {
-                            session.hint_is_outdated(at.now());
-                        }
-                        (found, location.moved_to)
-                    }
-                    Err(error) => {
-                        session.not_loaded(&error);
-                        return Err(error);
-                    }
-                }
+        let (looked_up, touch) = match looked_up.take() {
+            Some(looked_up) => (looked_up, None),
+            None => {
+                let touch = self.hinted_touch(session, at.now());
+                (self.look_up(session, at, touch).await, touch)
             }
         };
+        let (found, moved_to) = looked_up.inspect_err(|error| session.not_loaded(error))?;
+        let rules = &self.settings.expiry;
+        let found = match found {
+            // A shorter lifetime than that of the instance that stored the record ends it.
+            Found::Live(record) if rules.is_dead(record.created(), record.ttl(), at.now()) => {
+                Found::Absent
+            }
+            found => found,
+        };
+        if touch.is_some() && moved_to.is_none() && matches!(found, Found::Live(_)) {
+            session.hint_is_outdated(at.now());
+        }
         session.loaded(found, moved_to, at.now(), rules);
         Ok(())
     }
@@ -77,5 +63,44 @@ impl<S: SessionStore> Pipeline<S> {
             limits.latest_ttl,
             limits.earliest_created,
         ))
+    }
+
+    /// Returns whether the session is looked up before its handler asks for it. Without an id there
+    /// is nothing to look up.
+    pub(crate) fn prefetches(&self, session: &Session) -> bool {
+        self.settings.prefetch && session.received().is_some()
+    }
+
+    /// Looks the session up, for a handler that may ask for it. If this is dropped, that handler
+    /// looks it up.
+    pub(crate) async fn prefetch(&self, session: &Session) {
+        let mut looked_up = session.loading().await;
+        if looked_up.is_none() && !session.was_read() {
+            let at = self.request_time(session);
+            *looked_up = Some(self.look_up(session, at, None).await);
+        }
+    }
+
+    /// Returns what the store holds for the id of the request, and the key at which it was found if
+    /// that is not the id's own.
+    async fn look_up(&self, session: &Session, at: RequestTime, touch: Option<Touch>) -> LookedUp {
+        let Some(id) = session.received() else {
+            return Ok((Found::Absent, None));
+        };
+        let own = Load {
+            touch,
+            ..Load::new(at)
+        };
+        let load = pin!(follow_redirects(
+            Location::of(id.clone()),
+            |key| async move {
+                // The hints are about the client's own id.
+                let is_own = key == *id.storage_key();
+                let load = if is_own { own } else { Load::new(at) };
+                self.store.load_with(&key, load).await
+            }
+        ));
+        let (found, location) = within(at.deadline(), Call::Read, load).await?;
+        Ok((found, location.moved_to))
     }
 }

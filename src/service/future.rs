@@ -37,6 +37,8 @@ pin_project! {
             inner: F,
             // `None` if the same layer, applied further out, commits the session.
             session: Option<SessionToCommit<S>>,
+            // The load that runs beside the inner service, until one of them has completed.
+            prefetch: Option<Prefetch>,
         },
         Committing { commit: Commit<S, RB, E> },
         Completed,
@@ -45,12 +47,23 @@ pin_project! {
 
 impl<S, F, RB, E> SessionFuture<S, F, RB, E> {
     /// Creates a future that commits the session, if one is given, after the inner future.
-    pub(super) fn new(inner: F, session: Option<SessionToCommit<S>>) -> Self {
+    pub(super) fn new(
+        inner: F,
+        session: Option<SessionToCommit<S>>,
+        prefetch: Option<Prefetch>,
+    ) -> Self {
         Self {
-            state: State::Running { inner, session },
+            state: State::Running {
+                inner,
+                session,
+                prefetch,
+            },
         }
     }
 }
+
+/// A load that no handler has asked for yet.
+pub(super) type Prefetch = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The session of a request, held by the outermost application of its layer.
 pub(super) struct SessionToCommit<S> {
@@ -87,6 +100,18 @@ impl<S> SessionToCommit<S> {
             SessionBody::inner,
             SessionBody::failure,
         )
+    }
+}
+
+impl<S: SessionStore> SessionToCommit<S> {
+    /// Returns the load that runs beside the inner service, if the layer prefetches.
+    pub(super) fn prefetch(&self) -> Option<Prefetch> {
+        if !self.pipeline.prefetches(&self.session.0) {
+            return None;
+        }
+        let pipeline = Arc::clone(&self.pipeline);
+        let session = self.session.0.clone();
+        Some(Box::pin(async move { pipeline.prefetch(&session).await }))
     }
 }
 
@@ -147,7 +172,16 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProjection::Running { inner, session } => {
+                StateProjection::Running {
+                    inner,
+                    session,
+                    prefetch,
+                } => {
+                    if let Some(loading) = prefetch
+                        && loading.as_mut().poll(cx).is_ready()
+                    {
+                        *prefetch = None;
+                    }
                     let response = {
                         let handle = session.as_ref().map(|session| &session.session.0);
                         let _entered = handle.map(|handle| deadline::enter(handle.deadline()));

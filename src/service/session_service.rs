@@ -65,6 +65,7 @@ where
             let on_error = self.pipeline.on_error(&request);
             SessionToCommit::new(Arc::clone(&self.pipeline), session, on_error)
         });
-        SessionFuture::new(self.inner.call(request), session)
+        let prefetch = session.as_ref().and_then(SessionToCommit::prefetch);
+        SessionFuture::new(self.inner.call(request), session, prefetch)
     }
 }

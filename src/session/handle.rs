@@ -74,8 +74,9 @@ struct Shared {
     others: Vec<SessionId>,
     /// The previous cookies to remove when the current one is set or removed.
     previous_cookies: PreviousCookies,
-    /// The lock that is held while the record is loaded, so that it is loaded once.
-    loading: tokio::sync::Mutex<()>,
+    /// The lock that is held while the record is loaded, so that it is loaded once. It holds what was
+    /// found for a handler that has not asked yet.
+    loading: tokio::sync::Mutex<Option<LookedUp>>,
     /// The lock that is held while something is written. A save waits for the one before it,
     /// because it changes what that one leaves.
     writing: tokio::sync::Mutex<()>,
@@ -104,6 +105,10 @@ pub(crate) trait Backend: Send + Sync {
         which: Revoked<'a>,
     ) -> Boxed<'a>;
 }
+
+/// What a store holds for the id of a request, and the key at which it was found if that is not the
+/// id's own.
+pub(crate) type LookedUp = Result<(Found, Option<StorageKey>), Error>;
 
 pub(crate) type Boxed<'a, T = ()> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
@@ -180,7 +185,7 @@ impl Session {
     }
 
     /// Locks loading. Only the holder of the guard loads.
-    pub(crate) async fn loading(&self) -> tokio::sync::MutexGuard<'_, ()> {
+    pub(crate) async fn loading(&self) -> tokio::sync::MutexGuard<'_, Option<LookedUp>> {
         self.0.loading.lock().await
     }
 

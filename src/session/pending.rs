@@ -46,7 +46,8 @@ impl Session {
             let login = state.login();
             let new_label = state.new_label().map(str::to_owned);
             let (record, changes) = match (scope, outcome.writes_data()) {
-                (_, false) | (Scope::OnlyDestroy, _) => (state.record.clone(), Changes::default()),
+                (_, false) => (state.without_values(), Changes::default()),
+                (Scope::OnlyDestroy, true) => (state.record.clone(), Changes::default()),
                 (Scope::Commit, true) => state.give_up(),
                 (Scope::Save, true) => state.look_ahead()?,
             };
@@ -212,7 +213,8 @@ impl Pending<'_> {
         self.is_settled = true;
         self.session.with(|state| {
             if let Some(ttl) = ttl {
-                state.record = Record::clone(&self.record).with_ttl(ttl);
+                let without_values = state.without_values();
+                state.record = mem::replace(&mut state.record, without_values).with_ttl(ttl);
             }
             let found_alive = ttl.is_some() || self.outcome == Outcome::Reissue;
             // A client that used a cycled id does not get a new cookie.

@@ -1,4 +1,4 @@
-//! The state of a session during one request.
+//! The state of a session during one request. This file is long because its parts are used together.
 
 use std::borrow::Cow;
 use std::mem;
@@ -347,11 +347,18 @@ impl State {
 
     /// Hands over the record and the changes. Nothing can be added to them afterwards.
     pub(super) fn give_up(&mut self) -> (Record, Changes) {
-        let nothing = Record::new(Data::new(), self.record.created(), self.record.ttl());
+        let nothing = self.without_values();
         (
             mem::replace(&mut self.record, nothing),
             mem::take(&mut self.changes),
         )
+    }
+
+    /// Returns the record without its values, for a write that sends none.
+    pub(super) fn without_values(&self) -> Record {
+        Record::new(Data::new(), self.record.created(), self.record.ttl())
+            .at_version(self.record.version())
+            .bound_to(self.record.binding().cloned())
     }
 
     /// Hands over the record and the changes, and shows the data that is being written as if it

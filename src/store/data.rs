@@ -141,8 +141,10 @@ impl Entry {
             return false;
         };
         // `-0`, `1e2` and `007` must be returned unchanged, so they do not count as integers.
-        text.parse::<i64>().is_ok_and(|n| n.to_string() == *text)
-            || text.parse::<u64>().is_ok_and(|n| n.to_string() == *text)
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let is_plain = digits.starts_with(|first: char| first.is_ascii_digit())
+            && (!digits.starts_with('0') || text == "0");
+        is_plain && (text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok())
     }
 }
 

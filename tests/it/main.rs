@@ -35,6 +35,7 @@ mod login;
 mod login_races;
 mod logout;
 mod on_error;
+mod prefetch;
 mod previous_cookies;
 mod received_cookies;
 mod request_bytes;

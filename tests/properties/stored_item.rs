@@ -51,7 +51,7 @@ const MAX_BYTES: usize = 32 * 1024;
 pub fn stored_item(bytes: &[u8]) {
     let item = Input(bytes.get(..MAX_BYTES).unwrap_or(bytes)).item();
     let now = Timestamp::from_epoch_seconds(NOW);
-    match read(&item, now) {
+    match read(item.clone(), now) {
         Ok(Found::Live(record)) => {
             assert_eq!(Ok(Found::Live(())), expected(&item), "{item:?}");
             check_entries(&item, &record);
@@ -168,7 +168,7 @@ fn check_written_again(item: &Item, record: &Record, now: Timestamp) {
         item.expect("the input is small")
     };
     let written = write(record);
-    let Ok(Found::Live(back)) = read(&written, now) else {
+    let Ok(Found::Live(back)) = read(written.clone(), now) else {
         panic!("{item:?}: the written item is not live");
     };
     assert_eq!(back.created(), record.created(), "{item:?}");

@@ -66,6 +66,29 @@ impl Changes {
         })
     }
 
+    /// Returns the sum of a size over all entries after the changes, without a copy of the data.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the errors of [`apply`](Self::apply).
+    #[cfg(feature = "dynamodb")]
+    pub(crate) fn sum_after(
+        &self,
+        base: &Data,
+        size: impl Fn(&str, &Entry) -> usize,
+    ) -> Result<usize, Error> {
+        self.check_guards(base)?;
+        let kept = base.iter().filter(|_| !self.cleared);
+        let mut sum = kept.map(|(key, entry)| size(key, entry)).sum();
+        for (key, change) in self.iter() {
+            let there = self.before(base, key);
+            let after = change.of(there)?;
+            sum += after.map_or(0, |entry| size(key, &entry));
+            sum -= there.map_or(0, |entry| size(key, entry));
+        }
+        Ok(sum)
+    }
+
     /// Returns whether `data` is certainly the result of these changes. This cannot be determined
     /// for increments and functions, which may have been applied once or twice.
     #[cfg(feature = "dynamodb")]

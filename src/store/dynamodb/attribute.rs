@@ -152,7 +152,7 @@ pub(crate) const fn data(name: &'static str) -> Attribute<Data> {
     Attribute {
         name,
         placeholder: None,
-        read: |value| value.as_m().ok().map(decode_all),
+        read: |value| value.as_m().ok().cloned().map(decode_all),
         write: encode_all,
     }
 }

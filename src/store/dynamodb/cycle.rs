@@ -45,12 +45,12 @@ pub(super) async fn cycle(
         let there = match transact(table, &writes, &mut budget).await? {
             Transacted::Written => return Ok(Found::Live(record)),
             Transacted::Refused([Some(there), _]) => match there {
-                Some(item) if is_written_by(&item, &write) => return read_back(&item, now),
+                Some(item) if is_written_by(&item, &write) => return read_back(item, now),
                 _ => return Err(key_is_taken()),
             },
             Transacted::Refused([None, there]) => there.flatten(),
         };
-        let newer = match found(there.as_ref(), now)? {
+        let newer = match found(there, now)? {
             Found::Live(newer) => newer,
             other => return Ok(other),
         };

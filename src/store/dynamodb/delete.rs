@@ -51,7 +51,7 @@ pub(super) async fn delete(
             }
             Ok(Found::Live(()))
         }
-        Removed::Not(there) => Ok(found(there.as_ref(), at.now())?.map(drop)),
+        Removed::Not(there) => Ok(found(there, at.now())?.map(drop)),
     }
 }
 

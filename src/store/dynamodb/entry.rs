@@ -22,10 +22,10 @@ pub(crate) fn encode_all(data: &Data) -> AttributeValue {
     )
 }
 
-/// Decodes the map in `data`.
-pub(crate) fn decode_all(map: &HashMap<String, AttributeValue>) -> Data {
-    map.iter()
-        .map(|(key, value)| (key.as_str(), decode(value)))
+/// Decodes the map in `data`, without a copy of its texts.
+pub(crate) fn decode_all(map: HashMap<String, AttributeValue>) -> Data {
+    map.into_iter()
+        .map(|(key, value)| (key, decode(value)))
         .collect()
 }
 
@@ -43,17 +43,21 @@ pub(crate) fn encode(entry: &Entry) -> AttributeValue {
 }
 
 /// Decodes one entry, whatever its attribute value is.
-pub(crate) fn decode(value: &AttributeValue) -> Entry {
-    match value {
-        AttributeValue::N(text) | AttributeValue::S(text) => {
-            let entry = Entry::from_json(text.as_str());
-            match entry.is_integer() == value.is_n() {
-                true => entry,
-                false => Entry::native(value.clone(), Some(text.clone())),
-            }
-        }
-        _ => Entry::native(value.clone(), None),
-    }
+pub(crate) fn decode(value: AttributeValue) -> Entry {
+    let is_number = value.is_n();
+    let text = match value {
+        AttributeValue::N(text) | AttributeValue::S(text) => text,
+        other => return Entry::native(other, None),
+    };
+    let entry = Entry::from_json(text);
+    let Some(text) = entry.json().filter(|_| entry.is_integer() != is_number) else {
+        return entry;
+    };
+    let native = match is_number {
+        true => AttributeValue::N(text.to_owned()),
+        false => AttributeValue::S(text.to_owned()),
+    };
+    Entry::native(native, Some(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -107,12 +111,12 @@ mod tests {
             "18446744073709551616",
             &digits,
         ] {
-            let entry = decode(&n(number));
+            let entry = decode(n(number));
             assert_eq!(entry.json(), Some(number));
             assert_eq!(encode(&entry), n(number));
         }
         // A text that looks like an integer is compared as a text.
-        let entry = decode(&s("7"));
+        let entry = decode(s("7"));
         assert_eq!((entry.json(), encode(&entry)), (Some("7"), s("7")));
     }
 }

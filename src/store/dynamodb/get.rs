@@ -20,7 +20,7 @@ pub(super) async fn look(
     budget: &mut RetryBudget,
 ) -> Result<Found, Error> {
     let item = get_item(table, key, consistent, budget).await?;
-    found(item.as_ref(), now)
+    found(item, now)
 }
 
 /// Reads an item, and retries until there is a response.

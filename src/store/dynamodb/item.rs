@@ -14,6 +14,8 @@
 //!    Cycling the id copies both. An attribute of the list whose value has another type reads as
 //!    absent, and is not copied.
 
+use aws_sdk_dynamodb::types::AttributeValue;
+
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
@@ -22,7 +24,7 @@ use crate::store::data::Data;
 use crate::store::dynamodb::attribute::{
     Attribute, Item, data, date, flag, key, number, pseudonym, seconds, text,
 };
-use crate::store::dynamodb::entry::encode_all;
+use crate::store::dynamodb::entry::{decode_all, encode_all};
 use crate::store::dynamodb::errors::not_read_back;
 use crate::store::dynamodb::size;
 use crate::store::native::NativeParts;
@@ -44,6 +46,11 @@ macro_rules! attributes {
 
         /// The names that belong to this crate. All others are unknown.
         pub(crate) const NAMES: &[&str] = &[$($name),+];
+
+        /// Returns whether an attribute belongs to this crate.
+        fn is_known(name: &str) -> bool {
+            matches!(name, $($name)|+)
+        }
     };
 }
 
@@ -84,23 +91,28 @@ attributes! {
     UNTIL: Timestamp = seconds("until" as "#u");
 }
 
-/// Reads the record of an item, or returns `None` if a mandatory attribute is missing.
-fn read_record(item: &Item) -> Option<Record> {
-    let (data, created, ttl) = (DATA.read(item)?, CREATED.read(item)?, TTL.read(item)?);
+/// Reads the record of an item, or returns `None` if a mandatory attribute is missing. The values of
+/// a session may be large, so they are moved out of the item.
+fn read_record(mut item: Item) -> Option<Record> {
+    let data = match item.remove(DATA.name())? {
+        AttributeValue::M(map) => decode_all(map),
+        _ => return None,
+    };
+    let (created, ttl) = (CREATED.read(&item)?, TTL.read(&item)?);
     let mut record = Record::new(data, created, ttl)
-        .at_version(VERSION.read(item).unwrap_or(0))
-        .bound_to(read_binding(item));
-    if let Some(modified) = MODIFIED.read(item) {
+        .at_version(VERSION.read(&item).unwrap_or(0))
+        .bound_to(read_binding(&item));
+    if let Some(modified) = MODIFIED.read(&item) {
         record = record.modified_at(modified);
     }
-    if let Some(issued) = ISSUED.read(item) {
+    if let Some(issued) = ISSUED.read(&item) {
         record = record.issued_at(issued);
     }
-    let is_unknown = |(name, _): &(&String, _)| !NAMES.contains(&name.as_str());
-    let unknown = item.iter().filter(is_unknown);
+    let fence = FENCE.read(&item).unwrap_or(0);
+    item.retain(|name, _| !is_known(name));
     let native = NativeParts {
-        unknown: unknown.map(|(n, v)| (n.clone(), v.clone())).collect(),
-        fence: FENCE.read(item).unwrap_or(0),
+        unknown: item,
+        fence,
     };
     Some(match native.unknown.is_empty() && native.fence == 0 {
         true => record,
@@ -195,9 +207,9 @@ pub(crate) fn primary_key(key: &StorageKey) -> Item {
 /// # Errors
 ///
 /// Returns [`Corrupt`](ErrorKind::Corrupt) for a newer format.
-pub(crate) fn read(item: &Item, now: Timestamp) -> Result<Found, Error> {
+pub(crate) fn read(item: Item, now: Timestamp) -> Result<Found, Error> {
     // An expired item is dead in every format.
-    if TTL.read(item).is_some_and(|ttl| ttl <= now) {
+    if TTL.read(&item).is_some_and(|ttl| ttl <= now) {
         return Ok(Found::Absent);
     }
     let known = FORMAT.stored(&CURRENT_FORMAT);
@@ -205,7 +217,7 @@ pub(crate) fn read(item: &Item, now: Timestamp) -> Result<Found, Error> {
         let reason = "the record is of a format that this version does not know";
         return Err(Error::new(ErrorKind::Corrupt, reason));
     }
-    if let Some(retired) = read_retired(item) {
+    if let Some(retired) = read_retired(&item) {
         return Ok(retired);
     }
     Ok(read_record(item).map_or_else(
@@ -222,7 +234,7 @@ pub(crate) fn read(item: &Item, now: Timestamp) -> Result<Found, Error> {
 /// # Errors
 ///
 /// Returns the errors of [`read`].
-pub(crate) fn read_ever(item: &Item) -> Result<Found, Error> {
+pub(crate) fn read_ever(item: Item) -> Result<Found, Error> {
     read(item, Timestamp::from_epoch_seconds(0))
 }
 
@@ -231,7 +243,7 @@ pub(crate) fn read_ever(item: &Item) -> Result<Found, Error> {
 /// # Errors
 ///
 /// Returns the errors of [`read`].
-pub(crate) fn found(item: Option<&Item>, now: Timestamp) -> Result<Found, Error> {
+pub(crate) fn found(item: Option<Item>, now: Timestamp) -> Result<Found, Error> {
     item.map_or(Ok(Found::Absent), |item| read(item, now))
 }
 
@@ -240,7 +252,7 @@ pub(crate) fn found(item: Option<&Item>, now: Timestamp) -> Result<Found, Error>
 /// # Errors
 ///
 /// Returns [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) if the item is not a live record.
-pub(crate) fn read_back(item: &Item, now: Timestamp) -> Result<Found, Error> {
+pub(crate) fn read_back(item: Item, now: Timestamp) -> Result<Found, Error> {
     match read(item, now).map_err(|_| not_read_back())? {
         Found::Live(record) => Ok(Found::Live(record)),
         Found::Redirect(_) | Found::Tombstone(_) | Found::Absent => Err(not_read_back()),
@@ -274,7 +286,7 @@ pub(crate) fn fenced(mut item: Item) -> Item {
 /// Returns `true` if an attempt at an earlier write of this session may still be on its way. An
 /// expired session counts too: another clock may see it as alive.
 pub(crate) fn is_fenced(item: &Item) -> bool {
-    item.contains_key(FENCE.name()) && matches!(read_ever(item), Ok(Found::Live(_)))
+    item.contains_key(FENCE.name()) && matches!(read_ever(item.clone()), Ok(Found::Live(_)))
 }
 
 /// Returns the fence of a record as it was read.

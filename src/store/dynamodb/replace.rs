@@ -49,16 +49,15 @@ pub(super) async fn replace(
             }
             Transacted::Refused([None, there]) => there.flatten(),
         };
-        match found(there.as_ref(), at.now())?.map(drop) {
+        let has_fence = there.as_ref().is_some_and(is_fenced);
+        match found(there, at.now())?.map(drop) {
             Found::Live(()) | Found::Absent => {}
             retired => return Ok(retired),
         }
-        end = match there {
-            Some(item) if is_fenced(&item) => {
-                transaction::put(table, tombstone(from, at), fenced_still())?
-            }
+        end = match has_fence {
+            true => transaction::put(table, tombstone(from, at), fenced_still())?,
             // The item does not belong to this library, so it stays.
-            _ => return create(table, to, &record, at).await.map(Found::Live),
+            false => return create(table, to, &record, at).await.map(Found::Live),
         };
         if !budget.after_a_race().await {
             return Err(race_lost());

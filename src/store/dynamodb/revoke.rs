@@ -79,7 +79,7 @@ async fn delete_with_successors(
         let removed = remove(table, &key, at, &mut table.budget(at)).await?;
         user_rows::delete(table, user, &key, &mut table.budget(at)).await?;
         let next = match removed {
-            Removed::Not(Some(item)) => successor_of(&item)?,
+            Removed::Not(Some(item)) => successor_of(item)?,
             Removed::Not(None) | Removed::Gone(_) => None,
         };
         match next {
@@ -93,8 +93,8 @@ async fn delete_with_successors(
 /// Returns the successor that an item names, if it names one.
 ///
 /// A record of a newer format is still alive, and must not be reported as deleted.
-fn successor_of(item: &Item) -> Result<Option<StorageKey>, Error> {
-    match successor(item) {
+fn successor_of(item: Item) -> Result<Option<StorageKey>, Error> {
+    match successor(&item) {
         Some(successor) => Ok(Some(successor)),
         None => read_ever(item).map(|_| None),
     }

@@ -103,7 +103,7 @@ enum Resolved {
 ///   record, and changes that count.
 fn resolve(there: Option<Item>, update: &Update) -> Option<Resolved> {
     let (item, read_before) = (there?, update.read.as_deref()?);
-    let Ok(Found::Live(there)) = read(&item, update.at.now()) else {
+    let Ok(Found::Live(there)) = read(item.clone(), update.at.now()) else {
         return None;
     };
     if there.version() == read_before.version().saturating_add(1) {

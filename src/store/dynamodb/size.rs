@@ -8,13 +8,15 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::error::{Error, ErrorKind};
 use crate::store::changes::change_set::Changes;
-use crate::store::data::Data;
+use crate::store::data::{Data, Entry};
 use crate::store::dynamodb::attribute::Item;
-use crate::store::dynamodb::entry::encode_all;
 
 /// The maximum size of a DynamoDB item in bytes, including names
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)).
 const MAX_ITEM_BYTES: usize = 400 * 1024;
+
+/// The size of a map without entries.
+const EMPTY_MAP: usize = 3;
 
 /// Checks the size of an item.
 ///
@@ -44,7 +46,7 @@ pub(crate) fn check_room(changes: &Changes, base: &Data) -> Result<(), Error> {
     if changes.size_after(base) < MAX_ITEM_BYTES / 2 {
         return Ok(());
     }
-    check_data(&changes.apply(base)?)
+    check(EMPTY_MAP + changes.sum_after(base, entry_size)?)
 }
 
 fn check(bytes: usize) -> Result<(), Error> {
@@ -58,7 +60,18 @@ fn check(bytes: usize) -> Result<(), Error> {
 /// Returns the size that DynamoDB counts for `data`. The rest of an item is under a kilobyte. If
 /// that makes an item too large, DynamoDB itself refuses it.
 fn data_size(data: &Data) -> usize {
-    value_size(&encode_all(data))
+    let entries = data.iter().map(|(key, entry)| entry_size(key, entry));
+    EMPTY_MAP + entries.sum::<usize>()
+}
+
+/// Returns the size that DynamoDB counts for an entry in `data`, without encoding it.
+fn entry_size(key: &str, entry: &Entry) -> usize {
+    let value = match (entry.as_native(), entry.json()) {
+        (Some(native), _) => value_size(native),
+        (None, Some(text)) if entry.is_integer() => number_size(text),
+        (None, text) => text.map_or(1, str::len),
+    };
+    1 + key.len() + value
 }
 
 /// Returns the size that DynamoDB counts for an item
@@ -69,22 +82,25 @@ fn item_size(item: &Item) -> usize {
         .sum()
 }
 
-/// Returns the size of one value. DynamoDB documents a number's size as approximate: a byte for two
-/// digits, and one more. The sign and an odd digit are counted in full here, so that the size is
-/// not too low.
+/// Returns the size of a number. DynamoDB documents it as approximate: a byte for two digits, and one
+/// more. The sign and an odd digit are counted in full here, so that the size is not too low.
+fn number_size(text: &str) -> usize {
+    text.len().div_ceil(2) + 2
+}
+
+/// Returns the size of one value.
 fn value_size(value: &AttributeValue) -> usize {
-    let number = |text: &String| text.len().div_ceil(2) + 2;
     match value {
         AttributeValue::S(text) => text.len(),
-        AttributeValue::N(text) => number(text),
+        AttributeValue::N(text) => number_size(text),
         AttributeValue::B(blob) => blob.as_ref().len(),
         AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
-        AttributeValue::Ns(texts) => texts.iter().map(number).sum(),
+        AttributeValue::Ns(texts) => texts.iter().map(|text| number_size(text)).sum(),
         AttributeValue::Bs(blobs) => blobs.iter().map(|blob| blob.as_ref().len()).sum(),
         AttributeValue::L(values) => 3 + values.iter().map(|v| 1 + value_size(v)).sum::<usize>(),
         AttributeValue::M(map) => {
             let entries = map.iter().map(|(name, v)| 1 + name.len() + value_size(v));
-            3 + entries.sum::<usize>()
+            EMPTY_MAP + entries.sum::<usize>()
         }
         // Booleans, nulls, and types that DynamoDB may add.
         _ => 1,

@@ -39,7 +39,7 @@ pub(super) async fn touch(
         (Err(_), ambiguity) => return Err(ambiguity.about(unforeseen())),
     };
     let there = failed_on(table, key, refused.item, &mut budget).await?;
-    match found(there.as_ref(), at.now())? {
+    match found(there, at.now())? {
         Found::Live(record) => Ok(record.ttl() == ttl),
         Found::Redirect(_) | Found::Tombstone(_) | Found::Absent => Ok(false),
     }
@@ -74,5 +74,5 @@ pub(super) async fn touch_and_read(
             return Ok(None);
         }
     };
-    found(item.as_ref(), at.now()).map(Some)
+    found(item, at.now()).map(Some)
 }

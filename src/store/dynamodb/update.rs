@@ -87,18 +87,18 @@ pub(super) async fn update(
             written => written?,
         };
         let item = match written {
-            Written::Done(item) => return after(&of_base, &item),
+            Written::Done(item) => return after(&of_base, item),
             Written::Refused(None) => return Ok(Found::Absent),
             Written::Refused(Some(item)) => item,
         };
-        let there = match read(&item, now)? {
+        let refusal = refusal(&update.changes, &item);
+        let there = match read(item, now)? {
             Found::Live(record) => record,
             other => return Ok(other),
         };
         // An earlier attempt may have removed the value that a guard requires.
         let guarded = update.changes.check_guards(there.data());
         guarded.map_err(|error| ambiguity.about(error))?;
-        let refusal = refusal(&update.changes, &item);
         let is_race = refusal.kind() == ErrorKind::Conflict;
         let base = of_base.read.as_deref();
         if is_race && base.is_some_and(|base| is_unchanged(base, &there)) {
@@ -118,11 +118,11 @@ pub(super) async fn update(
 }
 
 /// Returns the record after an update. Without its values, the version is all that is new.
-fn after(update: &Update, item: &Item) -> Result<Found, Error> {
+fn after(update: &Update, item: Item) -> Result<Found, Error> {
     let Some(read) = update.read.as_deref().filter(|_| update.discards_values) else {
         return read_back(item, update.at.now());
     };
-    let version = VERSION.read(item).ok_or_else(not_read_back)?;
+    let version = VERSION.read(&item).ok_or_else(not_read_back)?;
     let ttl = update.ttl.unwrap_or(read.ttl());
     let record = Record::new(Data::new(), read.created(), ttl).at_version(version);
     Ok(Found::Live(record))
@@ -166,8 +166,8 @@ async fn update_whole(
             budget,
         );
         let there = match sent.await? {
-            Written::Done(item) => return after(&of_base, &item),
-            Written::Refused(item) => found(item.as_ref(), stamp.now)?,
+            Written::Done(item) => return after(&of_base, item),
+            Written::Refused(item) => found(item, stamp.now)?,
         };
         let newer = match there {
             Found::Live(record) => record,

@@ -7,8 +7,6 @@
 //! 3. Changes that do not fit in one expression (4 KB of text, 300 operators) give no expression.
 //!    The caller then writes the whole of `data`, depending on the `version` that it was made from.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
@@ -209,13 +207,10 @@ pub(super) fn repeat(expression: &mut Expression, read: &Record) {
 
 /// Returns the reason for which the condition of an update refused a live item.
 pub(super) fn refusal(changes: &Changes, item: &Item) -> Error {
-    let stored = match item.get(DATA.name()) {
-        Some(AttributeValue::M(data)) => data.clone(),
-        _ => HashMap::new(),
-    };
+    let stored = item.get(DATA.name()).and_then(|data| data.as_m().ok());
     for (key, change) in changes.iter() {
         let Change::Add(by) = change else { continue };
-        match stored.get(key) {
+        match stored.and_then(|stored| stored.get(key)) {
             None => {}
             Some(AttributeValue::N(n)) => {
                 let there = Data::from_iter([(key, Entry::from_json(n.as_str()))]);

@@ -54,7 +54,7 @@ pub(super) async fn user_list(
         let old = page.rows.iter().filter(|row| is_old(row, at.now()));
         let old = old.filter_map(|row| SESSION.read(row));
         stale.extend(old.filter(|key| !there.contains(key)));
-        for item in &items {
+        for item in items {
             // One unreadable record does not hide the others.
             let Ok(Found::Live(record)) = read(item, at.now()) else {
                 continue;

@@ -21,6 +21,7 @@ fn defaults_apply_without_variables() {
         audience,
         expiry,
         max_size,
+        prefetch,
         clock: _,
         on_error,
     } = settings(&[]).unwrap();
@@ -36,7 +37,7 @@ fn defaults_apply_without_variables() {
     assert_eq!(expiry.idle, Duration::from_secs(1_209_600));
     assert_eq!(expiry.lifetime, Duration::from_secs(90 * 86_400));
     assert_eq!(expiry.touch, None);
-    assert_eq!(max_size, 65_536);
+    assert_eq!((max_size, prefetch), (65_536, false));
     let on_error = on_error.for_request(&http::Request::new(()));
     let response = on_error.respond(&Error::new(ErrorKind::Gone, "gone"));
     assert_eq!(response.status(), 409);

@@ -29,14 +29,14 @@ fn item(change: impl FnOnce(&mut Item)) -> Item {
 }
 
 fn found(change: impl FnOnce(&mut Item)) -> Result<Found<()>, ErrorKind> {
-    let found = read(&item(change), NOW);
+    let found = read(item(change), NOW);
     found
         .map(|found| found.map(drop))
         .map_err(|error| error.kind())
 }
 
 fn live(item: &Item) -> Record {
-    match read(item, NOW).unwrap() {
+    match read(item.clone(), NOW).unwrap() {
         Found::Live(record) => record,
         other => panic!("{other:?}"),
     }
@@ -138,8 +138,11 @@ fn tombstone_has_an_id_a_ttl_and_a_mark() {
     );
     let left = write_retired(&key(), &LeftBehind::Tombstone(Tombstone::new(NOW, LATER)));
     assert_eq!(left, expected);
-    assert_eq!(read(&left, NOW).unwrap().map(drop), Found::Tombstone(NOW));
-    assert_eq!(read(&left, LATER).unwrap().map(drop), Found::Absent);
+    assert_eq!(
+        read(left.clone(), NOW).unwrap().map(drop),
+        Found::Tombstone(NOW)
+    );
+    assert_eq!(read(left.clone(), LATER).unwrap().map(drop), Found::Absent);
 }
 
 #[test]
@@ -150,9 +153,9 @@ fn redirect_names_the_next_key() {
         &LeftBehind::Redirect(Redirect::new(NOW, LATER, next.clone())),
     );
     assert_eq!(left["next"], s("next"));
-    let found = read(&left, NOW).unwrap().map(drop);
+    let found = read(left.clone(), NOW).unwrap().map(drop);
     assert_eq!(found, Found::Redirect(next));
-    assert_eq!(read(&left, LATER).unwrap().map(drop), Found::Absent);
+    assert_eq!(read(left.clone(), LATER).unwrap().map(drop), Found::Absent);
 }
 
 #[test]

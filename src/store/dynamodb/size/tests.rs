@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::store::data::Entry;
+use crate::store::dynamodb::entry::encode_all;
 use crate::store::dynamodb::item;
 use crate::store::dynamodb::testing::{NOW, any_json, key, m, n, s};
 use crate::store::record::Record;
@@ -122,5 +122,30 @@ proptest! {
             .map(|(key, text)| (key, Entry::from_json(text)))
             .collect();
         prop_assert!(data_size(&data) <= 2 * data.size() + 3);
+    }
+
+    /// A size is counted without encoding the data, and without changing it.
+    #[test]
+    fn size_counts_what_is_stored(
+        entries in prop::collection::btree_map("[a-d]", any_json(), 0..4),
+        set in prop::collection::btree_map("[a-d]", any_json(), 0..3),
+        removed in "[a-d]",
+        is_cleared: bool,
+    ) {
+        let entry = |(key, text): (String, String)| (key, Entry::from_json(text));
+        let mut data: Data = entries.into_iter().map(entry).collect();
+        data.insert("native", Entry::native(n("1.50"), Some("1.50".to_owned())));
+        data.insert("bytes", Entry::native(AttributeValue::B(Blob::new([0; 7])), None));
+        prop_assert_eq!(data_size(&data), value_size(&encode_all(&data)));
+        let mut changes = Changes::default();
+        if is_cleared {
+            changes.clear(&data);
+        }
+        changes.remove(None, &removed);
+        for (key, entry) in set.into_iter().map(entry) {
+            changes.set(None, &key, entry);
+        }
+        let after = changes.apply(&data).unwrap();
+        prop_assert_eq!(EMPTY_MAP + changes.sum_after(&data, entry_size).unwrap(), data_size(&after));
     }
 }

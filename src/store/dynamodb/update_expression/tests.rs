@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use super::*;
 use crate::store::dynamodb::item;
 use crate::store::dynamodb::testing::{FORM, MAP, NOW, OURS, check_placeholders, m, n, s};
@@ -201,7 +203,7 @@ fn read(version: u64, fence: Option<u64>) -> Record {
         ("version".to_owned(), n(version)),
     ]);
     item.extend(fence.map(|fence| ("fence".to_owned(), n(fence))));
-    match item::read(&item, NOW).unwrap() {
+    match item::read(item, NOW).unwrap() {
         Found::Live(record) => record,
         other => panic!("{other:?}"),
     }
