@@ -206,9 +206,10 @@ async fn response_that_is_nonsense_is_unavailable() {
 
 #[tokio::test]
 async fn endpoint_that_refuses_is_unavailable() {
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Nobody else gets the port, and nobody listens on it.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let endpoint = format!("http://{}", closed.local_addr().unwrap());
-    drop(closed);
     let table = Table::new().await;
     let (sessions, errors) = watched(
         table

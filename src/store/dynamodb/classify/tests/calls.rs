@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::operation::get_item::builders::GetItemInputBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_types::sdk_config::Builder;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::error::ErrorKind;
 use crate::store::dynamodb::classify::Fault;
@@ -76,9 +76,10 @@ async fn request_without_a_response_is_ambiguous() {
 
 #[tokio::test]
 async fn refused_connection_is_retried() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Nobody else gets the port, and nobody listens on it.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let refuses = format!("http://{}", closed.local_addr().unwrap());
-    drop(closed);
     let speaks_no_tls = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let hangs_up = format!("https://{}", speaks_no_tls.local_addr().unwrap());
     tokio::spawn(async move {
