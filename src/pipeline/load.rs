@@ -30,6 +30,7 @@ impl<S: SessionStore> Pipeline<S> {
             Some(id) => {
                 let own = Load {
                     touch: self.hinted_touch(session, at.now()),
+                    version: session.hints().version,
                     ..Load::new(at)
                 };
                 let load = follow_redirects(Location::of(id.clone()), |key| async move {
