@@ -143,7 +143,9 @@ impl<S: SessionStore> Pipeline<S> {
                     self.warn_of_size(&record, location.key());
                 }
                 // A client that used a cycled id does not get a new cookie.
-                let is_due = ttl.is_some() || pending.hint_outdated;
+                let outdates_the_hint =
+                    self.store.reads_may_be_stale() && pending.outdates_the_hint(at.now());
+                let is_due = ttl.is_some() || pending.hint_outdated || outdates_the_hint;
                 let issue = is_due && location.moved_to.is_none();
                 let token = if issue { Token::Issue } else { Token::Keep };
                 Ok(match discards_values {

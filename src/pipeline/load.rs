@@ -89,6 +89,7 @@ impl<S: SessionStore> Pipeline<S> {
         };
         let own = Load {
             touch,
+            version: session.hints().version,
             ..Load::new(at)
         };
         let load = pin!(follow_redirects(

@@ -10,9 +10,10 @@ use crate::pipeline::core::Pipeline;
 use crate::pipeline::log::log_failure;
 use crate::session::handle::Session;
 use crate::session::state::Token;
+use crate::store::session_store::SessionStore;
 use crate::wire::response::{IdHeader, SessionHeaders};
 
-impl<S> Pipeline<S> {
+impl<S: SessionStore> Pipeline<S> {
     /// Returns the response for the client: the handler's response with the session's headers, or
     /// the response to the session's own error.
     pub(crate) fn respond<A, B, E>(
@@ -29,7 +30,12 @@ impl<S> Pipeline<S> {
             Err(error) => return Ok(respond_to_error(&error, on_error).map(from_error)),
         };
         let mut response = response?.map(from_handler);
-        let headers = session_headers(session, now, &self.settings.expiry);
+        let headers = session_headers(
+            session,
+            now,
+            &self.settings.expiry,
+            self.store.reads_may_be_stale(),
+        );
         headers.add_to(response.headers_mut(), &self.carrier);
         Ok(response)
     }
@@ -42,8 +48,13 @@ pub(super) fn respond_to_error(error: &Error, on_error: &ErrorResponder) -> Resp
 }
 
 /// Returns the headers that tell the client and caches about a committed session.
-fn session_headers(session: &Session, now: Timestamp, rules: &Expiry) -> SessionHeaders {
-    let (token, id, hints, ttl) = session.token(rules);
+fn session_headers(
+    session: &Session,
+    now: Timestamp,
+    rules: &Expiry,
+    with_version: bool,
+) -> SessionHeaders {
+    let (token, id, hints, ttl) = session.token(rules, with_version);
     let id = match (token, id) {
         (Token::Issue, Some(id)) => IdHeader::Set {
             id,

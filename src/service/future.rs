@@ -85,7 +85,9 @@ impl<S> SessionToCommit<S> {
             on_error,
         }
     }
+}
 
+impl<S: SessionStore> SessionToCommit<S> {
     /// Returns the response to send after this result of the commit.
     fn respond<RB, E>(
         &self,

@@ -306,13 +306,17 @@ impl Session {
 
     /// Returns the instruction to the client, with the id, the hints and the expiry to issue, if
     /// there are any.
-    pub(crate) fn token(&self, rules: &Expiry) -> (Token, Option<SessionId>, Hints, Timestamp) {
+    pub(crate) fn token(
+        &self,
+        rules: &Expiry,
+        with_version: bool,
+    ) -> (Token, Option<SessionId>, Hints, Timestamp) {
         self.with(|state| {
             let record = &state.record;
             let end = record.binding().map(Binding::ends);
             let hints = Hints {
                 touch: rules.next_touch(record.created(), record.ttl(), end),
-                version: None,
+                version: with_version.then(|| record.version()),
             };
             (state.token, state.id.clone(), hints, record.ttl())
         })

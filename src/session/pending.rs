@@ -70,6 +70,7 @@ impl Session {
                 began: state.began,
                 login,
                 new_label,
+                scope,
                 hint_outdated: scope == Scope::Commit && state.hint_outdated.is_some(),
                 requested,
                 is_settled: false,
@@ -158,6 +159,7 @@ pub(crate) struct Pending<'a> {
     pub(crate) new_label: Option<String>,
     /// True if the client is to get its id again with new hints, if this write finds it alive.
     pub(crate) hint_outdated: bool,
+    scope: Scope,
     requested: Requested,
     is_settled: bool,
 }
@@ -178,6 +180,13 @@ impl Pending<'_> {
         self.session.others()
     }
 
+    /// Remembers that this write, which has found the record alive, raises its version above the
+    /// client's hint. Returns whether the response is to have the new hint because of this write.
+    pub(crate) fn outdates_the_hint(&self, now: Timestamp) -> bool {
+        self.session.hint_is_outdated(now);
+        self.scope == Scope::Commit
+    }
+
     /// Settles a successful write: `record` is now stored at `location`.
     pub(crate) fn stored(mut self, location: Location, record: Record, token: Token) {
         self.session.rebase(record, |state, record| {
@@ -192,6 +201,9 @@ impl Pending<'_> {
             state.login_under_way = None;
             state.record = record;
             state.tell(token);
+            if token == Token::Issue {
+                state.hint_outdated = None;
+            }
         });
         self.is_settled = true;
     }

@@ -61,6 +61,8 @@ impl RequestTime {
 pub struct Load {
     /// The touch to make in the same step, if it applies to the record.
     pub touch: Option<Touch>,
+    /// The version that the client knows of, if it has said so. It is a hint, which may be wrong.
+    pub version: Option<u64>,
     /// The time and the deadline.
     pub at: RequestTime,
 }
@@ -69,7 +71,11 @@ impl Load {
     /// Creates the arguments of a load that changes nothing.
     #[must_use]
     pub const fn new(at: RequestTime) -> Self {
-        Self { touch: None, at }
+        Self {
+            touch: None,
+            version: None,
+            at,
+        }
     }
 }
 

@@ -77,6 +77,10 @@ pub trait SessionStore: Send + Sync + 'static {
     /// never fails because of its touch, and a store may leave the touch out. In both cases, it
     /// returns the record as it is stored. The layer then touches it at the end of the request.
     ///
+    /// If [`reads_may_be_stale`](Self::reads_may_be_stale), the load has the
+    /// [version](Load::version) that the client knows of. The result is then at least as new as that
+    /// version, if there has been one. Without a version, the latest record is returned.
+    ///
     /// The default is [`load`](Self::load).
     fn load_with(
         &self,
@@ -84,6 +88,16 @@ pub trait SessionStore: Send + Sync + 'static {
         load: Load,
     ) -> impl Future<Output = Result<Found, Error>> + Send {
         self.load(key, load.at)
+    }
+
+    /// Returns whether a load may return an older record than the latest one.
+    ///
+    /// If it may, each response to a write gives the client the cookie again, with a hint of the
+    /// version that was written. The next [load](Self::load_with) has that version.
+    ///
+    /// The default is `false`.
+    fn reads_may_be_stale(&self) -> bool {
+        false
     }
 
     /// Stores a new record at version 1, [modified](Record::modified) now, under a key that holds

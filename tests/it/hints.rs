@@ -4,16 +4,14 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    Browser, COOKIE, Setup, count, cycle, days, logged_in, logout, minutes, number, peek,
-    signing_key, text, who,
+    Browser, Setup, count, cycle, days, logged_in, logout, minutes, number, peek, signing_key,
+    text, who,
 };
 
 /// Returns the same browser with these hints.
 fn hinted(browser: &Browser, hints: &str) -> Browser {
     let mut browser = browser.clone();
-    browser.forget_hints();
-    let value = format!("{}{hints}", browser.cookie().unwrap());
-    browser.jar.insert(COOKIE.to_owned(), value);
+    browser.set_hints(hints);
     browser
 }
 
@@ -278,7 +276,7 @@ async fn hint_saves_the_write_of_a_new_signature() {
     assert!(new.ends_with("~tx2r3h8"));
 }
 
-/// A header carries the id alone. A client may send a hint all the same.
+/// A header carries the id alone. A client may still send a hint.
 #[tokio::test]
 async fn hint_is_not_sent_in_a_header() {
     let setup = Setup::new().await;

@@ -92,11 +92,16 @@ impl Setup<'_> {
     }
 }
 
+/// Returns the id in the value of a cookie. Hints follow it.
+fn id_of(cookie: &str) -> &str {
+    cookie.split('~').next().unwrap_or_default()
+}
+
 /// Computes the id under which the table keeps the session of a cookie.
 fn storage_key(cookie: &str) -> Result<String> {
     let id = URL_SAFE_NO_PAD
-        .decode(cookie)
-        .context("the cookie is not base64url")?;
+        .decode(id_of(cookie))
+        .context("the id is not base64url")?;
     Ok(URL_SAFE_NO_PAD.encode(Sha256::digest(id)))
 }
 

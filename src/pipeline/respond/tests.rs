@@ -74,7 +74,7 @@ fn committed(ids: Ids, token: Token, read: bool) -> Session {
 fn headers_set_the_id_until_the_session_expires() {
     for read in [true, false] {
         let session = committed(Ids::One(id()), Token::Issue, read);
-        let headers = session_headers(&session, NOW, &Expiry::default());
+        let headers = session_headers(&session, NOW, &Expiry::default(), false);
         let IdHeader::Set { id, seconds, .. } = headers.id else {
             panic!("{headers:?}");
         };
@@ -93,7 +93,7 @@ fn headers_of_logout_remove_only_what_was_sent() {
     ];
     for (ids, removes) in rows {
         let session = committed(ids.clone(), Token::Remove, false);
-        let headers = session_headers(&session, NOW, &Expiry::default());
+        let headers = session_headers(&session, NOW, &Expiry::default(), false);
         assert_eq!(matches!(headers.id, IdHeader::Remove), removes, "{ids:?}");
         assert_eq!(matches!(headers.id, IdHeader::Unchanged), !removes);
     }
@@ -103,7 +103,7 @@ fn headers_of_logout_remove_only_what_was_sent() {
 fn headers_of_a_kept_session_carry_no_id() {
     for read in [true, false] {
         let session = committed(Ids::One(id()), Token::Keep, read);
-        let headers = session_headers(&session, NOW, &Expiry::default());
+        let headers = session_headers(&session, NOW, &Expiry::default(), false);
         assert!(matches!(headers.id, IdHeader::Unchanged));
         assert_eq!(headers.was_read, read);
     }

@@ -220,7 +220,7 @@ async fn touch_waits_for_the_end_of_the_request() {
         version: None,
     };
     let issued = (Token::Issue, Some(id("A")), hints, later);
-    assert_eq!(session.token(&due), issued);
+    assert_eq!(session.token(&due, false), issued);
 
     let (session, _) = Fake::holding(&[("a", "1")]).session().await;
     session.insert("a", 2).unwrap();
@@ -249,7 +249,7 @@ async fn hint_outdated_reissues_the_id() {
         let pending = session.take_pending(scope, now, &rules()).unwrap();
         let outcome = pending.outcome;
         pending.kept(None);
-        (outcome, session.token(&rules()).0)
+        (outcome, session.token(&rules(), false).0)
     };
     for (scope, now, outcome, token) in [
         (Scope::Commit, 1_000, Outcome::Reissue, Token::Issue),

@@ -1,7 +1,7 @@
 //! Reading: what absent, expired and cycled records give.
 
 use crate::expiry::{GRACE_SECONDS, TOMBSTONE_SECONDS};
-use crate::store::arguments::RequestTime;
+use crate::store::arguments::{Load, RequestTime};
 use crate::store::conformance::support::{
     AT, LAST, NOW, TTL, append_to, assert_same, bound, created, cycle_of, cycled, expect_live, key,
     later, live, ok, record, set, state, update_of, user,
@@ -16,6 +16,7 @@ pub(super) async fn run(store: &impl SessionStore) {
     cycled_id_gives_redirect_or_tombstone(store).await;
     reads_change_nothing(store).await;
     malformed_entry_is_kept(store).await;
+    known_version_is_only_a_hint(store).await;
 }
 
 async fn absent_key_gives_absent(store: &impl SessionStore) {
@@ -54,6 +55,23 @@ async fn reads_change_nothing(store: &impl SessionStore) {
     ok(store.load(&key, LAST).await);
     ok(store.load(&key, RequestTime::at(TTL)).await);
     assert_same(&live(store, &key).await, &first);
+}
+
+async fn known_version_is_only_a_hint(store: &impl SessionStore) {
+    let (absent, live_key) = (key(), created(store, &record(&[("a", "1")])).await);
+    let read = live(store, &live_key).await;
+    let updated = store.update(&live_key, update_of(&read, &set(&[("a", "2")])));
+    let updated = expect_live(ok(updated.await));
+    for version in [None, Some(0), Some(1), Some(2), Some(3), Some(u64::MAX)] {
+        let load = Load {
+            version,
+            ..Load::new(AT)
+        };
+        let found = ok(store.load_with(&live_key, load).await);
+        assert_same(&expect_live(found), &updated);
+        let found = ok(store.load_with(&absent, load).await);
+        assert_eq!(found.map(drop), Found::Absent);
+    }
 }
 
 /// An entry whose text is no JSON fails when it is read, and not before.

@@ -1,8 +1,9 @@
 //! Loads a record: one read, or one update that also extends the expiry.
 //!
-//! An eventually consistent read may miss a session that was started, cycled or touched a moment
-//! ago. A record that it does not find is read again with strong consistency, so that no user
-//! appears logged out by mistake.
+//! An eventually consistent read may return a record without the changes of the last second, or miss
+//! a session that was started, cycled or touched in it. It is made only if the client knows a version:
+//! an older record is read again with strong consistency, so that the client sees its own changes.
+//! So is a record that was not found, so that no user appears logged out by mistake.
 
 use crate::error::Error;
 use crate::id::StorageKey;
@@ -23,9 +24,14 @@ pub(super) async fn load(table: &Table, key: &StorageKey, load: Load) -> Result<
             None => look(table, key, at.now(), true, &mut budget).await,
         };
     }
-    let consistent = table.consistent_read;
-    match look(table, key, at.now(), consistent, &mut budget).await? {
-        Found::Absent if !consistent => look(table, key, at.now(), true, &mut budget).await,
-        found => Ok(found),
+    if table.eventually_consistent
+        && let Some(known) = load.version
+    {
+        match look(table, key, at.now(), false, &mut budget).await? {
+            Found::Live(record) if record.version() < known => {}
+            Found::Absent => {}
+            found => return Ok(found),
+        }
     }
+    look(table, key, at.now(), true, &mut budget).await
 }

@@ -17,7 +17,7 @@ pub(crate) struct TableSettings {
     pub(crate) users_table: Option<String>,
     pub(crate) endpoint: Option<String>,
     pub(crate) region: Option<String>,
-    pub(crate) consistent_read: bool,
+    pub(crate) eventually_consistent: bool,
 }
 
 impl TableSettings {
@@ -43,9 +43,9 @@ impl TableSettings {
             )?,
             endpoint: variables.parsed("SESSION_DYNAMODB_ENDPOINT", "an http(s) URL", endpoint)?,
             region: variables.text("SESSION_DYNAMODB_REGION", "a Region", is_region)?,
-            consistent_read: variables
+            eventually_consistent: variables
                 .flag("SESSION_DYNAMODB_CONSISTENT_READ")?
-                .unwrap_or(true),
+                .is_some_and(|consistent| !consistent),
         })
     }
 }

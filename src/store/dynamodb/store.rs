@@ -208,9 +208,9 @@ impl DynamoDbStore {
     pub async fn from_env() -> Result<Self, Error> {
         let settings = TableSettings::from_variables(&Variables::of_process())?;
         let (name, users) = (settings.table.clone(), settings.users_table.clone());
-        let consistent_read = settings.consistent_read;
+        let eventually_consistent = settings.eventually_consistent;
         let table = Table::new(Connection::of_settings(settings).await?, name);
-        let mut store = Self { table }.consistent_read(consistent_read);
+        let mut store = Self { table }.eventually_consistent(eventually_consistent);
         if let Some(users) = users {
             store = store.users_table(users)?;
         }
@@ -218,21 +218,26 @@ impl DynamoDbStore {
         Ok(store)
     }
 
-    /// Sets whether reads are strongly consistent.
+    /// Sets whether sessions are read with eventual consistency, at half the price ([read
+    /// consistency][guide]).
     ///
-    /// The default is `true`, which costs one read unit per 4 KB ([read consistency][guide]). An
-    /// eventually consistent read costs half as much. It may return a session as it was up to about
-    /// a second ago: without the last change, or before a login.
+    /// The default is `false`: a read is strongly consistent and costs one read unit per 4 KB. An
+    /// eventually consistent read may return a session as it was up to about a second ago.
     ///
-    /// No change is lost with it, because writes check the stored item. A session that it does not
-    /// find is read again with strong consistency. A user therefore does not appear logged out
-    /// right after a login.
+    /// A client still sees its own changes. Each response to a write sets the cookie again,
+    /// with a hint of the version that was written. A session that is older than the hint, or that is
+    /// not found, is read again with strong consistency. A request without the hint is read so at
+    /// once, for example with [`id_header`](crate::SessionLayer::id_header). A change of another
+    /// device, or a logout on it, may be seen about a second later.
+    ///
+    /// No change is lost, because writes check the stored item. A response that sets a cookie is not
+    /// stored by caches, so each response to a write becomes `Cache-Control: no-store`.
     ///
     /// ```no_run
     /// use lambda_sessions::{DynamoDbStore, Error};
     ///
     /// # async fn f() -> Result<(), Error> {
-    /// let store = DynamoDbStore::from_env().await?.consistent_read(false);
+    /// let store = DynamoDbStore::from_env().await?.eventually_consistent(true);
     /// # let _ = store;
     /// # Ok(())
     /// # }
@@ -240,8 +245,8 @@ impl DynamoDbStore {
     ///
     /// [guide]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html
     #[must_use]
-    pub fn consistent_read(mut self, yes: bool) -> Self {
-        self.table.consistent_read = yes;
+    pub fn eventually_consistent(mut self, yes: bool) -> Self {
+        self.table.eventually_consistent = yes;
         self
     }
 
@@ -338,6 +343,10 @@ impl SessionStore for DynamoDbStore {
         load(&self.table, key, arguments).await
     }
 
+    fn reads_may_be_stale(&self) -> bool {
+        self.table.eventually_consistent
+    }
+
     async fn create(
         &self,
         key: &StorageKey,
@@ -404,7 +413,7 @@ impl fmt::Debug for DynamoDbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DynamoDbStore")
             .field("table", &self.table.name)
-            .field("consistent_read", &self.table.consistent_read)
+            .field("eventually_consistent", &self.table.eventually_consistent)
             .finish_non_exhaustive()
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Table {
     pub(super) name: Arc<str>,
     /// The name or ARN of the users table.
     pub(super) users: Arc<str>,
-    pub(super) consistent_read: bool,
+    pub(super) eventually_consistent: bool,
     pub(super) attempt_timeout: Duration,
     pub(super) operation_timeout: Duration,
 }
@@ -48,7 +48,7 @@ impl Table {
             connection: connection.into(),
             users: format!("{name}-users").into(),
             name: name.into(),
-            consistent_read: true,
+            eventually_consistent: false,
         }
     }
 

@@ -131,7 +131,8 @@ impl Client {
             _ => self.observations(Observations::fresh),
         };
         self.observe(session, register, Event::Write(self.client, value));
-        let mut browser = self.browser(session);
+        let before = self.browser(session);
+        let mut browser = before.clone();
         let reply = match way {
             Way::WriteOnly => {
                 let write = |request: Request| async move {
@@ -164,7 +165,7 @@ impl Client {
             }
         };
         let outcome = match way {
-            Way::WriteOnly => outcome_write_only(&reply),
+            Way::WriteOnly => outcome_write_only(&reply, &before, &browser),
             _ => outcome(&reply),
         };
         self.observe(session, register, Event::Ended(self.client, outcome));
@@ -214,9 +215,11 @@ impl Client {
             request.write_only_session()?.increment("n", 1)?;
             Ok("")
         };
-        let mut browser = self.browser(session);
+        let before = self.browser(session);
+        let mut browser = before.clone();
         let reply = browser.visit_layered(self.instance(), count).await;
-        self.observations(|observations| observations.counted(session, outcome_write_only(&reply)));
+        let outcome = outcome_write_only(&reply, &before, &browser);
+        self.observations(|observations| observations.counted(session, outcome));
     }
 
     /// Updates a list and counts in the same save.
@@ -342,9 +345,9 @@ fn outcome(reply: &Reply) -> Outcome {
 }
 
 /// Returns the outcome of a write without a read. If its session no longer exists, it has begun a
-/// new one.
-fn outcome_write_only(reply: &Reply) -> Outcome {
-    match reply.cookies.is_empty() {
+/// new one, under a new id.
+fn outcome_write_only(reply: &Reply, before: &Browser, after: &Browser) -> Outcome {
+    match before.id() == after.id() {
         true => outcome(reply),
         false => Outcome::Refused,
     }

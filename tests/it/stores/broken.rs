@@ -32,6 +32,7 @@ defects! {
     LoadTouchesBeyondTheBinding,
     LoadTouchesTheExpired,
     LoadHidesItsTouch,
+    LoadBelievesTheVersion,
     CreateKeepsTheVersion,
     CreateKeepsModified,
     CreateOverwrites,
@@ -159,6 +160,11 @@ impl SessionStore for Broken {
 
     async fn load_with(&self, key: &StorageKey, load: Load) -> Result<Found, Error> {
         let at = load.at;
+        if let (Defect::LoadBelievesTheVersion, Some(known)) = (self.1, load.version) {
+            let record = self.live(key, at).await?;
+            let record = record.filter(|record| record.version() >= known);
+            return Ok(record.map_or(Found::Absent, Found::Live));
+        }
         let (Some(mut touch), Some(record)) = (load.touch, self.live(key, EVER).await?) else {
             return self.load(key, at).await;
         };

@@ -15,7 +15,7 @@ use tower::Layer;
 pub const COOKIE: &str = "__Host-sid";
 
 /// A client like a browser, or like `curl -b jar -c jar`.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Browser {
     pub jar: BTreeMap<String, String>,
     headers: BTreeMap<String, String>,
@@ -60,10 +60,14 @@ impl Browser {
 
     /// Removes the hints from the session's cookie.
     pub fn forget_hints(&mut self) {
+        self.set_hints("");
+    }
+
+    /// Replaces the hints in the session's cookie.
+    pub fn set_hints(&mut self, hints: &str) {
         let bare = self.cookie().and_then(|value| value.split('~').next());
-        if let Some(bare) = bare.map(str::to_owned) {
-            self.jar.insert(COOKIE.to_owned(), bare);
-        }
+        let value = format!("{}{hints}", bare.expect("there is a cookie"));
+        self.jar.insert(COOKIE.to_owned(), value);
     }
 
     /// Sends a request to a wrapped handler.

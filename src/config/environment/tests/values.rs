@@ -47,7 +47,7 @@ fn defaults_apply_without_variables() {
         users_table: None,
         endpoint: None,
         region: None,
-        consistent_read: true,
+        eventually_consistent: false,
     };
     assert_eq!(table(&[]).unwrap(), expected);
 }
@@ -199,7 +199,7 @@ fn variable_of_the_table_sets_its_setting() {
         users_table: Some("users".to_owned()),
         endpoint: Some("http://localhost:8000".to_owned()),
         region: Some("eu-central-1".to_owned()),
-        consistent_read: false,
+        eventually_consistent: true,
     };
     assert_eq!(all.unwrap(), expected);
 }
@@ -216,7 +216,7 @@ fn flag_is_true_false_1_or_0() {
         ("0", false),
     ] {
         let table = table(&[("SESSION_DYNAMODB_CONSISTENT_READ", value)]);
-        assert_eq!(table.unwrap().consistent_read, expected, "{value}");
+        assert_eq!(!table.unwrap().eventually_consistent, expected, "{value}");
         let layer = settings(&[("SESSION_COOKIE_HTTPONLY", value)]).unwrap();
         assert_eq!(layer.cookie.http_only, expected, "{value}");
     }

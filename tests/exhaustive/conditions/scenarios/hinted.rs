@@ -9,13 +9,13 @@ use crate::support::{Setup, days, minutes, peek};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Record {
     IsDue,
-    /// It has the attribute `format` with the value that an absent one stands for.
+    /// The attribute `format` is there, with the value that an absent one stands for.
     SaysFormat,
-    /// It is bound to a user for longer than the touch lasts.
+    /// The record is bound to a user for longer than the touch lasts.
     IsBound,
-    /// The binding to its user ends before the new expiry.
+    /// The binding to a user ends before the new expiry.
     EndsWithItsBinding,
-    /// Its lifetime ends before the new expiry.
+    /// The lifetime ends before the new expiry.
     BeganLongAgo,
     WasTouched,
     HasExpired,
