@@ -2,6 +2,8 @@
 //!
 //! The lock is held within one method and never across an await. No code of the application runs or
 //! is dropped under it.
+//!
+//! This file is long because it is the only one that sees what all clones of a session share.
 
 use std::fmt;
 use std::future::Future;
@@ -106,7 +108,7 @@ pub(crate) trait Backend: Send + Sync {
     ) -> Boxed<'a>;
 }
 
-/// What a store holds for the id of a request, and the key at which it was found if that is not the
+/// The result of a lookup by the id of a request, and the key at which it was found if that is not the
 /// id's own.
 pub(crate) type LookedUp = Result<(Found, Option<StorageKey>), Error>;
 

@@ -157,7 +157,7 @@ async fn prefetch_without_an_id_reads_nothing() {
     }
 }
 
-/// A failure is that of the handler's own load: without effect if there is none, and made once.
+/// A failed lookup has no effect if the handler does not load the session, and is made once.
 #[tokio::test]
 async fn prefetch_failure_needs_a_handler_that_asks() {
     let (gate, mut ada) = Gate::new().await;
@@ -219,7 +219,7 @@ async fn prefetch_failure_needs_a_handler_that_asks() {
     assert_eq!(gate.setup.proxy.calls(), ["GetItem", "GetItem"]);
 }
 
-/// What was found may be older than the handler's question.
+/// The lookup may be older than the handler's question.
 #[tokio::test]
 async fn prefetch_of_an_expired_session_is_empty() {
     let (gate, mut ada) = Gate::new().await;
