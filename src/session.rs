@@ -18,6 +18,7 @@ mod fields;
 pub(crate) mod handle;
 mod intent;
 mod lifecycle;
+pub(crate) mod location;
 pub(crate) mod pending;
 mod rebase;
 pub(crate) mod state;

@@ -4,7 +4,8 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::id::SessionId;
 use crate::session::decision::gone;
-use crate::session::state::{Location, Token};
+use crate::session::location::Location;
+use crate::session::state::Token;
 use crate::store::record::Record;
 
 /// The result of writing a session.

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use crate::error::Error;
 use crate::id::StorageKey;
-use crate::session::state::Location;
+use crate::session::location::Location;
 use crate::store::record::Found;
 
 /// The maximum number of redirects that are followed, one after the other. Each was left within the

@@ -2,8 +2,6 @@
 //!
 //! The lock is held within one method and never across an await. No code of the application runs or
 //! is dropped under it.
-//!
-//! This file is long because it is the only one that sees what all clones of a session share.
 
 use std::fmt;
 use std::future::Future;
@@ -20,6 +18,7 @@ use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::expiry::Expiry;
 use crate::id::{SessionId, StorageKey};
+use crate::session::location::LookedUp;
 use crate::session::state::{End, Load, Phase, State, Token};
 use crate::session::value::parse;
 use crate::store::data::{Data, Entry};
@@ -79,8 +78,7 @@ struct Shared {
     /// The lock that is held while the record is loaded, so that it is loaded once. It holds what was
     /// found for a handler that has not asked yet.
     loading: tokio::sync::Mutex<Option<LookedUp>>,
-    /// The lock that is held while something is written. A save waits for the one before it,
-    /// because it changes what that one leaves.
+    /// The lock of writing. A save waits for the one before it, because it changes what that leaves.
     writing: tokio::sync::Mutex<()>,
     state: Mutex<State>,
     backend: Arc<dyn Backend>,
@@ -107,10 +105,6 @@ pub(crate) trait Backend: Send + Sync {
         which: Revoked<'a>,
     ) -> Boxed<'a>;
 }
-
-/// The result of a lookup by the id of a request, and the key at which it was found if that is not the
-/// id's own.
-pub(crate) type LookedUp = Result<(Found, Option<StorageKey>), Error>;
 
 pub(crate) type Boxed<'a, T = ()> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 

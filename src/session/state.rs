@@ -1,4 +1,4 @@
-//! The state of a session during one request. This file is long because its parts are used together.
+//! The state of a session during one request.
 
 use std::borrow::Cow;
 use std::mem;
@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, WeakError};
 use crate::id::{SessionId, StorageKey};
 use crate::key;
 use crate::session::decision::Origin;
+use crate::session::location::Location;
 use crate::store::changes::change_set::Changes;
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
@@ -104,26 +105,6 @@ pub(crate) enum Token {
     Issue,
     /// The client removes its id.
     Remove,
-}
-
-/// The place where a session is stored.
-#[derive(Clone, Debug)]
-pub(crate) struct Location {
-    /// The id that the client has.
-    pub(crate) id: SessionId,
-    /// The key of the record if it is not the id's own key. The id was cycled automatically, and
-    /// this request used the previous one.
-    pub(crate) moved_to: Option<StorageKey>,
-}
-
-impl Location {
-    pub(crate) fn of(id: SessionId) -> Self {
-        Self { id, moved_to: None }
-    }
-
-    pub(crate) fn key(&self) -> &StorageKey {
-        self.moved_to.as_ref().unwrap_or(self.id.storage_key())
-    }
 }
 
 impl Phase {

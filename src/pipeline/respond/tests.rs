@@ -4,7 +4,7 @@ use super::*;
 use crate::id::SessionId;
 use crate::session::decision::Scope;
 use crate::session::handle::{Backend, Boxed};
-use crate::session::state::Location;
+use crate::session::location::Location;
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
 use crate::store::session_info::UserSessions;

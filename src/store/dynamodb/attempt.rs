@@ -18,7 +18,7 @@ use crate::store::dynamodb::classify::{Fault, Mend};
 use crate::store::dynamodb::connection::Connection;
 use crate::store::dynamodb::retry::{RetryBudget, after};
 use crate::store::dynamodb::transport::request::Request;
-use crate::store::dynamodb::transport::send::{Ready, Send as _};
+use crate::store::dynamodb::transport::send::{Ready, SendRequest as _};
 
 /// The time limit for loading the credentials, which counts neither as an attempt nor as an
 /// operation.

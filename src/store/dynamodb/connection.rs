@@ -30,7 +30,7 @@ use crate::store::dynamodb::transport::credentials::Credentials;
 use crate::store::dynamodb::transport::environment;
 use crate::store::dynamodb::transport::lean::Lean;
 use crate::store::dynamodb::transport::sdk_client::SdkClient;
-use crate::store::dynamodb::transport::send::Send as _;
+use crate::store::dynamodb::transport::send::SendRequest as _;
 
 /// The time without a response after which a connection is distrusted.
 ///

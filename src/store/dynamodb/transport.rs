@@ -26,7 +26,7 @@ use std::time::Duration;
 use crate::store::dynamodb::transport::lean::Lean;
 use crate::store::dynamodb::transport::request::Request;
 use crate::store::dynamodb::transport::sdk_client::SdkClient;
-use crate::store::dynamodb::transport::send::{Ready, Send, Sent};
+use crate::store::dynamodb::transport::send::{Ready, SendRequest, Sent};
 
 /// The means by which a store sends its requests. Clones share connections.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ pub(super) enum Transport {
     SdkClient(SdkClient),
 }
 
-impl Send for Transport {
+impl SendRequest for Transport {
     async fn send<R: Request>(&self, request: R, ready: &Ready) -> Sent<R> {
         match self {
             Self::Lean(lean) => lean.send(request, ready).await,

@@ -156,17 +156,16 @@ fn session_cookie_comes_first() {
     assert_eq!(names, ["__Host-sid", "theirs", "more"]);
 }
 
+fn issue(carrier: &Carrier, response: &mut HeaderMap) {
+    let hints = Hints::default();
+    carrier.issue(response, &id(A), hints, 60, PreviousCookies::NONE);
+}
+
 #[test]
 fn id_header_is_set_and_emptied() {
     let carrier = by_header("X-Session");
     let mut response = headers(&[("x-session", b"theirs")]);
-    carrier.issue(
-        &mut response,
-        &id(A),
-        Hints::default(),
-        60,
-        PreviousCookies::NONE,
-    );
+    issue(&carrier, &mut response);
     assert_eq!(
         response.get_all("x-session").iter().collect::<Vec<_>>(),
         [A]
@@ -209,13 +208,7 @@ fn bearer_token_is_read_and_reissued() {
     assert_eq!(read(&carrier, &by_name), Ids::Nothing);
 
     let mut response = headers(&[("x-sessionid", b"theirs")]);
-    carrier.issue(
-        &mut response,
-        &id(A),
-        Hints::default(),
-        60,
-        PreviousCookies::NONE,
-    );
+    issue(&carrier, &mut response);
     assert_eq!(response["x-sessionid"], A);
     carrier.remove(&mut response, PreviousCookies::NONE);
     assert_eq!(response["x-sessionid"], "");

@@ -52,7 +52,7 @@ use crate::store::dynamodb::transport::credentials::Credentials;
 use crate::store::dynamodb::transport::environment::endpoint_url;
 use crate::store::dynamodb::transport::request::{Request, has_all_codecs};
 use crate::store::dynamodb::transport::roots::Roots;
-use crate::store::dynamodb::transport::send::{CONNECT_TIMEOUT, Ready, Send, Sent};
+use crate::store::dynamodb::transport::send::{CONNECT_TIMEOUT, Ready, SendRequest, Sent};
 use crate::store::dynamodb::transport::signer::Signer;
 
 /// Sends requests to one endpoint. Clones share their connections.
@@ -213,7 +213,7 @@ impl Target {
     }
 }
 
-impl Send for Lean {
+impl SendRequest for Lean {
     async fn send<R: Request>(&self, request: R, ready: &Ready) -> Sent<R> {
         let span = tracing::debug_span!(
             "DynamoDB",

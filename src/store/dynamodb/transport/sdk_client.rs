@@ -26,7 +26,7 @@ use crate::store::dynamodb::transport::credentials::Credentials;
 use crate::store::dynamodb::transport::environment::endpoint_url;
 use crate::store::dynamodb::transport::request::Request;
 use crate::store::dynamodb::transport::roots::Roots;
-use crate::store::dynamodb::transport::send::{CONNECT_TIMEOUT, Ready, Send, Sent};
+use crate::store::dynamodb::transport::send::{CONNECT_TIMEOUT, Ready, SendRequest, Sent};
 
 /// A client of the SDK, without retries and with the clock and the credentials of the store. Clones
 /// share their connections.
@@ -98,7 +98,7 @@ impl SdkClient {
     }
 }
 
-impl Send for SdkClient {
+impl SendRequest for SdkClient {
     async fn send<R: Request>(&self, request: R, ready: &Ready) -> Sent<R> {
         let sending = request.send_with(self.client.clone());
         READY.scope(ready.clone(), sending).await

@@ -17,13 +17,9 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 pub(crate) type Sent<R> = Result<<R as Request>::Output, SdkError<<R as Request>::Error>>;
 
 /// Sends requests.
-pub(crate) trait Send: Sized {
+pub(crate) trait SendRequest: Sized {
     /// Sends a request once, and sets `ready` when the credentials are loaded.
-    fn send<R: Request>(
-        &self,
-        request: R,
-        ready: &Ready,
-    ) -> impl Future<Output = Sent<R>> + std::marker::Send;
+    fn send<R: Request>(&self, request: R, ready: &Ready) -> impl Future<Output = Sent<R>> + Send;
 
     /// Returns a copy with new connections.
     fn reconnected(&self) -> Self;

@@ -44,24 +44,19 @@ and writes the session of every request.
 pub(super) fn starts(figures: &Figures) -> String {
     let get = |program, metric: &str| figures.of(PartName::Start, program, metric);
     let roots = |name| whole(figures.get(PartName::Start, name, "roots"));
-    let mut instructions = Table::new(&[
-        "Instructions",
-        "init",
-        "and first read",
-        "init, TLS",
-        "and first read",
-        "init, TLS, few roots",
-        "and first read",
-    ]);
-    let mut times = Table::new(&[
-        "CPU time",
-        "init",
-        "and first read",
-        "init, TLS",
-        "and first read",
-        "init, TLS, few roots",
-        "and first read",
-    ]);
+    let table = |what| {
+        let (first_read, few) = ("and first read", "init, TLS, few roots");
+        Table::new(&[
+            what,
+            "init",
+            first_read,
+            "init, TLS",
+            first_read,
+            few,
+            first_read,
+        ])
+    };
+    let (mut instructions, mut times) = (table("Instructions"), table("CPU time"));
     for program in Program::ALL {
         let metrics = ["plain", "tls", "tls-few-roots"]
             .map(|way| [format!("{way} init"), format!("{way} init and read")]);

@@ -17,7 +17,7 @@ use crate::store::dynamodb::testing::{parts, transports};
 use crate::store::dynamodb::transport::Transport;
 use crate::store::dynamodb::transport::lean::Lean;
 use crate::store::dynamodb::transport::sdk_client::SdkClient;
-use crate::store::dynamodb::transport::send::{Ready, Send as _};
+use crate::store::dynamodb::transport::send::{Ready, SendRequest as _};
 
 fn config() -> Builder {
     SdkConfig::builder()
