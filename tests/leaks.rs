@@ -212,7 +212,7 @@ impl LoggedIn {
 
     async fn record_is_of_a_newer_format(&self) {
         let mut item = self.setup.table.item().await;
-        item.insert("format".to_owned(), AttributeValue::N("2".to_owned()));
+        item.insert("fmt".to_owned(), AttributeValue::N("2".to_owned()));
         self.setup.table.put(item).await;
         self.asks(|session| session.insert(KEY, VALUE)).await;
     }

@@ -138,8 +138,9 @@ pub struct Update {
     /// If true, the update fails with [`Conflict`](crate::ErrorKind::Conflict) if another request
     /// has written since the read.
     pub require_unchanged: bool,
-    /// If true, the caller uses nothing of the returned record but its version. A store that was
-    /// given the record as it was [read](Self::read) need not return its values.
+    /// If true, the caller uses nothing of the returned record but its version, and that only if
+    /// [`reads_may_be_stale`](crate::SessionStore::reads_may_be_stale). A store that was given the
+    /// record as it was [read](Self::read) need not return the rest.
     pub discards_values: bool,
     /// The time and the deadline.
     pub at: RequestTime,

@@ -116,8 +116,8 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Changes some keys of a live record, raises its version by one, sets it to be
     /// [modified](Record::modified) now, and returns the record after the change. If the caller
-    /// [discards the values](Update::discards_values), the returned record needs the right version
-    /// only.
+    /// [discards the values](Update::discards_values), the returned record needs no more than the
+    /// right version, and that only if [`reads_may_be_stale`](Self::reads_may_be_stale).
     ///
     /// Sets the expiry and the label if the update has new ones. Everything else stays the same.
     /// Changes of other keys by concurrent requests are kept, and all increments add up, without

@@ -300,7 +300,7 @@ async fn hint_touches_no_item_of_others() {
         ("data", json!({ "S": "theirs" }), "None"),
         ("created", json!({ "S": "~" }), "None"),
         ("ttl", json!({ "S": "~" }), "None"),
-        ("format", json!({ "N": "2" }), ""),
+        ("fmt", json!({ "N": "2" }), ""),
     ] {
         let (setup, ada) = Setup::with_due_touch().await;
         let mut item = setup.table.item().await;

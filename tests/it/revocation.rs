@@ -268,7 +268,7 @@ async fn revocation_fails_on_a_newer_format() {
     let _ada = racing(&setup).await;
     let mut item = setup.table.item().await;
     let newer = aws_sdk_dynamodb::types::AttributeValue::N("2".to_owned());
-    item.insert("format".to_owned(), newer);
+    item.insert("fmt".to_owned(), newer);
     setup.table.put(item).await;
     let error = setup.sessions.revoke_user("ada").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);

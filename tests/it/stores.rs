@@ -21,6 +21,8 @@ async fn memory_store_conforms() {
 #[tokio::test]
 async fn dynamodb_store_conforms() {
     conformance::run(&Table::with_users().await.store()).await;
+    let stale = Table::with_users().await.store();
+    conformance::run(&stale.eventually_consistent(true)).await;
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod profile;
 mod program;
 mod runtime_api;
 mod svg;
+mod symbols;
 mod tls;
 
 use std::path::PathBuf;

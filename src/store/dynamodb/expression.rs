@@ -9,7 +9,7 @@
 //!
 //! | Placeholder | Meaning |
 //! |---|---|
-//! | `#d`, `#t`, `#f`, `#w`, `#u` | `data`, `ttl`, `format`, `write`, `until`: see `attributes!` in [`item`](super::item) |
+//! | `#d`, `#t`, `#w`, `#u` | `data`, `ttl`, `write`, `until`: see `attributes!` in [`item`](super::item) |
 //! | `#0`, `#1`, .. | the keys that change, in order |
 //! | `:0`, `:1`, .. | the value to set, or the number to add, of the same key |
 //! | `:o0`, .. | the old value of a key, on which its new value depends |
@@ -85,9 +85,8 @@ impl Expression {
 
     /// Requires that `created` is a number, and that the format is known.
     pub(super) fn require_form(&mut self) {
-        self.require("attribute_type(created,:c) AND (attribute_not_exists(#f) OR #f=:i)");
+        self.require("attribute_type(created,:c) AND (attribute_not_exists(fmt) OR fmt=:i)");
         self.value(":c", AttributeValue::S("N".to_owned()));
-        self.attribute(&FORMAT);
         self.value(":i", FORMAT.stored(&CURRENT_FORMAT));
     }
 
@@ -95,19 +94,17 @@ impl Expression {
     /// never greater than a number.
     pub(super) fn require_ours_since(&mut self, earliest: Timestamp) {
         self.require_map();
-        self.require("created>=:e AND (attribute_not_exists(#f) OR #f=:i)");
+        self.require("created>=:e AND (attribute_not_exists(fmt) OR fmt=:i)");
         self.value(":e", CREATED.stored(&earliest));
-        self.attribute(&FORMAT);
         self.value(":i", FORMAT.stored(&CURRENT_FORMAT));
     }
 
     /// Requires the same of a record that was read with a `created` of at least 1, in fewer words.
     ///
     /// It has had this form, so it can only have lost it. A redirect and a tombstone have no
-    /// `created`, and a newer version of the library may have written a greater `format`.
+    /// `created`, and a newer version of the library may have written a newer format.
     pub(super) fn require_same_form(&mut self) {
-        self.require("created>=:i AND NOT #f>:i");
-        self.attribute(&FORMAT);
+        self.require("created>=:i AND NOT fmt>:i");
         self.value(":i", FORMAT.stored(&CURRENT_FORMAT));
     }
 

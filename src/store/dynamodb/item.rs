@@ -8,7 +8,7 @@
 //!    key is [`primary_key`]. A setting for another key begins there and in [`ID`].
 //! 3. An item without `data` (`M`), `ttl` (`N`) and `created` (`N`) does not belong to this crate.
 //!    It is read as absent and never written.
-//! 4. An item of a newer `format` is [`Corrupt`](ErrorKind::Corrupt). It is neither read as empty
+//! 4. An item of a newer format is [`Corrupt`](ErrorKind::Corrupt). It is neither read as empty
 //!    nor written.
 //! 5. Unknown attributes are preserved with the record, and unreadable entries in their place.
 //!    Cycling the id copies both. An attribute of the list whose value has another type reads as
@@ -72,7 +72,7 @@ attributes! {
     /// The mark of a redirect or a tombstone: the id is no longer used.
     RETIRED: bool = flag("retired");
     /// The format of the item.
-    FORMAT: u64 = number("format" as "#f");
+    FORMAT: u64 = number("fmt");
     /// The counter that rejects late attempts at a write that was sent again.
     FENCE: u64 = number("fence");
     /// The time at which the id was issued, if it is not the start of the session.

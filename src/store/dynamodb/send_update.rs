@@ -41,7 +41,8 @@ pub(super) async fn send_update(
         if let (true, Some(read)) = (ambiguity.is_there(), &update.read) {
             repeat(&mut request, read);
         }
-        let request = requests::update(table, key, request).return_values(returned(update));
+        let request =
+            requests::update(table, key, request).set_return_values(returned(table, update));
         match table.attempt(budget, request).await {
             Attempt::Done(output) => {
                 budget.responded();
@@ -76,11 +77,16 @@ pub(super) async fn send_update(
     }
 }
 
-/// Returns what DynamoDB returns after an update: the whole item only if its values are used.
-fn returned(update: &Update) -> ReturnValue {
-    match update.discards_values && update.read.is_some() {
-        true => ReturnValue::UpdatedNew,
-        false => ReturnValue::AllNew,
+/// Returns what DynamoDB returns after an update: the whole item only if its values are used, and
+/// the version only if the client is told of it.
+fn returned(table: &Table, update: &Update) -> Option<ReturnValue> {
+    match (
+        update.discards_values && update.read.is_some(),
+        table.eventually_consistent,
+    ) {
+        (true, false) => None,
+        (true, true) => Some(ReturnValue::UpdatedNew),
+        (false, _) => Some(ReturnValue::AllNew),
     }
 }
 

@@ -22,16 +22,19 @@ pub(super) const NOW: Timestamp = Timestamp::from_epoch_seconds(1_700_000_000);
 
 /// The clauses that require a session of ours.
 pub(super) const OURS: &str = "attribute_type(#d,:p) AND attribute_type(created,:c) \
-                               AND (attribute_not_exists(#f) OR #f=:i)";
+                               AND (attribute_not_exists(fmt) OR fmt=:i)";
 /// Its first clause.
 pub(super) const MAP: &str = "attribute_type(#d,:p)";
 /// Its other clauses.
-pub(super) const FORM: &str = "attribute_type(created,:c) AND (attribute_not_exists(#f) OR #f=:i)";
+pub(super) const FORM: &str =
+    "attribute_type(created,:c) AND (attribute_not_exists(fmt) OR fmt=:i)";
 
 /// The attributes that expressions name without a placeholder. None is among the [reserved
 /// words](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html),
 /// which DynamoDB and its emulators refuse.
-const BARE: [&str; 6] = ["created", "fence", "id", "label", "modified", "version"];
+const BARE: [&str; 7] = [
+    "created", "fence", "fmt", "id", "label", "modified", "version",
+];
 /// The words of an expression that name no attribute.
 const KEYWORDS: [&str; 11] = [
     "ADD",

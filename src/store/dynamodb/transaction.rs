@@ -24,7 +24,7 @@ use crate::store::dynamodb::item::{ID, primary_key};
 use crate::store::dynamodb::requests::not_empty;
 use crate::store::dynamodb::retry::{Ambiguity, RetryBudget};
 use crate::store::dynamodb::table::Table;
-use crate::store::dynamodb::write_id::write_id;
+use crate::store::dynamodb::write_id::transaction_token;
 
 /// The result of a transaction.
 pub(super) enum Transacted {
@@ -74,7 +74,7 @@ pub(super) async fn transact(
     writes: &[TransactWriteItem],
     budget: &mut RetryBudget,
 ) -> Result<Transacted, Error> {
-    let token = write_id()?;
+    let token = transaction_token()?;
     let has_rows = writes.iter().any(|write| is_row(table, write));
     let mut ambiguity = Ambiguity::default();
     loop {

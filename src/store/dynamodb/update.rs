@@ -87,7 +87,7 @@ pub(super) async fn update(
             written => written?,
         };
         let item = match written {
-            Written::Done(item) => return after(&of_base, item),
+            Written::Done(item) => return after(table, &of_base, item),
             Written::Refused(None) => return Ok(Found::Absent),
             Written::Refused(Some(item)) => item,
         };
@@ -117,12 +117,16 @@ pub(super) async fn update(
     }
 }
 
-/// Returns the record after an update. Without its values, the version is all that is new.
-fn after(update: &Update, item: Item) -> Result<Found, Error> {
+/// Returns the record after an update. Without its values, the version is all that is new, and right
+/// only if DynamoDB was asked for it.
+fn after(table: &Table, update: &Update, item: Item) -> Result<Found, Error> {
     let Some(read) = update.read.as_deref().filter(|_| update.discards_values) else {
         return read_back(item, update.at.now());
     };
-    let version = VERSION.read(&item).ok_or_else(not_read_back)?;
+    let version = match VERSION.read(&item) {
+        None if table.eventually_consistent => return Err(not_read_back()),
+        version => version.unwrap_or(read.version().saturating_add(1)),
+    };
     let ttl = update.ttl.unwrap_or(read.ttl());
     let record = Record::new(Data::new(), read.created(), ttl).at_version(version);
     Ok(Found::Live(record))
@@ -166,7 +170,7 @@ async fn update_whole(
             budget,
         );
         let there = match sent.await? {
-            Written::Done(item) => return after(&of_base, item),
+            Written::Done(item) => return after(table, &of_base, item),
             Written::Refused(item) => found(item, stamp.now)?,
         };
         let newer = match there {

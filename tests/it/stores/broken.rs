@@ -189,6 +189,10 @@ impl SessionStore for Broken {
         Ok(Found::Live(touched))
     }
 
+    fn reads_may_be_stale(&self) -> bool {
+        self.1 == Defect::UpdateGuessesTheVersion
+    }
+
     async fn create(
         &self,
         key: &StorageKey,

@@ -59,6 +59,7 @@ impl Callgrind<'_> {
         program: Program,
         endpoint: &str,
         operation: Operation,
+        kilobytes: usize,
     ) -> Result<Profile> {
         let mut profiles = Vec::new();
         for length in LENGTHS {
@@ -66,7 +67,7 @@ impl Callgrind<'_> {
                 symbols: true,
                 ..Start::new(program, endpoint)
             };
-            let out = self.run(start, operation, 0, length).await?;
+            let out = self.run(start, operation, kilobytes, length).await?;
             profiles.push(Profile::parse(&out));
         }
         let [short, long] = profiles.try_into().ok().context("there are two lengths")?;

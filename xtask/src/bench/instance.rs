@@ -127,15 +127,19 @@ impl Instance {
         Ok(Duration::from_nanos(nanoseconds))
     }
 
-    /// Returns the resident memory in bytes.
-    pub(crate) fn resident_memory(&self) -> Result<u64> {
+    /// Returns the resident memory.
+    pub(crate) fn resident_memory(&self) -> Result<Memory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.running.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        Ok(kilobytes
-            .context("the status has no VmRSS")?
-            .parse::<u64>()?
-            * 1024)
+        let bytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+            let kilobytes = kilobytes.with_context(|| format!("the status has no {name}"))?;
+            anyhow::Ok(kilobytes.parse::<u64>()? * 1024)
+        };
+        Ok(Memory {
+            all: bytes("VmRSS:")?,
+            anonymous: bytes("RssAnon:")?,
+        })
     }
 
     /// Ends the program after its work, and returns the browser for another one.
@@ -144,6 +148,14 @@ impl Instance {
         self.running.end()?;
         Ok(self.browser)
     }
+}
+
+/// Resident memory in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Memory {
+    pub(crate) all: u64,
+    /// The part that is not a copy of a file, such as the heap. The rest is code that has run.
+    pub(crate) anonymous: u64,
 }
 
 /// Sets the environment as Lambda does, and nothing of the caller's.

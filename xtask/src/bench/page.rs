@@ -74,6 +74,7 @@ fn page(machine: &str, figures: &Figures) -> String {
         cost::section(figures),
         tables::growth(figures),
         owners::section(figures),
+        owners::code(figures),
         machine.to_owned(),
         METHOD.to_owned(),
     ];

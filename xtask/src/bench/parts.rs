@@ -4,7 +4,7 @@ mod calls;
 pub(crate) mod growth;
 mod instructions;
 pub(crate) mod profile;
-mod size;
+pub(crate) mod size;
 mod start;
 pub(crate) mod throughput;
 pub(crate) mod time;

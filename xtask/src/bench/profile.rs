@@ -219,7 +219,7 @@ fn crate_of_file(file: &str) -> Option<String> {
 }
 
 /// Returns the first crate in the name of a function that is not the standard library.
-fn crate_of_function(function: &str) -> Option<&str> {
+pub(crate) fn crate_of_function(function: &str) -> Option<&str> {
     let ends = function.match_indices("::").map(|(at, _)| at);
     let mut paths = ends.filter_map(|end| {
         let before = &function[..end];

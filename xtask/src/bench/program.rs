@@ -3,12 +3,14 @@
 //! Features unify across a workspace, so a program that is built beside others is not the program
 //! that a user has.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use crate::bench::symbols;
 use crate::process::run;
 use crate::workspace::{Workspace, output};
 
@@ -43,7 +45,7 @@ impl Program {
     pub(crate) const SESSIONS: [Self; 3] = [Self::Bare, Self::TowerSessions, Self::Ours];
 
     /// Returns its key in the figures, which is also the name of its folder.
-    pub(crate) fn key(self) -> &'static str {
+    pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Floor => "floor",
             Self::Bare => "bare",
@@ -190,7 +192,12 @@ impl Programs {
 
     /// Returns the program with its symbols.
     pub(crate) fn with_symbols(&self, program: Program) -> PathBuf {
-        symbols(&self.folder.join(program.key()))
+        symbols_of(&self.folder.join(program.key()))
+    }
+
+    /// Returns the bytes of a program's functions by crate: one of the Rust programs, or `counter`.
+    pub(crate) fn code(&self, name: &str) -> Result<BTreeMap<String, u64>> {
+        symbols::code(&symbols_of(&self.folder.join(name)))
     }
 
     /// Returns the size of a program in bytes: one of the Rust programs, or `counter`.
@@ -208,7 +215,8 @@ pub(crate) fn manifest(workspace: &Workspace, program: Program) -> PathBuf {
 }
 
 fn install(built: &Path, to: &Path) -> Result<()> {
-    fs::copy(built, symbols(to)).with_context(|| format!("{} was not built", built.display()))?;
+    fs::copy(built, symbols_of(to))
+        .with_context(|| format!("{} was not built", built.display()))?;
     output(
         Command::new("strip")
             .arg("-o")
@@ -219,6 +227,6 @@ fn install(built: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn symbols(program: &Path) -> PathBuf {
+fn symbols_of(program: &Path) -> PathBuf {
     program.with_extension("symbols")
 }

@@ -230,18 +230,18 @@ fn optional_attributes_may_be_absent_or_odd() {
 
 #[test]
 fn format_of_another_version_is_corrupt() {
-    assert_eq!(found(put("format", n("1"))), Ok(Found::Live(())));
+    assert_eq!(found(put("fmt", n("1"))), Ok(Found::Live(())));
     for format in [n("2"), n("0"), n("99"), n("1.5"), s("1"), s("2")] {
-        let got = found(put("format", format.clone()));
+        let got = found(put("fmt", format.clone()));
         assert_eq!(got, Err(ErrorKind::Corrupt), "{format:?}");
         // The rest of the item does not matter.
         let bare = found(|item| {
             item.clear();
-            put("format", format.clone())(item);
+            put("fmt", format.clone())(item);
         });
         assert_eq!(bare, Err(ErrorKind::Corrupt), "{format:?}");
         let dead = found(|item| {
-            put("format", format.clone())(item);
+            put("fmt", format.clone())(item);
             put("ttl", n("1700000000"))(item);
         });
         assert_eq!(dead, Ok(Found::Absent), "{format:?}");
@@ -288,11 +288,11 @@ fn unknown_attributes_are_written_again() {
 
 #[test]
 fn known_attributes_are_written_anew() {
-    let record = live(&item(put("format", n("1"))));
+    let record = live(&item(put("fmt", n("1"))));
     let item = write(&key(), &record, NOW, "new").unwrap();
     assert_eq!(item["id"], s(key().as_str()));
     assert_eq!(item["write"], s("new"));
-    assert!(!item.contains_key("format") && !item.contains_key("retired"));
+    assert!(!item.contains_key("fmt") && !item.contains_key("retired"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ const TTL_SET: Timestamp = Timestamp::from_epoch_seconds(1_700_000_500);
 const STAMPED: &str = "ADD version :i SET #w=:w,modified=:m";
 
 /// The form of a record that was read.
-const SAME_FORM: &str = "created>=:i AND NOT #f>:i";
+const SAME_FORM: &str = "created>=:i AND NOT fmt>:i";
 
 const ALIVE: &str = "#t>:n";
 
@@ -65,7 +65,6 @@ fn set_names_each_placeholder() {
     let names = [
         ("#0", "na.me"),
         ("#d", "data"),
-        ("#f", "format"),
         ("#t", "ttl"),
         ("#w", "write"),
     ];
@@ -169,7 +168,7 @@ fn touch_of_a_load_depends_on_the_record() {
     assert_eq!(expression.update, update, "it writes the same");
     assert_eq!(
         expression.condition,
-        "attribute_type(#d,:p) AND created>=:e AND (attribute_not_exists(#f) OR #f=:i) AND #t>:n \
+        "attribute_type(#d,:p) AND created>=:e AND (attribute_not_exists(fmt) OR fmt=:i) AND #t>:n \
          AND #t<=:x AND (attribute_not_exists(#u) OR #u>=:t)"
     );
     assert_eq!(expression.values[":t"], n(1_700_000_500_u64));

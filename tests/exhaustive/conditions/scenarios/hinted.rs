@@ -9,7 +9,7 @@ use crate::support::{Setup, days, minutes, peek};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Record {
     IsDue,
-    /// The attribute `format` is there, with the value that an absent one stands for.
+    /// The attribute `fmt` is there, with the value that an absent one stands for.
     SaysFormat,
     /// The record is bound to a user for longer than the touch lasts.
     IsBound,
@@ -52,7 +52,7 @@ pub(super) async fn hinted_load(setup: &Setup, record: Record) -> Verdict {
     };
     let attributes = match record {
         Record::IsDue => Vec::new(),
-        Record::SaysFormat => vec![("format", number(1))],
+        Record::SaysFormat => vec![("fmt", number(1))],
         Record::IsBound => until(15),
         Record::EndsWithItsBinding => until(10),
         Record::BeganLongAgo => vec![("created", number(now - days(80).as_secs()))],
@@ -60,7 +60,7 @@ pub(super) async fn hinted_load(setup: &Setup, record: Record) -> Verdict {
         Record::HasExpired => vec![("ttl", number(now))],
         // In a comparison, a text is greater than any number.
         Record::IsText(name) => vec![(name, text("~"))],
-        Record::IsOfANewerFormat => vec![("format", number(2))],
+        Record::IsOfANewerFormat => vec![("fmt", number(2))],
     };
     let mut before = setup.table.item().await;
     before.extend(attributes.into_iter().map(|(name, it)| (name.into(), it)));

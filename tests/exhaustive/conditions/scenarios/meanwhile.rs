@@ -88,7 +88,7 @@ impl Act {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meanwhile {
     Nothing,
-    /// It gets the attribute `format` with the value that an absent one stands for.
+    /// It gets the attribute `fmt` with the value that an absent one stands for.
     SaysFormat,
     LosesItsVersion,
     LosesItsWrite,
@@ -123,14 +123,14 @@ impl Meanwhile {
         let now = setup.clock.seconds();
         match self {
             Self::Nothing => return,
-            Self::SaysFormat => drop(item.insert("format".into(), number(1))),
+            Self::SaysFormat => drop(item.insert("fmt".into(), number(1))),
             Self::LosesItsVersion => drop(item.remove("version")),
             Self::LosesItsWrite => drop(item.remove("write")),
             Self::BecomesText(name) => {
                 // In a comparison a text is greater than any number.
                 item.insert(name.into(), AttributeValue::S("~".into()));
             }
-            Self::IsOfANewerFormat => drop(item.insert("format".into(), number(2))),
+            Self::IsOfANewerFormat => drop(item.insert("fmt".into(), number(2))),
             Self::Expires => drop(item.insert("ttl".into(), number(now))),
             Self::IsTouched => {
                 item.insert("ttl".into(), number(now + days(60).as_secs()));

@@ -93,11 +93,17 @@ have them twice.
 
 pub(super) fn sizes(figures: &Figures) -> String {
     let get = |program: &str, metric: &str| megabytes(figures.get(PartName::Size, program, metric));
-    let mut table = Table::new(&["", "binary", "memory", "memory with TLS"]);
+    let mut table = Table::new(&[
+        "",
+        "binary",
+        "memory",
+        "of this, not code",
+        "memory with TLS",
+    ]);
     for program in Program::ALL {
-        let [binary, memory, tls] =
-            ["binary", "memory", "memory-tls"].map(|metric| get(program.key(), metric));
-        table.row([program.label().to_owned(), binary, memory, tls]);
+        let cells = ["binary", "memory", "memory-anonymous", "memory-tls"];
+        let cells = cells.map(|metric| get(program.key(), metric));
+        table.row([program.label().to_owned()].into_iter().chain(cells));
     }
     format!(
         "\

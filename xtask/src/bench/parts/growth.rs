@@ -14,6 +14,7 @@ use crate::bench::program::{Operation, Program};
 
 /// The sizes of the sessions in KB, in values of 1 KB each.
 pub(crate) const KILOBYTES: [usize; 4] = [1, 10, 100, 350];
+pub(crate) const LARGEST: usize = KILOBYTES[KILOBYTES.len() - 1];
 /// The predecessor stores base64, of which no more than 400 KB fit into an item.
 const FLASK_LIMIT: usize = 250;
 const LENGTHS: Lengths = [5, 25];

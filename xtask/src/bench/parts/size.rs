@@ -7,28 +7,35 @@ use anyhow::Result;
 use crate::bench::Setting;
 use crate::bench::browser::Browser;
 use crate::bench::figures::Part;
-use crate::bench::instance::{Instance, Start};
+use crate::bench::instance::{Instance, Memory, Start};
 use crate::bench::parts::report;
 use crate::bench::program::{Operation, Program};
 use crate::bench::tls::Tls;
 
 /// The number of requests before the memory is read.
 const REQUESTS: usize = 1000;
+/// The README's first program, which is built beside the others.
+pub(crate) const COUNTER: &str = "counter";
+/// The programs whose code is counted by crate.
+pub(crate) const CODE: [&str; 2] = [Program::Bare.key(), COUNTER];
 
 pub(super) async fn measure(setting: &Setting) -> Result<Part> {
     let mut part = Part::default();
-    let mut set = |program: &str, metric: &str, value: u64| {
-        part.set(program, metric, value as f64);
-        report(program, metric, value as f64);
-    };
     for program in Program::RUST {
-        set(
-            program.key(),
-            "binary",
-            setting.programs.size(program.key())?,
-        );
+        let binary = setting.programs.size(program.key())?;
+        set(&mut part, program.key(), "binary", binary);
     }
-    set("counter", "binary", setting.programs.size("counter")?);
+    set(
+        &mut part,
+        COUNTER,
+        "binary",
+        setting.programs.size(COUNTER)?,
+    );
+    for program in CODE {
+        for (name, bytes) in setting.programs.code(program)? {
+            set(&mut part, &code_key(program), &name, bytes);
+        }
+    }
 
     setting.programs.install_flask().await?;
     let tls = Tls::new(&setting.folder)?;
@@ -36,10 +43,13 @@ pub(super) async fn measure(setting: &Setting) -> Result<Part> {
     let encrypted = setting.front(Duration::ZERO, Some(&tls)).await?;
     for program in Program::ALL {
         let start = Start::new(program, plain.endpoint());
+        let memory = median_memory(setting, start).await?;
+        set(&mut part, program.key(), "memory", memory.all);
         set(
+            &mut part,
             program.key(),
-            "memory",
-            median_memory(setting, start).await?,
+            "memory-anonymous",
+            memory.anonymous,
         );
         if program != Program::Floor {
             let roots = Some(tls.system_roots.file.as_path());
@@ -47,17 +57,24 @@ pub(super) async fn measure(setting: &Setting) -> Result<Part> {
                 roots,
                 ..Start::new(program, encrypted.endpoint())
             };
-            set(
-                program.key(),
-                "memory-tls",
-                median_memory(setting, start).await?,
-            );
+            let memory = median_memory(setting, start).await?;
+            set(&mut part, program.key(), "memory-tls", memory.all);
         }
     }
     Ok(part)
 }
 
-async fn median_memory(setting: &Setting, start: Start<'_>) -> Result<u64> {
+fn set(part: &mut Part, program: &str, metric: &str, value: u64) {
+    part.set(program, metric, value as f64);
+    report(program, metric, value as f64);
+}
+
+/// Returns the key of a program's code by crate in the figures.
+pub(crate) fn code_key(program: &str) -> String {
+    format!("{program} code")
+}
+
+async fn median_memory(setting: &Setting, start: Start<'_>) -> Result<Memory> {
     let mut measured = Vec::new();
     for _ in 0..setting.repetitions(3, 1) {
         measured.push(memory(setting, start).await?);
@@ -67,7 +84,7 @@ async fn median_memory(setting: &Setting, start: Start<'_>) -> Result<u64> {
 }
 
 /// Returns the resident memory after requests that read, and as many that read and write.
-async fn memory(setting: &Setting, start: Start<'_>) -> Result<u64> {
+async fn memory(setting: &Setting, start: Start<'_>) -> Result<Memory> {
     let program = start.program;
     let mut instance = Instance::start(&setting.programs, start, Browser::default()).await?;
     if program == Program::Floor {
