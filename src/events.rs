@@ -12,7 +12,11 @@
 //!    the parameters of the request. The event itself is therefore repaired.
 
 use std::fmt::Debug;
+#[cfg(feature = "concurrency-tokio")]
+use std::pin::Pin;
 use std::sync::Once;
+#[cfg(feature = "concurrency-tokio")]
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::Response;
@@ -100,6 +104,73 @@ where
     B::Error: Into<Error> + Send + Debug,
 {
     lambda_runtime::run(StreamAdapter::from(handler).map_request(repaired)).await
+}
+
+/// Serves several requests at once like [`lambda_http::run_concurrent`], but keeps all of their
+/// `Cookie` lines, and accepts responses that are not `Sync`, such as those of axum.
+///
+/// Requests arrive at once only if the function has managed concurrency
+/// (`AWS_LAMBDA_MAX_CONCURRENCY` is above 1). Otherwise they are served one after the other.
+///
+/// Requires the feature `concurrency-tokio`.
+///
+/// ```no_run
+/// # #[cfg(feature = "axum")] mod program {
+/// use axum::{Router, routing::get};
+/// use lambda_sessions::layer::run_concurrent;
+/// use lambda_sessions::{Error, Session, SessionLayer};
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), lambda_http::Error> {
+///     let sessions = SessionLayer::from_env().await?;
+///     run_concurrent(Router::new().route("/", get(hello)).layer(sessions)).await
+/// }
+///
+/// async fn hello(session: Session) -> Result<String, Error> {
+///     Ok(format!("visit {}\n", session.increment("visits", 1)?))
+/// }
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Fails with the errors of [`lambda_http::run_concurrent`].
+///
+/// # Panics
+///
+/// Panics if Lambda's own environment variables are missing.
+#[cfg(feature = "concurrency-tokio")]
+pub async fn run_concurrent<R, S, E>(handler: S) -> Result<(), Error>
+where
+    S: Service<Request, Response = R, Error = E> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    R: IntoResponse + Send + 'static,
+    E: Debug + Into<Diagnostic> + Send + 'static,
+{
+    let handler = handler.map_response(SyncResponse::new);
+    lambda_runtime::run_concurrent(Adapter::from(handler).map_request(repaired)).await
+}
+
+/// A response that is `Sync` although its body is not. `lambda_http`'s adapter requires it, and
+/// never shares the response. The lock is never taken.
+#[cfg(feature = "concurrency-tokio")]
+struct SyncResponse<R>(Mutex<R>);
+
+#[cfg(feature = "concurrency-tokio")]
+impl<R> SyncResponse<R> {
+    fn new(response: R) -> Self {
+        Self(Mutex::new(response))
+    }
+}
+
+#[cfg(feature = "concurrency-tokio")]
+impl<R: IntoResponse> IntoResponse for SyncResponse<R> {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = Response<lambda_http::Body>> + Send>> {
+        let response = self.0.into_inner();
+        response
+            .unwrap_or_else(PoisonError::into_inner)
+            .into_response()
+    }
 }
 
 /// Repairs an event so that `lambda_http` makes a request with all of its headers.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`PreviousCookie`] | a cookie that the application set before, for [`previous_cookie`] |
 //! | [`SessionService`], [`SessionFuture`], [`SessionBody`] | the service that the layer makes of another one, its future and its body; they are needed to name types only |
+//! | `run_concurrent` (feature `concurrency-tokio`) | [`run`](crate::run) for several requests at once, also for axum |
 //! | [`run_with_streaming_response`] | [`run`](crate::run) for responses that are streamed |
 //! | [`repair_event`] | the repair of an event for other runtime loops |
 //!
@@ -27,6 +28,8 @@ pub(crate) mod session_layer;
 mod session_settings;
 mod users;
 
+#[cfg(feature = "concurrency-tokio")]
+pub use crate::events::run_concurrent;
 pub use crate::events::{repair_event, run_with_streaming_response};
 #[doc(no_inline)]
 pub use crate::layer::session_layer::SessionLayer;

@@ -195,6 +195,7 @@
 //! |---|---|---|
 //! | `dynamodb` | `DynamoDbStore` and `SessionLayer::from_env`; without it, no crate of the AWS SDK is compiled | yes |
 //! | `axum` | [`Session`] and [`WriteOnlySession`] as extractors, [`Error`] as a response | no |
+//! | `concurrency-tokio` | `layer::run_concurrent`, for functions with managed concurrency | no |
 #![cfg_attr(
     feature = "conformance",
     doc = "| `conformance` | [the suites](crate::store::conformance) that every [`SessionStore`] passes | no |"
@@ -270,6 +271,7 @@ pub use crate::wire::signing::SigningKey;
 /// Compiles the programs of the README and of the pages under `docs`.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/axum.md")]
 #[doc = include_str!("../docs/guide.md")]
 #[doc = include_str!("../docs/configuration.md")]
 #[doc = include_str!("../docs/errors.md")]

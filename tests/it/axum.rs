@@ -23,6 +23,15 @@ async fn hit(session: WriteOnlySession) -> Result<(), Error> {
     session.increment("visits", 1)
 }
 
+async fn optional(session: Option<Session>) -> Result<String, Error> {
+    let visits = session.map(|session| session.increment("visits", 1));
+    Ok(format!("{:?}", visits.transpose()?))
+}
+
+async fn leave(session: Session) -> Result<(), Error> {
+    session.destroy()
+}
+
 async fn untouched() -> &'static str {
     "static"
 }
@@ -44,6 +53,8 @@ fn app(sessions: SessionLayer<DynamoDbStore>) -> Router {
     Router::new()
         .route("/count", get(count))
         .route("/hit", get(hit))
+        .route("/optional", get(optional))
+        .route("/leave", get(leave))
         .route("/static", get(untouched))
         .route("/mistyped", get(mistyped))
         .route("/request", get(by_request))
@@ -129,14 +140,86 @@ async fn axum_error_is_a_response_and_commits_nothing() {
 }
 
 #[tokio::test]
-async fn axum_extractor_without_a_layer_fails() {
-    let app = Router::new().route("/count", get(count));
-    let (response, _) = visit(&app, "/count", None).await;
+async fn axum_optional_session_is_one_that_exists() {
+    let table = Table::new().await;
+    let proxy = Proxy::start(&table.endpoint).await;
+    let app = app(SessionLayer::new(table.store_at(&proxy.endpoint)));
+    let unknown = format!("__Host-sid={}", "A".repeat(43));
+    for (cookie, calls) in [(None, 0), (Some("__Host-sid=1"), 0), (Some(&*unknown), 1)] {
+        let (response, body) = visit(&app, "/optional", cookie).await;
+        assert_eq!(
+            (body.as_str(), proxy.calls().len()),
+            ("None", calls),
+            "{cookie:?}"
+        );
+        let removes = response.headers().get("set-cookie");
+        let removes = removes.map(|it| it.to_str().unwrap().contains("Max-Age=0"));
+        assert_ne!(removes, Some(false), "{cookie:?}: no session has begun");
+    }
+    assert_eq!(table.items().await.len(), 0);
+
+    let cookie = cookie(&visit(&app, "/count", None).await.0);
+    assert_eq!(visit(&app, "/optional", Some(&cookie)).await.1, "Some(2)");
+    // A failed load is an error, and not a visitor without a session.
+    proxy.script(|_, _| Action::error(400, "AccessDeniedException"));
+    let (response, _) = visit(&app, "/optional", Some(&cookie)).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(
-        response.extensions().get::<Error>().map(Error::kind),
-        Some(ErrorKind::Misconfigured)
-    );
+    proxy.script(|_, _| Action::Forward);
+    visit(&app, "/leave", Some(&cookie)).await;
+    assert_eq!(visit(&app, "/optional", Some(&cookie)).await.1, "None");
+}
+
+#[tokio::test]
+async fn axum_extractor_without_a_layer_fails() {
+    let app = Router::new()
+        .route("/count", get(count))
+        .route("/optional", get(optional));
+    for path in ["/count", "/optional"] {
+        let (response, _) = visit(&app, path, None).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            response.extensions().get::<Error>().map(Error::kind),
+            Some(ErrorKind::Misconfigured)
+        );
+    }
+}
+
+/// One router has the layer on a route, on nested routes and on all others. The same layer twice
+/// is one session.
+#[tokio::test]
+async fn axum_layer_applies_to_routes_and_nests() {
+    let store = MemoryStore::new();
+    let shop = SessionLayer::new(store.clone()).audience("shop");
+    let staff = SessionLayer::new(store.clone()).audience("staff");
+    let staff = staff.cookie_name("__Host-staff");
+    let twice = ServiceBuilder::new()
+        .layer(shop.clone())
+        .layer(shop.clone());
+    let office = Router::new().route("/orders", get(count)).layer(staff);
+    let app = Router::new()
+        .route("/", get(count))
+        .route("/static", get(untouched))
+        .route_layer(shop)
+        .route("/basket", get(count).layer(twice))
+        .nest("/office", office);
+    for (path, name) in [
+        ("/", "__Host-sid"),
+        ("/basket", "__Host-sid"),
+        ("/office/orders", "__Host-staff"),
+    ] {
+        let (first, body) = visit(&app, path, None).await;
+        assert_eq!(body, "1", "{path}");
+        assert_eq!(first.headers().get_all("set-cookie").iter().count(), 1);
+        let cookie = cookie(&first);
+        assert!(cookie.starts_with(&format!("{name}=")), "{path}: {cookie}");
+        assert_eq!(visit(&app, path, Some(&cookie)).await.1, "2", "{path}");
+    }
+    for (path, status) in [("/static", 200), ("/elsewhere", 404)] {
+        let (response, _) = visit(&app, path, None).await;
+        assert_eq!(response.status(), status);
+        assert!(!response.headers().contains_key("set-cookie"));
+    }
+    assert_eq!(store.len(), 3);
 }
 
 /// HTTP/2 may split cookies over several header lines. Two different ids are rejected.

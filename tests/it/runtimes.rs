@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use axum::body::Body as StreamedBody;
+use http::StatusCode;
 use lambda_http::{
     Body, Error, IntoResponse, Request, RequestExt as _, Response, Service, service_fn,
 };
+use lambda_sessions::layer::run_concurrent;
 use lambda_sessions::store::RequestTime;
 use lambda_sessions::{DynamoDbStore, Session, SessionExt as _, SessionLayer, SessionStore as _};
 use tower::{Layer as _, ServiceExt as _};
@@ -38,6 +40,10 @@ async fn function() {
             let streams = service_fn(move |request| stream(request, store.clone()));
             lambda_http::run_with_streaming_response(sessions.layer(streams)).await
         }
+        "axum, concurrent" => {
+            let router = axum::Router::new().fallback(handle_in_axum);
+            run_concurrent(router.layer(sessions)).await
+        }
         "dropping" => lambda_http::run(dropping(sessions.wrap(handle))).await,
         "dropping, layer" => {
             lambda_http::run(dropping(sessions.layer(service_fn(handle_layered)))).await
@@ -51,6 +57,15 @@ async fn handle_layered(request: Request) -> Result<Response<Body>, Error> {
     let session = request.session().await?;
     let body = handle(request, session).await?;
     Ok(Response::new(body.into()))
+}
+
+async fn handle_in_axum(
+    session: Session,
+    request: axum::extract::Request,
+) -> Result<String, StatusCode> {
+    let request = request.map(|_| Body::Empty);
+    let handled = handle(request, session).await;
+    handled.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 async fn handle(request: Request, session: Session) -> Result<String, Error> {
@@ -203,6 +218,7 @@ async fn runtime_keeps_concurrent_sessions_apart() {
         "run_concurrent",
         "run_with_streaming_response_concurrent",
         "layer, concurrent",
+        "axum, concurrent",
     ] {
         let table = Table::new().await;
         let function = &start(role, &table).await;

@@ -69,6 +69,7 @@ impl Demo {
                    curl -c jar -b jar {url}\n  \
                    curl -i -b jar {url}give -d coins=3 -H 'sec-fetch-site: cross-site'"
             ),
+            "axum_login" => format!("  Open {url} and sign in as ada, with the password lovelace"),
             _ => format!("  curl -c jar -b jar {url}"),
         };
         let table = match self.example {
@@ -93,7 +94,7 @@ impl Demo {
 }
 
 fn known(example: &str) -> Result<&'static str> {
-    ["counter", "login", "custom_store", "csrf"]
+    ["counter", "login", "axum_login", "custom_store", "csrf"]
         .into_iter()
         .find(|known| *known == example)
         .with_context(|| format!("there is no example {example}"))

@@ -1,6 +1,7 @@
 //! `cargo xtask e2e`: the examples under `cargo lambda watch`, tested over HTTP as their users meet
 //! them: cookies, event conversion, cold starts and the items of the table.
 
+mod axum;
 mod checks;
 mod counter;
 mod custom_store;
@@ -44,6 +45,8 @@ pub(crate) async fn run(workspace: &Workspace) -> Result<ExitCode> {
     checks.ended("counter", ended);
     let ended = login::journey(&setup, &mut checks).await;
     checks.ended("login", ended);
+    let ended = axum::journey(&setup, &mut checks).await;
+    checks.ended("axum", ended);
     let ended = custom_store::journey(&setup, &mut checks).await;
     checks.ended("custom_store", ended);
     let ended = freeze::journey(&setup, &mut checks).await;

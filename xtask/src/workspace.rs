@@ -45,6 +45,11 @@ impl Workspace {
         self.folder("tools")
     }
 
+    /// Returns the program of a package that was built for development.
+    pub(crate) fn program(&self, package: &str) -> PathBuf {
+        self.target.join("debug").join(package)
+    }
+
     /// Returns a folder in the target folder, which is created if it is not there.
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.target.join(name);
