@@ -60,6 +60,11 @@ use crate::store::user::{Pseudonym, Revoked};
 /// [`Corrupt`](ErrorKind::Corrupt) if an item has a newer format, and do not change it. Reads fail
 /// with [`Timeout`](ErrorKind::Timeout), and writes with
 /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store of sessions",
+    label = "this is not a store",
+    note = "the stores are `DynamoDbStore` and `MemoryStore`; a type that implements `VersionedStore` is one too"
+)]
 pub trait SessionStore: Send + Sync + 'static {
     /// Reads a record.
     ///

@@ -125,6 +125,11 @@ use crate::store::item::{Item, Write};
 /// # conformance::run(&Table::default()).await;
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store of sessions",
+    label = "this is not a store",
+    note = "implement `VersionedStore`: it has two methods; or use `DynamoDbStore` or `MemoryStore`"
+)]
 pub trait VersionedStore: Send + Sync + 'static {
     /// Returns the item at a key, whether it has expired or not, or `None` if the key is empty.
     ///

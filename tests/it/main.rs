@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
 mod architecture;
+mod auto_traits;
 mod axum;
 mod calls;
 mod commit;
