@@ -14,7 +14,7 @@ use lambda_sessions::{
 };
 
 fn shared<T: Send + Sync + Unpin + 'static>() {}
-fn clonable<T: Clone>() {}
+fn cloneable<T: Clone>() {}
 fn spawned<F: Future + Send>(_: impl FnOnce() -> F) {}
 
 #[test]
@@ -31,8 +31,8 @@ fn types_can_be_shared_by_threads() {
     shared::<(Found, Record, Data, Changes)>();
     // The type of the value does not matter: a key holds none.
     shared::<Key<Cell<u8>>>();
-    clonable::<(Session, WriteOnlySession, Error, Key<Cell<u8>>)>();
-    clonable::<SessionLayer<DynamoDbStore>>();
+    cloneable::<(Session, WriteOnlySession, Error, Key<Cell<u8>>)>();
+    cloneable::<SessionLayer<DynamoDbStore>>();
 }
 
 #[test]
