@@ -23,6 +23,7 @@
 //! [`previous_cookie`]: crate::SessionLayer::previous_cookie
 //! [`wrap`]: crate::SessionLayer::wrap
 
+mod authenticate;
 mod carrier_settings;
 pub(crate) mod session_layer;
 mod session_settings;

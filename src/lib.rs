@@ -167,6 +167,9 @@
 //! With axum, use `Router::layer(sessions)`. [`Session`] is then an extractor for the handlers that
 //! need it (feature `axum`).
 //!
+//! Outside a handler, such as in a Lambda authorizer or a WebSocket's `$connect`,
+//! [`authenticate`](SessionLayer::authenticate) reads the session of a client's headers.
+//!
 //! # Testing
 //!
 //! [`Session::detached`] creates a session for the test of a handler. [`MemoryStore`] is a store
@@ -273,6 +276,8 @@ pub use crate::wire::signing::SigningKey;
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/axum.md")]
 #[doc = include_str!("../docs/guide.md")]
+#[doc = include_str!("../docs/authorizers.md")]
+#[doc = include_str!("../docs/websockets.md")]
 #[doc = include_str!("../docs/configuration.md")]
 #[doc = include_str!("../docs/errors.md")]
 #[doc = include_str!("../docs/deploy.md")]

@@ -5,6 +5,7 @@
 //! | `core` | the store, the settings and the carrier that all requests of a layer use |
 //! | `serve` | reads the id, begins the session, and runs a wrapped handler |
 //! | `load` | reads the record |
+//! | `authenticate` | reads the session of headers, outside a request |
 //! | `redirects` | follows the redirects that automatic cycling leaves |
 //! | `commit` | decides what is written after the handler has returned |
 //! | `apply`, `cycle`, `destroy`, `new_record` | call the store, one function for each [`Outcome`] |
@@ -31,6 +32,7 @@
 //! [`Session::save`]: crate::session::Session::save
 
 mod apply;
+mod authenticate;
 mod backend;
 mod commit;
 mod committed;

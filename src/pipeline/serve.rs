@@ -3,8 +3,9 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
-use http::Response;
+use http::{HeaderMap, Response};
 use lambda_http::{Body, IntoResponse, Request};
 
 use crate::attached::{attach, attached_by};
@@ -78,7 +79,16 @@ impl<S: SessionStore> Pipeline<S> {
 
     /// Reads the id from the request and returns its session.
     pub(crate) fn begin<B>(self: &Arc<Self>, request: &http::Request<B>) -> Session {
-        let received = self.carrier.read(request.headers());
+        self.begin_with(request.headers(), deadline::deadline(request))
+    }
+
+    /// Reads the id from these headers and returns its session.
+    pub(super) fn begin_with(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        deadline: Option<Instant>,
+    ) -> Session {
+        let received = self.carrier.read(headers);
         let received = received.in_audience(self.settings.audience.as_deref());
         let began = match received.ids {
             // The time is only compared with the time at which an id died, so a request without an
@@ -87,7 +97,7 @@ impl<S: SessionStore> Pipeline<S> {
             Ids::One(_) | Ids::Reissue(_) | Ids::Several(_) => self.settings.now(),
         };
         let session = Session::new(received, Arc::<Self>::clone(self));
-        session.begin(began, deadline::deadline(request));
+        session.begin(began, deadline);
         session
     }
 }

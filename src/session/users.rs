@@ -78,6 +78,29 @@ impl Session {
         self.with(|state| user.is_some() && state.user() == user.as_ref())
     }
 
+    /// Returns the [handle](SessionInfo::handle) of the login, or `None` if the session is not bound
+    /// to a user.
+    ///
+    /// It stays the same when the id is cycled, and it gives no access. A login of this request has a
+    /// handle once it is written, after a [`save`](Self::save) for example.
+    ///
+    /// ```
+    /// use lambda_sessions::{Error, Session};
+    ///
+    /// /// Returns whether the session's login is still in the list of its user's sessions.
+    /// async fn is_listed(session: &Session) -> Result<bool, Error> {
+    ///     let handle = session.handle();
+    ///     let sessions = session.user_sessions().await?;
+    ///     Ok(sessions.iter().any(|info| Some(info.handle()) == handle.as_deref()))
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() { assert!(!is_listed(&Session::detached(())).await.unwrap()); }
+    /// ```
+    #[must_use]
+    pub fn handle(&self) -> Option<String> {
+        self.whose().1
+    }
+
     /// Sets the label of this login in [`user_sessions`](Self::user_sessions), such as a device or
     /// an address.
     ///

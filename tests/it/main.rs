@@ -8,6 +8,8 @@
 
 mod architecture;
 mod auto_traits;
+mod authenticate;
+mod authorizers;
 mod axum;
 mod calls;
 mod commit;
@@ -58,5 +60,6 @@ mod throttling;
 mod user_list;
 mod users;
 mod values;
+mod websockets;
 mod withheld_items;
 mod write_only;

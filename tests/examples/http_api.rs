@@ -1,0 +1,1 @@
+../../examples/authorizer/src/http_api.rs

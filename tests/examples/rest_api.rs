@@ -1,0 +1,1 @@
+../../examples/authorizer/src/rest_api.rs

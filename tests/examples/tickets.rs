@@ -1,0 +1,1 @@
+../../examples/websocket/src/tickets.rs
