@@ -6,6 +6,7 @@
 //! | [`PreviousCookie`] | a cookie that the application set before, for [`previous_cookie`] |
 //! | [`SessionService`], [`SessionFuture`], [`SessionBody`] | the service that the layer makes of another one, its future and its body; they are needed to name types only |
 //! | `run_concurrent` (feature `concurrency-tokio`) | [`run`](crate::run) for several requests at once, also for axum |
+//! | [`UpdateUserError`] | the error of [`update_user`](crate::SessionLayer::update_user) |
 //! | [`run_with_streaming_response`] | [`run`](crate::run) for responses that are streamed |
 //! | [`repair_event`] | the repair of an event for other runtime loops |
 //!
@@ -27,6 +28,7 @@ mod authenticate;
 mod carrier_settings;
 pub(crate) mod session_layer;
 mod session_settings;
+mod update_user;
 mod users;
 
 #[cfg(feature = "concurrency-tokio")]
@@ -37,4 +39,5 @@ pub use crate::layer::session_layer::SessionLayer;
 pub use crate::service::body::SessionBody;
 pub use crate::service::future::SessionFuture;
 pub use crate::service::session_service::SessionService;
+pub use crate::session::update_error::UpdateUserError;
 pub use crate::wire::cookie::previous::PreviousCookie;

@@ -90,6 +90,7 @@
 //! | [`Session::revoke`] | ends one of them |
 //! | [`Session::revoke_others`] | ends all others ("log out everywhere else") |
 //! | [`SessionLayer::revoke_user`] | ends all of them, from outside a request |
+//! | [`SessionLayer::update_user`] | changes all of them, from outside a request |
 //!
 //! A revocation ends every session that was logged in when the revocation began, whatever other
 //! requests do concurrently. In DynamoDB, users require a

@@ -12,6 +12,7 @@
 //! | `committed` | the result of these calls |
 //! | `respond` | makes the response of the session and the handler |
 //! | `users` | lists and revokes the sessions of a user |
+//! | `update_user` | changes the sessions of a user |
 //! | `backend` | lets a [`Session`] call this pipeline without knowing the type of the store |
 //! | `deadline`, `log` | the time that is left for the store, and the log |
 //!
@@ -47,4 +48,5 @@ mod new_record;
 mod redirects;
 mod respond;
 pub(crate) mod serve;
+pub(crate) mod update_user;
 pub(crate) mod users;

@@ -24,6 +24,7 @@ pub(crate) mod read_only;
 mod rebase;
 pub(crate) mod state;
 mod typed;
+pub(crate) mod update_error;
 mod users;
 mod value;
 mod values;

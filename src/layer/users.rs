@@ -68,7 +68,7 @@ impl<S: SessionStore> SessionLayer<S> {
 
     /// Reads the clock, and returns the time together with the deadline of the request whose
     /// handler calls this, if there is one.
-    fn request_time(&self) -> RequestTime {
+    pub(super) fn request_time(&self) -> RequestTime {
         RequestTime::at(self.settings.now()).until(deadline::current())
     }
 }

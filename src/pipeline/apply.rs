@@ -146,7 +146,7 @@ impl<S: SessionStore> Pipeline<S> {
                 let outdates_the_hint =
                     self.store.reads_may_be_stale() && pending.outdates_the_hint(at.now());
                 let is_due = ttl.is_some() || pending.hint_outdated || outdates_the_hint;
-                let issue = is_due && location.moved_to.is_none();
+                let issue = is_due && location.is_own();
                 let token = if issue { Token::Issue } else { Token::Keep };
                 Ok(match discards_values {
                     true => Committed::Changed(location, record, token),

@@ -39,19 +39,24 @@ impl<S: SessionStore> Pipeline<S> {
             }
         };
         let (found, moved_to) = looked_up.inspect_err(|error| session.not_loaded(error))?;
+        let found = self.still_alive(found, at);
+        if touch.is_some() && moved_to.is_none() && matches!(found, Found::Live(_)) {
+            session.hint_is_outdated(at.now());
+        }
+        session.loaded(found, moved_to, at.now(), &self.settings.expiry);
+        Ok(())
+    }
+
+    /// Returns what was found. A shorter lifetime than that of the instance that stored the record
+    /// ends it.
+    pub(super) fn still_alive(&self, found: Found, at: RequestTime) -> Found {
         let rules = &self.settings.expiry;
-        let found = match found {
-            // A shorter lifetime than that of the instance that stored the record ends it.
+        match found {
             Found::Live(record) if rules.is_dead(record.created(), record.ttl(), at.now()) => {
                 Found::Absent
             }
             found => found,
-        };
-        if touch.is_some() && moved_to.is_none() && matches!(found, Found::Live(_)) {
-            session.hint_is_outdated(at.now());
         }
-        session.loaded(found, moved_to, at.now(), rules);
-        Ok(())
     }
 
     /// Returns the touch to make with the load, if the client's hint says that one is due.
@@ -102,6 +107,7 @@ impl<S: SessionStore> Pipeline<S> {
             }
         ));
         let (found, location) = within(at.deadline(), Call::Read, load).await?;
-        Ok((found, location.moved_to))
+        let (_, moved_to) = location.into_parts();
+        Ok((found, moved_to))
     }
 }

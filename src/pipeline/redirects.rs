@@ -27,7 +27,7 @@ where
     let mut found = call(location.key().clone()).await?;
     for _ in 0..MAX_REDIRECTS {
         let Found::Redirect(next) = found else { break };
-        location.moved_to = Some(next.clone());
+        location = location.moved_to(next.clone());
         found = call(next).await?;
     }
     Ok((found, location))
@@ -67,7 +67,8 @@ mod tests {
         for redirects in 0..=MAX_REDIRECTS {
             let (found, location, calls) = follow(redirects).await;
             assert_eq!(found, Found::Live(redirects));
-            let moved_to = location.moved_to.map(|key| key.as_str().to_owned());
+            let (_, moved_to) = location.into_parts();
+            let moved_to = moved_to.map(|key| key.as_str().to_owned());
             assert_eq!(moved_to, (redirects > 0).then(|| redirects.to_string()));
             assert_eq!(calls, redirects + 1);
         }

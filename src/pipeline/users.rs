@@ -19,6 +19,16 @@ pub(crate) async fn user_sessions<S: SessionStore>(
     within(at.deadline(), Call::Read, pin!(listing)).await
 }
 
+/// Lists the live sessions that are bound to a user, however many there are.
+pub(crate) async fn all_user_sessions<S: SessionStore>(
+    store: &S,
+    user: &Pseudonym,
+    at: RequestTime,
+) -> Result<UserSessions, Error> {
+    let listing = store.all_user_sessions(user, at);
+    within(at.deadline(), Call::Read, pin!(listing)).await
+}
+
 /// Ends these sessions of a user.
 pub(crate) async fn revoke<S: SessionStore>(
     store: &S,

@@ -191,12 +191,11 @@ impl Pending<'_> {
     /// Settles a successful write: `record` is now stored at `location`.
     pub(crate) fn stored(mut self, location: Location, record: Record, token: Token) {
         self.session.rebase(record, |state, record| {
-            state.origin = match location.moved_to {
-                Some(_) => Origin::Redirected,
-                None => Origin::Live,
+            state.origin = match location.is_own() {
+                true => Origin::Live,
+                false => Origin::Redirected,
             };
-            state.id = Some(location.id);
-            state.moved_to = location.moved_to;
+            (state.id, state.moved_to) = location.into_parts();
             // This request created the record, whatever it had found before.
             state.is_new |= record.version() == 1;
             state.login_under_way = None;

@@ -286,9 +286,7 @@ impl State {
 
     /// Returns where the session is stored, or was stored.
     pub(super) fn location(&self) -> Option<Location> {
-        let moved_to = self.moved_to.clone();
-        let id = self.id.clone()?;
-        Some(Location { id, moved_to })
+        Location::new(self.id.clone(), self.moved_to.clone())
     }
 
     /// Adopts the record that the store found, or an empty one. The changes are already rebased on

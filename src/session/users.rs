@@ -231,6 +231,11 @@ impl Session {
         }
     }
 
+    /// Returns whether a user has logged in or a new id was requested, and neither has been written.
+    pub(crate) fn asks_for_a_new_id(&self) -> bool {
+        self.with(|state| state.requested.cycles_id || state.requested.user.is_some())
+    }
+
     /// Returns the user that the session is or will be bound to, and the handle of the stored
     /// login.
     fn whose(&self) -> (Option<Pseudonym>, Option<String>) {

@@ -164,7 +164,7 @@ impl Record {
     }
 
     /// Returns the information about the session for its user, or `None` if it is not bound to a
-    /// user.
+    /// user. A store that lists it adds the key: [`SessionInfo::stored_at`].
     #[must_use]
     pub fn info(&self) -> Option<SessionInfo> {
         let binding = self.binding()?;

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::time::SystemTime;
 
 use crate::clock::Timestamp;
+use crate::id::StorageKey;
 use crate::store::user::Binding;
 
 /// One of a user's sessions, for a list such as "your devices".
@@ -27,6 +28,8 @@ pub struct SessionInfo {
     last_seen: Timestamp,
     expires: Timestamp,
     is_current: bool,
+    /// The key under which the session was found, for a change from outside a request.
+    key: Option<StorageKey>,
 }
 
 impl SessionInfo {
@@ -42,7 +45,23 @@ impl SessionInfo {
             last_seen,
             expires,
             is_current: false,
+            key: None,
         }
+    }
+
+    /// Sets the key under which a store has found the session.
+    ///
+    /// A store sets it in each list, so that [`update_user`](crate::SessionLayer::update_user) can
+    /// change the session.
+    #[must_use]
+    pub fn stored_at(mut self, key: StorageKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Returns the key under which the session was found, if its store has set it.
+    pub(crate) fn storage_key(&self) -> Option<&StorageKey> {
+        self.key.as_ref()
     }
 
     /// Returns the handle of this login, for [`Session::revoke`](crate::Session::revoke).

@@ -206,14 +206,29 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Lists the live sessions of a user, in any order.
     ///
-    /// Every session that was written before the call began is listed, once for each login. A store
-    /// may limit the number of listed sessions, and then marks the list with
-    /// [`and_more`](UserSessions::and_more).
+    /// Every session that was written before the call began is listed, once for each login, with the
+    /// [key](crate::session::SessionInfo::stored_at) under which it is stored. A store may limit the
+    /// number of listed sessions, and then marks the list with [`and_more`](UserSessions::and_more).
     fn user_sessions(
         &self,
         user: &Pseudonym,
         at: RequestTime,
     ) -> impl Future<Output = Result<UserSessions, Error>> + Send;
+
+    /// Lists the live sessions of a user like [`user_sessions`](Self::user_sessions), without a limit
+    /// on their number.
+    ///
+    /// It is for [`update_user`](crate::SessionLayer::update_user), which fails if the list is
+    /// incomplete. A list that omits a record because it cannot be read is incomplete too.
+    ///
+    /// The default is [`user_sessions`](Self::user_sessions).
+    fn all_user_sessions(
+        &self,
+        user: &Pseudonym,
+        at: RequestTime,
+    ) -> impl Future<Output = Result<UserSessions, Error>> + Send {
+        self.user_sessions(user, at)
+    }
 
     /// Deletes the selected sessions of a user.
     ///

@@ -193,11 +193,15 @@ async fn deadline_ends_revoke_user() {
         _ => Action::Forward,
     });
     for way in WAYS {
-        for what in ["revoke_user", "user_sessions"] {
+        for what in ["revoke_user", "user_sessions", "update_user"] {
             let (sessions, told) = (setup.sessions.clone(), &Mutex::new(None));
             let asks = async || {
                 let error = match what {
                     "revoke_user" => sessions.revoke_user("ada").await.unwrap_err(),
+                    "update_user" => {
+                        let updated = sessions.update_user("ada", |session| session.clear());
+                        updated.await.unwrap_err().into()
+                    }
                     _ => sessions.user_sessions("ada").await.map(drop).unwrap_err(),
                 };
                 *told.lock().unwrap() = Some(error.kind());

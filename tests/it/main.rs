@@ -57,6 +57,7 @@ mod stores;
 mod support;
 mod take_once;
 mod throttling;
+mod update_user;
 mod user_list;
 mod users;
 mod values;

@@ -61,6 +61,16 @@ async fn list_has_the_users_live_sessions(store: &impl SessionStore) {
     assert_eq!(shown("phone"), (Some("a phone".into()), times(NOW, TTL)));
     let seen = times(later(9), later(1_009));
     assert_eq!(shown("touched"), (Some("a touched".into()), seen));
+
+    let all = ok(store.all_user_sessions(&ada, AT).await);
+    assert_eq!(all.len(), sessions.len());
+    for info in sessions.iter().chain(all.iter()) {
+        let Some(key) = info.storage_key() else {
+            panic!("{} is listed without its key", info.handle());
+        };
+        let record = live(store, key).await;
+        assert_eq!(record.binding().map(Binding::handle), Some(info.handle()));
+    }
 }
 
 async fn list_omits_ended_sessions(store: &impl SessionStore) {

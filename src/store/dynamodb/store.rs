@@ -28,7 +28,7 @@ use crate::store::dynamodb::settings::{TableSettings, checked_table};
 use crate::store::dynamodb::table::Table;
 use crate::store::dynamodb::touch::touch;
 use crate::store::dynamodb::update::update;
-use crate::store::dynamodb::user_list::user_list;
+use crate::store::dynamodb::user_list::{MAX_LISTED, user_list};
 use crate::store::record::{Found, Record};
 use crate::store::session_info::UserSessions;
 use crate::store::session_store::SessionStore;
@@ -396,7 +396,15 @@ impl SessionStore for DynamoDbStore {
         user: &Pseudonym,
         at: RequestTime,
     ) -> Result<UserSessions, Error> {
-        user_list(&self.table, user, at).await
+        user_list(&self.table, user, MAX_LISTED, at).await
+    }
+
+    async fn all_user_sessions(
+        &self,
+        user: &Pseudonym,
+        at: RequestTime,
+    ) -> Result<UserSessions, Error> {
+        user_list(&self.table, user, usize::MAX, at).await
     }
 
     async fn revoke(

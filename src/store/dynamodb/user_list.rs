@@ -1,5 +1,8 @@
 //! Lists the sessions of a user: a query for the rows, and a read of their records.
 //!
+//! A session whose id is cycled while it is listed is found too: the item that is left at the old key
+//! names its successor.
+//!
 //! A row without a record is skipped. It is deleted if it was written a day ago or more: no
 //! transaction that would put its record can still be under way. Otherwise its `ttl` removes it.
 
@@ -19,7 +22,7 @@ use crate::store::dynamodb::attempt::Attempt;
 use crate::store::dynamodb::attribute::Item;
 use crate::store::dynamodb::classify::Fault;
 use crate::store::dynamodb::errors::{incomplete, unforeseen};
-use crate::store::dynamodb::item::{CREATED, DATA, ID, NAMES, primary_key, read};
+use crate::store::dynamodb::item::{CREATED, DATA, ID, NAMES, TTL, primary_key, read, successor};
 use crate::store::dynamodb::retry::RetryBudget;
 use crate::store::dynamodb::table::Table;
 use crate::store::dynamodb::user_rows::{self, MAX_CONCURRENT_DELETES, PAGE, SESSION, query};
@@ -27,8 +30,10 @@ use crate::store::record::Found;
 use crate::store::session_info::UserSessions;
 use crate::store::user::Pseudonym;
 
-/// The number of rows that one list reads at most.
-const MAX_LISTED: usize = 1_000;
+/// The number of rows that one list reads at most, for a user's page.
+pub(super) const MAX_LISTED: usize = 1_000;
+/// The number of times that the id of a session may be cycled while it is listed.
+const MAX_CYCLES: usize = 16;
 /// The number of rows without a record that one list deletes at most.
 const MAX_CLEARED: usize = 25;
 /// The time after which a row without a record will not get one. A request that would put the
@@ -36,39 +41,47 @@ const MAX_CLEARED: usize = 25;
 const ROW_WITHOUT_RECORD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Lists the live sessions of a user, as
-/// [`SessionStore::user_sessions`](crate::SessionStore::user_sessions) requires, up to a limit.
+/// [`SessionStore::user_sessions`](crate::SessionStore::user_sessions) requires. It ends after the page
+/// with which this many rows were read.
 pub(super) async fn user_list(
     table: &Table,
     user: &Pseudonym,
+    limit: usize,
     at: RequestTime,
 ) -> Result<UserSessions, Error> {
     let mut by_handle = HashMap::new();
     let mut stale = Vec::new();
-    let (mut listed, mut from) = (0, None);
+    let (mut listed, mut from, mut is_complete) = (0, None, true);
     loop {
         let page = query(table, user, PAGE, from, &mut table.budget(at)).await?;
         listed += page.rows.len();
         let keys = page.rows.iter().filter_map(|row| SESSION.read(row));
-        let items = get_all(table, keys.collect(), &mut table.budget(at)).await?;
+        let items = get_with_successors(table, keys.collect(), at).await?;
         let there: HashSet<StorageKey> = items.iter().filter_map(|item| ID.read(item)).collect();
         let old = page.rows.iter().filter(|row| is_old(row, at.now()));
         let old = old.filter_map(|row| SESSION.read(row));
         stale.extend(old.filter(|key| !there.contains(key)));
         for item in items {
-            // One unreadable record does not hide the others.
-            let Ok(Found::Live(record)) = read(item, at.now()) else {
-                continue;
+            let key = ID.read(&item);
+            let record = match read(item, at.now()) {
+                Ok(Found::Live(record)) => record,
+                Ok(_) => continue,
+                // One unreadable record does not hide the others.
+                Err(_) => {
+                    is_complete = false;
+                    continue;
+                }
             };
             if let Some(binding) = record.binding()
                 && binding.user() == user
-                && let Some(info) = record.info()
+                && let Some((info, key)) = record.info().zip(key)
             {
                 // A session may be seen twice while its id is cycled.
-                by_handle.insert(binding.handle().to_owned(), info);
+                by_handle.insert(binding.handle().to_owned(), info.stored_at(key));
             }
         }
         from = page.next;
-        if from.is_none() || listed >= MAX_LISTED {
+        if from.is_none() || listed >= limit {
             break;
         }
     }
@@ -82,7 +95,7 @@ pub(super) async fn user_list(
     };
     clear(table, user, &stale, at).await;
     let sessions = UserSessions::new(by_handle.into_values().collect());
-    Ok(match has_more {
+    Ok(match has_more || !is_complete {
         true => sessions.and_more(),
         false => sessions,
     })
@@ -111,6 +124,29 @@ async fn clear(table: &Table, user: &Pseudonym, stale: &[StorageKey], at: Reques
     if let Err(error) = cleared {
         tracing::debug!(%error, "rows without a session are left");
     }
+}
+
+/// Returns the items under these keys, and those that their sessions have moved to meanwhile. A row that
+/// was read before an id was cycled leads to the old key, and the new row may not have been read.
+async fn get_with_successors(
+    table: &Table,
+    mut keys: Vec<StorageKey>,
+    at: RequestTime,
+) -> Result<Vec<Item>, Error> {
+    let mut known: HashSet<StorageKey> = keys.iter().cloned().collect();
+    let mut items = Vec::new();
+    for _ in 0..MAX_CYCLES {
+        let found = get_all(table, keys, &mut table.budget(at)).await?;
+        // An item that expired was left long before the row was read.
+        let recent = |item: &&Item| TTL.read(item).is_some_and(|ttl| ttl > at.now());
+        let successors = found.iter().filter(recent).filter_map(successor);
+        keys = successors.filter(|key| known.insert(key.clone())).collect();
+        items.extend(found);
+        if keys.is_empty() {
+            break;
+        }
+    }
+    Ok(items)
 }
 
 /// Returns the records under these keys, without their data. There are at most as many keys as one

@@ -84,15 +84,18 @@ pub(super) async fn list(
         let keys = index(there.as_ref())?.keys();
         let listed = keys.len();
         let reads = keys.into_iter();
-        let reads = reads.map(|key| async move { store.get(&key, at).await });
-        let items: Vec<Option<Item>> = stream::iter(reads)
+        let reads = reads.map(|key| async move {
+            let item = store.get(&key, at).await?;
+            Ok::<_, Error>((key, item))
+        });
+        let items: Vec<(StorageKey, Option<Item>)> = stream::iter(reads)
             .buffered(MOST_READ_AT_ONCE)
             .try_collect()
             .await?;
         let infos: Vec<_> = items
-            .iter()
-            .filter_map(|item| match find(item.as_ref(), at) {
-                Found::Live((record, _)) => record.info(),
+            .into_iter()
+            .filter_map(|(key, item)| match find(item.as_ref(), at) {
+                Found::Live((record, _)) => Some(record.info()?.stored_at(key)),
                 Found::Redirect(_) | Found::Tombstone(_) | Found::Absent => None,
             })
             .collect();

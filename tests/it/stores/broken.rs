@@ -71,6 +71,7 @@ defects! {
     DeleteSparesUsers,
     ListsTheExpired,
     ListsNobody,
+    ListsWithoutKeys,
     ListsTheWrongTime,
     RevokesAll,
     RevokesOnlyWhatIsNamed,
@@ -392,6 +393,15 @@ impl SessionStore for Broken {
         match self.1 {
             Defect::ListsTheExpired => self.0.user_sessions(user, EVER).await,
             Defect::ListsNobody => Ok(UserSessions::default()),
+            Defect::ListsWithoutKeys => {
+                let mut infos = Vec::new();
+                for key in self.keys_of(user).await? {
+                    if let Found::Live(record) = self.0.load(&key, at).await? {
+                        infos.extend(record.info());
+                    }
+                }
+                Ok(UserSessions::new(infos))
+            }
             Defect::ListsTheWrongTime => {
                 let late = at.now().plus(Duration::from_secs(1_000));
                 self.0.user_sessions(user, RequestTime::at(late)).await
