@@ -129,6 +129,11 @@ impl Error {
         self.0.kind
     }
 
+    /// Returns the message without the kind, for a message that quotes it.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// Returns an equal error that is not a clone, so that [`WeakError`] can distinguish their
     /// holders.
     pub(crate) fn distinct(&self) -> Self {

@@ -4,6 +4,7 @@
 //! | Name | Description |
 //! |---|---|
 //! | [`PreviousCookie`] | a cookie that the application set before, for [`previous_cookie`] |
+//! | [`CookieScope`], [`RequestHead`] | a variant of the cookie for some domains, and the parts of a request that choose it, for [`cookie_scopes`] |
 //! | [`SessionService`], [`SessionFuture`], [`SessionBody`] | the service that the layer makes of another one, its future and its body; they are needed to name types only |
 //! | `run_concurrent` (feature `concurrency-tokio`) | [`run`](crate::run) for several requests at once, also for axum |
 //! | [`UpdateUserError`] | the error of [`update_user`](crate::SessionLayer::update_user) |
@@ -21,6 +22,7 @@
 //! 4. Invalid settings are reported when the service is built, during init, and not by the first
 //!    request.
 //!
+//! [`cookie_scopes`]: crate::SessionLayer::cookie_scopes
 //! [`previous_cookie`]: crate::SessionLayer::previous_cookie
 //! [`wrap`]: crate::SessionLayer::wrap
 
@@ -41,3 +43,5 @@ pub use crate::service::future::SessionFuture;
 pub use crate::service::session_service::SessionService;
 pub use crate::session::update_error::UpdateUserError;
 pub use crate::wire::cookie::previous::PreviousCookie;
+pub use crate::wire::cookie::scope::CookieScope;
+pub use crate::wire::request_head::RequestHead;

@@ -217,7 +217,7 @@
 //! |---|---|
 //! | `error`, `clock`, `id`, `key`, `env`, `expiry` | values that cannot be invalid once they exist, and the only readers of the clock and the environment |
 //! | `on_error` | the response to a failure |
-//! | `wire` | how the id travels: `token` (its spelling), `hints`, `signing`, `cookie`, `header_name`, `carrier` (a cookie or a header), `received` (the ids of a request), `response` (the headers of a response) |
+//! | `wire` | how the id travels: `token` (its spelling), `hints`, `signing`, `cookie`, `header_name`, `carrier` (a cookie, a header or both), `request_head`, `received` (the ids of a request), `response` (the headers of a response) |
 //! | `store` | what a store holds and how it changes, the trait, the stores and the conformance suite |
 //! | `session` | the handle that handlers use, and the decision what is written |
 //! | `config` | the settings of a layer, their defaults and their environment variables |

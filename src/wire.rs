@@ -7,9 +7,11 @@
 
 pub(crate) mod carrier;
 pub(crate) mod cookie;
+pub(crate) mod header_carrier;
 pub(crate) mod header_name;
 pub(crate) mod hints;
 pub(crate) mod received;
+pub(crate) mod request_head;
 pub(crate) mod response;
 pub(crate) mod signing;
 pub(crate) mod token;

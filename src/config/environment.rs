@@ -9,6 +9,7 @@ use crate::env::Variables;
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
+use crate::wire::carrier::Carriers;
 use crate::wire::cookie::syntax::{is_domain, is_name, is_path};
 use crate::wire::header_name::id_header_name;
 use crate::wire::signing::SigningKey;
@@ -55,7 +56,9 @@ impl Settings {
             |name| id_header_name(name).is_some(),
         )?;
         if variables.flag("SESSION_DYNAMODB_USE_HEADER")? == Some(true) {
-            settings.header = Some(name.unwrap_or_else(|| DEFAULT_HEADER.to_owned()));
+            // The variables keep the meaning that they have in the predecessor.
+            let name = name.unwrap_or_else(|| DEFAULT_HEADER.to_owned());
+            settings.carriers = Carriers::Header(name);
         }
         let expected = "keys of 32 bytes or more in base64, separated by commas";
         settings.signing_keys = variables.parsed("SESSION_SIGNING_KEYS", expected, |text| {

@@ -11,8 +11,9 @@ use crate::error::{Error, ErrorKind};
 use crate::expiry::Expiry;
 use crate::on_error::OnError;
 use crate::store::user::Pseudonym;
-use crate::wire::carrier::Carrier;
+use crate::wire::carrier::{Carrier, Carriers};
 use crate::wire::cookie::previous::PreviousCookie;
+use crate::wire::cookie::scope::ScopeSettings;
 use crate::wire::cookie::settings::CookieSettings;
 use crate::wire::signing::{Signer, SigningKey};
 
@@ -26,11 +27,12 @@ pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 /// All settings of a layer, as they were given.
 #[derive(Clone)]
 pub(crate) struct Settings {
+    pub(crate) carriers: Carriers,
     pub(crate) cookie: CookieSettings,
+    /// The further scopes of the cookie, of which each request uses one.
+    pub(crate) cookie_scopes: Option<ScopeSettings>,
     /// The previous cookies. The first one takes precedence.
     pub(crate) previous_cookies: Vec<PreviousCookie>,
-    /// The header that carries the id instead of a cookie.
-    pub(crate) header: Option<String>,
     /// The signing keys, the newest first. If this is `None`, ids are not signed.
     pub(crate) signing_keys: Option<Vec<SigningKey>>,
     pub(crate) user_hash_key: Option<SigningKey>,
@@ -47,9 +49,10 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            carriers: Carriers::default(),
             cookie: CookieSettings::default(),
+            cookie_scopes: None,
             previous_cookies: Vec::new(),
-            header: None,
             signing_keys: None,
             user_hash_key: None,
             audience: None,
@@ -79,8 +82,13 @@ impl Settings {
             return Err(Error::new(ErrorKind::Misconfigured, reason));
         }
         let signer = self.signing_keys.as_deref().map(Signer::new).transpose()?;
-        let header = self.header.as_deref();
-        Carrier::new(header, &self.cookie, &self.previous_cookies, signer)
+        Carrier::new(
+            &self.carriers,
+            &self.cookie,
+            self.cookie_scopes.as_ref(),
+            &self.previous_cookies,
+            signer,
+        )
     }
 
     /// Reads the clock.
@@ -107,9 +115,10 @@ impl Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
+            .field("carriers", &self.carriers)
             .field("cookie", &self.cookie)
+            .field("cookie_scopes", &self.cookie_scopes)
             .field("previous_cookies", &self.previous_cookies)
-            .field("header", &self.header)
             .field("signing_keys", &self.signing_keys)
             .field("user_hash_key", &self.user_hash_key)
             .field("audience", &self.audience)

@@ -1,10 +1,14 @@
-//! The settings of how the id travels: the cookie, the header that replaces it, and signatures.
+//! The settings of how the id travels: the cookie and its scopes, the header beside it or instead of
+//! it, and signatures.
 
 use cookie::SameSite;
 
 use crate::layer::session_layer::SessionLayer;
 use crate::store::session_store::SessionStore;
+use crate::wire::carrier::Carriers;
 use crate::wire::cookie::previous::PreviousCookie;
+use crate::wire::cookie::scope::{CookieScope, ScopeSettings};
+use crate::wire::request_head::RequestHead;
 use crate::wire::signing::SigningKey;
 
 impl<S: SessionStore> SessionLayer<S> {
@@ -150,7 +154,7 @@ impl<S: SessionStore> SessionLayer<S> {
     ///
     /// The previous cookie keeps its weaknesses as long as it is accepted: other hosts below its
     /// domain can plant one. Remove the setting when its sessions have ended. It has no effect
-    /// together with [`id_header`](Self::id_header).
+    /// together with [`id_header_only`](Self::id_header_only).
     ///
     /// ```
     /// use lambda_sessions::{MemoryStore, SessionLayer};
@@ -166,10 +170,61 @@ impl<S: SessionStore> SessionLayer<S> {
         self.set(|settings| settings.previous_cookies.push(cookie.into()))
     }
 
-    /// Carries the id in a header of this name, in requests and responses, instead of a cookie.
+    /// Lets each request choose the scope of its cookie, for an application that serves several
+    /// domains.
     ///
-    /// By default, the id is carried in a cookie. With a header, cookies are not accepted. The
-    /// response to a logout has an empty value.
+    /// By default, the cookie has the same attributes in every response. The function returns the
+    /// name of one of these scopes, or `None` for the layer's own cookie. A name that is not among
+    /// the scopes means the layer's own cookie too, and is logged once. The cookie is read, set and
+    /// removed in that scope.
+    ///
+    /// The scopes are validated when the service is built, so no text of a request becomes part of a
+    /// cookie. A client can send any `Host`: compare it with the hosts that are yours. The
+    /// function is called once for each request, before the handler.
+    ///
+    /// A scope does not separate sessions: an id is valid in every scope. Use layers of different
+    /// [`audience`](Self::audience)s for that. The setting has no effect with
+    /// [`id_header_only`](Self::id_header_only).
+    ///
+    /// ```
+    /// use lambda_sessions::{MemoryStore, SessionLayer};
+    /// use lambda_sessions::layer::{CookieScope, RequestHead};
+    ///
+    /// fn scope(request: &RequestHead<'_>) -> Option<&'static str> {
+    ///     match request.host().as_deref() {
+    ///         Some("shop.example" | "www.shop.example") => Some("shop"),
+    ///         Some("192.168.1.10") => Some("lan"),
+    ///         _ => None, // `__Host-sid`, over HTTPS only
+    ///     }
+    /// }
+    ///
+    /// let shop = CookieScope::new("shop").cookie_name("__Secure-sid").domain("shop.example");
+    /// let lan = CookieScope::new("lan").secure(false); // `sid`, also over HTTP
+    /// let sessions = SessionLayer::new(MemoryStore::new()).cookie_scopes([shop, lan], scope);
+    /// # sessions.build().unwrap();
+    /// ```
+    pub fn cookie_scopes<N: AsRef<str>>(
+        self,
+        scopes: impl IntoIterator<Item = CookieScope>,
+        choose: impl Fn(&RequestHead<'_>) -> Option<N> + Send + Sync + 'static,
+    ) -> Self {
+        let scopes = ScopeSettings::new(scopes.into_iter().collect(), choose);
+        self.set(|settings| settings.cookie_scopes = Some(scopes))
+    }
+
+    /// Carries the id in a header of this name too, for clients that keep no cookies.
+    ///
+    /// By default, the id is carried in the cookie alone. With this setting, one function serves
+    /// browsers and apps:
+    ///
+    /// | The request has | The response sets or removes the id in |
+    /// |---|---|
+    /// | the cookie | the cookie |
+    /// | the header | the header; a removed id is an empty value |
+    /// | both, with one id | both |
+    /// | both, with different values | both; neither value is accepted, which is logged |
+    /// | neither, and `Sec-Fetch-Site`, as from a browser | the cookie |
+    /// | neither | both |
     ///
     /// With `Authorization`, requests carry `Authorization: Bearer <id>` ([RFC 6750]), and
     /// responses carry a new id in `X-SessionId`. The reason is that API Gateway and Function URLs
@@ -181,6 +236,9 @@ impl<S: SessionStore> SessionLayer<S> {
     /// `Access-Control-Expose-Headers`. CloudFront forwards `Authorization` only if its cache
     /// policy names it.
     ///
+    /// Requests with the cookie can be forged by other sites, and those with the header alone
+    /// cannot: see [`id_header_only`](Self::id_header_only). The later call of the two applies.
+    ///
     /// ```
     /// use lambda_sessions::{MemoryStore, SessionLayer};
     ///
@@ -190,7 +248,23 @@ impl<S: SessionStore> SessionLayer<S> {
     ///
     /// [RFC 6750]: https://www.rfc-editor.org/rfc/rfc6750#section-2.1
     pub fn id_header(self, name: impl Into<String>) -> Self {
-        self.set(|settings| settings.header = Some(name.into()))
+        self.set(|settings| settings.carriers = Carriers::Both(name.into()))
+    }
+
+    /// Carries the id in a header of this name instead of the cookie.
+    ///
+    /// By default, the id is carried in the cookie. With this setting, cookies are neither accepted
+    /// nor sent, and other sites cannot forge requests. The names that are accepted, and the meaning
+    /// of `Authorization`, are those of [`id_header`](Self::id_header).
+    ///
+    /// ```
+    /// use lambda_sessions::{MemoryStore, SessionLayer};
+    ///
+    /// let api = SessionLayer::new(MemoryStore::new()).id_header_only("X-SessionId");
+    /// # let _ = api;
+    /// ```
+    pub fn id_header_only(self, name: impl Into<String>) -> Self {
+        self.set(|settings| settings.carriers = Carriers::Header(name.into()))
     }
 
     /// Sets the keys that sign ids.

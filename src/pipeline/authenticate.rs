@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::pipeline::core::Pipeline;
 use crate::session::handle::Session;
 use crate::store::session_store::SessionStore;
+use crate::wire::request_head::RequestHead;
 
 impl<S: SessionStore> Pipeline<S> {
     /// Returns the live session whose id these headers carry, if there is one.
@@ -22,7 +23,12 @@ impl<S: SessionStore> Pipeline<S> {
         headers: &HeaderMap,
         deadline: Option<Instant>,
     ) -> Result<Option<Session>, Error> {
-        let session = self.begin_with(headers, deadline);
+        let request = http::Request::new(());
+        let head = RequestHead {
+            headers,
+            ..RequestHead::of(&request)
+        };
+        let session = self.begin_with(&head, deadline);
         // A lookup that no handler has asked for makes no touch.
         self.prefetch(&session).await;
         self.read(&session).await?;

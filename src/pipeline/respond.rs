@@ -67,7 +67,7 @@ fn session_headers(
     };
     SessionHeaders {
         id,
-        previous_cookies: session.former(),
+        reply: session.reply(),
         was_read: session.was_read(),
     }
 }

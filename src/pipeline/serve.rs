@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderMap, Response};
+use http::Response;
 use lambda_http::{Body, IntoResponse, Request};
 
 use crate::attached::{attach, attached_by};
@@ -17,6 +17,7 @@ use crate::pipeline::respond::respond_to_error;
 use crate::session::handle::Session;
 use crate::store::session_store::SessionStore;
 use crate::wire::received::Ids;
+use crate::wire::request_head::RequestHead;
 
 impl<S: SessionStore> Pipeline<S> {
     /// Serves a whole request of a wrapped handler.
@@ -79,16 +80,17 @@ impl<S: SessionStore> Pipeline<S> {
 
     /// Reads the id from the request and returns its session.
     pub(crate) fn begin<B>(self: &Arc<Self>, request: &http::Request<B>) -> Session {
-        self.begin_with(request.headers(), deadline::deadline(request))
+        self.begin_with(&RequestHead::of(request), deadline::deadline(request))
     }
 
-    /// Reads the id from these headers and returns its session.
+    /// Reads the id from the head of a request and returns its session.
     pub(super) fn begin_with(
         self: &Arc<Self>,
-        headers: &HeaderMap,
+        head: &RequestHead<'_>,
         deadline: Option<Instant>,
     ) -> Session {
-        let received = self.carrier.read(headers);
+        let scope = self.carrier.scope(head);
+        let received = self.carrier.read(head.headers, scope);
         let received = received.in_audience(self.settings.audience.as_deref());
         let began = match received.ids {
             // The time is only compared with the time at which an id died, so a request without an

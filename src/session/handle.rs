@@ -26,7 +26,7 @@ use crate::store::record::{Found, Record};
 use crate::store::session_info::UserSessions;
 use crate::store::user::{Binding, Pseudonym, Revoked};
 use crate::wire::hints::Hints;
-use crate::wire::received::{Ids, PreviousCookies, Received};
+use crate::wire::received::{Ids, Received, Reply};
 
 /// The session of one request.
 ///
@@ -73,8 +73,8 @@ struct Shared {
     hints: Hints,
     /// The ids of a request that sent several, of which none was accepted.
     others: Vec<SessionId>,
-    /// The previous cookies to remove when the current one is set or removed.
-    previous_cookies: PreviousCookies,
+    /// The places of the response that carry the id.
+    reply: Reply,
     /// The lock that is held while the record is loaded, so that it is loaded once. It holds what was
     /// found for a handler that has not asked yet.
     loading: tokio::sync::Mutex<Option<LookedUp>>,
@@ -111,11 +111,7 @@ pub(crate) type Boxed<'a, T = ()> = Pin<Box<dyn Future<Output = Result<T, Error>
 /// The interface to the service.
 impl Session {
     pub(crate) fn new(received: Received, backend: Arc<dyn Backend>) -> Self {
-        let Received {
-            ids,
-            previous_cookies,
-            hints,
-        } = received;
+        let Received { ids, hints, reply } = received;
         let received_anything = ids != Ids::Nothing;
         let reissue = matches!(ids, Ids::Reissue(_));
         let (received, others) = match ids {
@@ -128,7 +124,7 @@ impl Session {
             reissue,
             hints,
             others,
-            previous_cookies,
+            reply,
             loading: tokio::sync::Mutex::default(),
             writing: tokio::sync::Mutex::default(),
             state: Mutex::new(State::new(received.clone())),
@@ -162,9 +158,9 @@ impl Session {
         &self.0.others
     }
 
-    /// Returns the previous cookies to remove when the current one is set or removed.
-    pub(crate) fn former(&self) -> PreviousCookies {
-        self.0.previous_cookies
+    /// Returns the places of the response that carry the id.
+    pub(crate) fn reply(&self) -> Reply {
+        self.0.reply
     }
 
     pub(super) fn backend(&self) -> &dyn Backend {

@@ -1,25 +1,49 @@
-//! Carries the id in a cookie, or in a header of its own. Only the configured one is read or
+//! Carries the id in a cookie, in a header, or in both. Only the configured ones are read or
 //! written.
+//!
+//! With a cookie and a header, one function serves browsers and apps:
+//!
+//! 1. The response uses the carrier that the request has used, so that a browser's script never
+//!    sees the id of its `HttpOnly` cookie. If the request used both with one id, it knows the id,
+//!    and both are used.
+//! 2. If both carry a value and these are not one id, neither is accepted, as with two cookies.
+//!    Signatures tell the real value from others, so with keys a value without one is ignored.
+//! 3. A client that is new gets the id in both, because it cannot be known which one it keeps. It
+//!    gets the cookie alone if it sends `Sec-Fetch-Site`: browsers do, and no script can omit it.
 
-use http::header::{AUTHORIZATION, COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderName};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::id::SessionId;
-use crate::wire::cookie::cookies::Cookies;
 use crate::wire::cookie::previous::PreviousCookie;
+use crate::wire::cookie::scope::ScopeSettings;
+use crate::wire::cookie::scoped::ScopedCookies;
 use crate::wire::cookie::settings::CookieSettings;
-use crate::wire::header_name::id_header_name;
+use crate::wire::header_carrier::HeaderCarrier;
 use crate::wire::hints::Hints;
-use crate::wire::received::{PreviousCookies, Received};
+use crate::wire::received::{Ids, PreviousCookies, Received, Reply, ReplyBy, Scope};
+use crate::wire::request_head::RequestHead;
 use crate::wire::signing::Signer;
 use crate::wire::token::{ParsedValues, value_of};
 
-/// The response header that carries the id if requests carry it in `Authorization`. Its name comes
-/// from the predecessor of this crate.
-const RESPONSE_HEADER: HeaderName = HeaderName::from_static("x-sessionid");
+/// The header that only browsers send, and that a script cannot set or omit.
+const OF_BROWSERS: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The place in requests and responses that carries the id, and the keys that sign it.
+/// The choice of carriers, before it is validated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Carriers {
+    #[default]
+    Cookie,
+    /// The header of this name.
+    Header(String),
+    /// The cookie, and the header of this name.
+    Both(String),
+}
+
+/// The places in requests and responses that carry the id, and the keys that sign it.
 #[derive(Clone, Debug)]
 pub(crate) struct Carrier {
     place: Place,
@@ -29,59 +53,61 @@ pub(crate) struct Carrier {
 
 #[derive(Clone, Debug)]
 enum Place {
-    Cookies(Cookies),
-    /// A header of this name, in requests and responses.
-    Header(HeaderName),
-    /// The header `Authorization: Bearer` in requests ([RFC 6750], 2.1), and [`RESPONSE_HEADER`] in
-    /// responses. API Gateway renames a response's `Authorization`.
-    ///
-    /// [RFC 6750]: https://www.rfc-editor.org/rfc/rfc6750
-    Bearer,
+    Cookies(ScopedCookies),
+    Header(HeaderCarrier),
+    Both(ScopedCookies, HeaderCarrier),
 }
 
 impl Carrier {
-    /// Creates a carrier: the named header, or the cookie if there is no name.
+    /// Creates a carrier.
     ///
     /// # Errors
     ///
     /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if a header cannot carry an id, or if
-    /// browsers would reject the cookie.
+    /// browsers would reject the cookie. Without a cookie, its settings are not checked.
     pub(crate) fn new(
-        header: Option<&str>,
+        carriers: &Carriers,
         cookie: &CookieSettings,
+        scopes: Option<&ScopeSettings>,
         previous: &[PreviousCookie],
         signer: Option<Signer>,
     ) -> Result<Self, Error> {
-        let place = match header {
-            None => Place::Cookies(Cookies::new(cookie, previous)?),
-            Some(name) => match id_header_name(name) {
-                Some(AUTHORIZATION) => Place::Bearer,
-                Some(name) => Place::Header(name),
-                None => {
-                    let reason = format!(
-                        "invalid id_header `{}`: the name is not a header's name or is reserved, \
-                         use a name such as X-Session-Id",
-                        name.escape_default()
-                    );
-                    return Err(Error::new(ErrorKind::Misconfigured, reason));
-                }
-            },
+        let cookies = || ScopedCookies::new(cookie, scopes, previous);
+        let place = match carriers {
+            Carriers::Cookie => Place::Cookies(cookies()?),
+            Carriers::Header(name) => Place::Header(HeaderCarrier::new(name)?),
+            Carriers::Both(name) => Place::Both(cookies()?, HeaderCarrier::new(name)?),
         };
         Ok(Self { place, signer })
     }
 
-    /// Returns the ids that a request carries.
-    pub(crate) fn read(&self, headers: &HeaderMap) -> Received {
-        let signer = self.signer.as_ref();
-        let lines = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    /// Returns the scope of the cookie that a request uses. It calls the application's function.
+    pub(crate) fn scope(&self, request: &RequestHead<'_>) -> Scope {
         match &self.place {
-            Place::Cookies(cookies) => cookies.read(headers, signer),
-            Place::Header(name) => ParsedValues::read(lines(name), signer).into(),
-            Place::Bearer => {
-                let tokens = lines(&AUTHORIZATION).filter_map(bearer_token);
-                ParsedValues::read(tokens, signer).into()
-            }
+            Place::Cookies(cookies) | Place::Both(cookies, _) => cookies.choose(request),
+            Place::Header(_) => Scope::default(),
         }
+    }
+
+    /// Returns the ids that a request carries, with the cookies of this scope.
+    pub(crate) fn read(&self, headers: &HeaderMap, scope: Scope) -> Received {
+        let signer = self.signer.as_ref();
+        let mut received = match &self.place {
+            Place::Cookies(cookies) => cookies.of(scope).read(headers, signer),
+            Place::Header(header) => by_header(header.read(headers, signer)),
+            Place::Both(cookies, header) => {
+                let by_cookie = cookies.of(scope).read(headers, signer);
+                let in_header = header.read(headers, signer);
+                match (&by_cookie.ids, &in_header.ids) {
+                    (Ids::Nothing, Ids::Nothing) => new_client(headers),
+                    (_, Ids::Nothing) => by_cookie,
+                    (Ids::Nothing, _) => by_header(in_header),
+                    _ => both(by_cookie, in_header, signer.is_some()),
+                }
+            }
+        };
+        received.reply.scope = scope;
+        received
     }
 
     /// Gives the client this id for `seconds` seconds, and removes the previous cookies. A cookie also
@@ -89,62 +115,127 @@ impl Carrier {
     pub(crate) fn issue(
         &self,
         headers: &mut HeaderMap,
+        reply: Reply,
         id: &SessionId,
         hints: Hints,
         seconds: u64,
-        previous: PreviousCookies,
     ) {
-        let mut value = value_of(id, self.signer.as_ref());
-        match &self.place {
-            Place::Cookies(cookies) => {
-                hints.append_to(&mut value);
-                cookies.issue(headers, &value, seconds, previous);
-            }
-            // Clients that are not browsers may rely on a header that holds the id alone.
-            Place::Header(_) | Place::Bearer => {
-                let value = HeaderValue::try_from(value).expect("a value is base64url and a dot");
-                headers.insert(self.response_header(), value);
-            }
+        let value = value_of(id, self.signer.as_ref());
+        // Clients that are not browsers may rely on a header that holds the id alone.
+        if let Some(header) = self.header_of(reply) {
+            header.issue(headers, value.clone());
+        }
+        if let Some(cookies) = self.cookies_of(reply) {
+            let mut value = value;
+            hints.append_to(&mut value);
+            let cookies = cookies.of(reply.scope);
+            cookies.issue(headers, &value, seconds, reply.previous_cookies);
         }
     }
 
-    /// Removes the id and the previous cookies from the client. In a header, the empty value does
-    /// that.
-    pub(crate) fn remove(&self, headers: &mut HeaderMap, previous: PreviousCookies) {
-        match &self.place {
-            Place::Cookies(cookies) => cookies.remove(headers, previous),
-            Place::Header(_) | Place::Bearer => {
-                headers.insert(self.response_header(), HeaderValue::from_static(""));
-            }
+    /// Removes the id and the previous cookies from the client.
+    pub(crate) fn remove(&self, headers: &mut HeaderMap, reply: Reply) {
+        if let Some(header) = self.header_of(reply) {
+            header.remove(headers);
+        }
+        if let Some(cookies) = self.cookies_of(reply) {
+            let cookies = cookies.of(reply.scope);
+            cookies.remove(headers, reply.previous_cookies);
         }
     }
 
-    /// Returns the request header on which a response depends once its session was read.
-    pub(crate) fn varies_on(&self) -> HeaderName {
-        match &self.place {
-            Place::Cookies(_) => COOKIE,
-            Place::Header(name) => name.clone(),
-            Place::Bearer => AUTHORIZATION,
+    /// Returns the request headers on which a response depends once its session was read.
+    pub(crate) fn varies_on(&self) -> impl Iterator<Item = HeaderName> {
+        let (cookie, header) = match &self.place {
+            Place::Cookies(_) => (Some(COOKIE), None),
+            Place::Header(header) => (None, Some(header)),
+            Place::Both(_, header) => (Some(COOKIE), Some(header)),
+        };
+        cookie
+            .into_iter()
+            .chain(header.map(HeaderCarrier::in_requests))
+    }
+
+    /// Returns the cookies, if the reply uses them.
+    fn cookies_of(&self, reply: Reply) -> Option<&ScopedCookies> {
+        match (&self.place, reply.by) {
+            (Place::Cookies(cookies), _)
+            | (Place::Both(cookies, _), ReplyBy::Cookie | ReplyBy::Both) => Some(cookies),
+            (Place::Header(_), _) | (Place::Both(..), ReplyBy::Header) => None,
         }
     }
 
-    /// Returns the response header that carries the id, if it is not in a cookie.
-    fn response_header(&self) -> HeaderName {
-        match &self.place {
-            Place::Header(name) => name.clone(),
-            Place::Cookies(_) | Place::Bearer => RESPONSE_HEADER,
+    /// Returns the header, if the reply uses it.
+    fn header_of(&self, reply: Reply) -> Option<&HeaderCarrier> {
+        match (&self.place, reply.by) {
+            (Place::Header(header), _)
+            | (Place::Both(_, header), ReplyBy::Header | ReplyBy::Both) => Some(header),
+            (Place::Cookies(_), _) | (Place::Both(..), ReplyBy::Cookie) => None,
         }
     }
 }
 
-/// Returns the token of an `Authorization` header. A header with another scheme carries no id: it
-/// may be for a proxy, or be an AWS signature.
-fn bearer_token(line: &[u8]) -> Option<&[u8]> {
-    let space = line.iter().position(|byte| *byte == b' ')?;
-    let (scheme, token) = line.split_at(space);
-    scheme
-        .eq_ignore_ascii_case(b"bearer")
-        .then(|| token.trim_ascii())
+/// Returns what a request carried in the header alone.
+fn by_header(values: ParsedValues) -> Received {
+    let mut received = Received::from(values);
+    received.reply.by = ReplyBy::Header;
+    received
+}
+
+/// Returns what a request without a cookie and a header carried.
+fn new_client(headers: &HeaderMap) -> Received {
+    let mut received = Received::from(Ids::Nothing);
+    received.reply.by = match headers.contains_key(OF_BROWSERS) {
+        true => ReplyBy::Cookie,
+        false => ReplyBy::Both,
+    };
+    received
+}
+
+/// Returns what a request carried that has values in the cookie and in the header.
+fn both(by_cookie: Received, in_header: ParsedValues, signed: bool) -> Received {
+    match (by_cookie.ids.accepted(), in_header.ids.accepted()) {
+        (Some(id), Some(other)) if id == other => {
+            let reissue = [&by_cookie.ids, &in_header.ids]
+                .iter()
+                .any(|ids| matches!(ids, Ids::Reissue(_)));
+            let id = id.clone();
+            return Received {
+                ids: match reissue {
+                    true => Ids::Reissue(id),
+                    false => Ids::One(id),
+                },
+                hints: by_cookie.hints.and(in_header.hints),
+                reply: Reply {
+                    by: ReplyBy::Both,
+                    ..by_cookie.reply
+                },
+            };
+        }
+        // The reply must not show the id of a cookie in a header: a script may have sent that
+        // header, and it must not learn the id.
+        (Some(_), None) if signed && in_header.ids == Ids::Unusable => return by_cookie,
+        (None, Some(_)) if signed && by_cookie.ids == Ids::Unusable => return by_header(in_header),
+        _ => {}
+    }
+    tracing::warn!(
+        "a request carried different values in the session cookie and in the id header: \
+         neither was accepted"
+    );
+    let all = [by_cookie.ids.all(), in_header.ids.all()].concat();
+    let ids = match all.is_empty() {
+        true => Ids::Unusable,
+        false => Ids::several(all),
+    };
+    Received {
+        ids,
+        hints: Hints::default(),
+        reply: Reply {
+            by: ReplyBy::Both,
+            // One of the values may be of any scope.
+            ..PreviousCookies::ALL.into()
+        },
+    }
 }
 
 #[cfg(test)]

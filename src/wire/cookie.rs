@@ -9,11 +9,15 @@
 //! 4. A browser distinguishes cookies of the same name by domain, path and partition, which together
 //!    are the scope. A request shows none of these. If a name has two scopes, its values carry a
 //!    hint of their own scope.
+//! 5. A layer may have several scopes, of which each request uses one. It is read, set and removed
+//!    in that scope alone.
 //!
 //! [RFC 6265bis]: https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis
 
 pub(crate) mod cookies;
 pub(crate) mod previous;
+pub(crate) mod scope;
+pub(crate) mod scoped;
 pub(crate) mod session_cookie;
 pub(crate) mod settings;
 pub(crate) mod syntax;

@@ -1,4 +1,4 @@
-//! The ids and the previous cookies that a request carried.
+//! The ids that a request carried, and what its response must use to carry one.
 
 use crate::id::SessionId;
 use crate::wire::hints::Hints;
@@ -7,13 +7,48 @@ use crate::wire::hints::Hints;
 /// when its session ends, and a client chooses how many it sends.
 pub(super) const MAX_IDS: usize = 8;
 
-/// The ids and the previous cookies that a request carried.
+/// The ids that a request carried, and how its response carries one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Received {
     pub(crate) ids: Ids,
-    pub(crate) previous_cookies: PreviousCookies,
     /// The hints of the accepted id.
     pub(crate) hints: Hints,
+    pub(crate) reply: Reply,
+}
+
+/// The places of a response that carry the id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) by: ReplyBy,
+    /// The scope of the cookie.
+    pub(crate) scope: Scope,
+    /// The previous cookies to remove if the id is set or removed.
+    pub(crate) previous_cookies: PreviousCookies,
+}
+
+/// The carriers that a response uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ReplyBy {
+    #[default]
+    Cookie,
+    Header,
+    Both,
+}
+
+/// The scope of a request's cookie: the layer's own, or one of those that it chooses of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scope(Option<usize>);
+
+impl Scope {
+    /// Returns the scope at this position of the settings.
+    pub(crate) fn at(position: usize) -> Self {
+        Self(Some(position))
+    }
+
+    /// Returns the position in the settings, if this is not the layer's own scope.
+    pub(crate) fn position(self) -> Option<usize> {
+        self.0
+    }
 }
 
 /// The ids among the values that a request carried.
@@ -34,6 +69,23 @@ pub(crate) enum Ids {
 }
 
 impl Ids {
+    /// Returns the accepted id, if there is one.
+    pub(crate) fn accepted(&self) -> Option<&SessionId> {
+        match self {
+            Self::One(id) | Self::Reissue(id) => Some(id),
+            Self::Nothing | Self::Unusable | Self::Several(_) => None,
+        }
+    }
+
+    /// Returns all ids, accepted or not.
+    pub(crate) fn all(&self) -> &[SessionId] {
+        match self {
+            Self::One(id) | Self::Reissue(id) => std::slice::from_ref(id),
+            Self::Nothing | Self::Unusable => &[],
+            Self::Several(ids) => ids,
+        }
+    }
+
     /// Returns several ids: at most [`MAX_IDS`] of these, each once.
     pub(crate) fn several(ids: impl IntoIterator<Item = SessionId>) -> Self {
         let mut kept = Vec::new();
@@ -69,6 +121,16 @@ impl PreviousCookies {
     }
 }
 
+/// Converts the previous cookies of a reply in the layer's own cookie.
+impl From<PreviousCookies> for Reply {
+    fn from(previous_cookies: PreviousCookies) -> Self {
+        Self {
+            previous_cookies,
+            ..Self::default()
+        }
+    }
+}
+
 impl Received {
     /// Returns the same value with the ids of one of several applications on a table.
     pub(crate) fn in_audience(mut self, audience: Option<&str>) -> Self {
@@ -90,8 +152,8 @@ impl From<Ids> for Received {
     fn from(ids: Ids) -> Self {
         Self {
             ids,
-            previous_cookies: PreviousCookies::NONE,
             hints: Hints::default(),
+            reply: Reply::default(),
         }
     }
 }

@@ -4,8 +4,8 @@
 //!    give one client's session to the next, and a browser's cache would keep the id on the disk. A
 //!    handler's own line stays if it has the same effect. Headers that overrule `Cache-Control` for
 //!    some caches get the same value.
-//! 2. If the session was read, the response is `Vary: Cookie` (or the header that carries the id).
-//!    It is also `Cache-Control: private`, unless the handler set that header.
+//! 2. If the session was read, the response has `Vary` with `Cookie`, with the header that carries
+//!    the id, or with both. It is also `Cache-Control: private`, unless the handler set that header.
 
 use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -13,14 +13,14 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::id::SessionId;
 use crate::wire::carrier::Carrier;
 use crate::wire::hints::Hints;
-use crate::wire::received::PreviousCookies;
+use crate::wire::received::Reply;
 
 /// The part of a response that depends on its session.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionHeaders {
     pub(crate) id: IdHeader,
-    /// The previous cookies to remove if the id is set or removed.
-    pub(crate) previous_cookies: PreviousCookies,
+    /// The places that carry the id, if it is set or removed.
+    pub(crate) reply: Reply,
     /// True if the handler read the session, so that the response may depend on it.
     pub(crate) was_read: bool,
 }
@@ -46,11 +46,11 @@ impl SessionHeaders {
         let changes_id = match &self.id {
             IdHeader::Unchanged => false,
             IdHeader::Set { id, hints, seconds } => {
-                carrier.issue(headers, id, *hints, *seconds, self.previous_cookies);
+                carrier.issue(headers, self.reply, id, *hints, *seconds);
                 true
             }
             IdHeader::Remove => {
-                carrier.remove(headers, self.previous_cookies);
+                carrier.remove(headers, self.reply);
                 true
             }
         };
@@ -65,27 +65,25 @@ impl SessionHeaders {
     }
 }
 
-/// Adds the session's header to one `Vary` line with all values. Of several lines, API Gateway's
+/// Adds the session's headers to one `Vary` line with all values. Of several lines, API Gateway's
 /// HTTP API and an ALB keep only the first.
 fn vary(headers: &mut HeaderMap, carrier: &Carrier) {
-    let name = carrier.varies_on();
-    let covers =
-        |field: &[u8]| field == b"*" || field.eq_ignore_ascii_case(name.as_str().as_bytes());
-    // `Cookie` has its usual spelling. Any other name is spelled as in `http`.
-    let spelling = match name {
-        http::header::COOKIE => "Cookie",
-        ref name => name.as_str(),
-    };
     let mut line = joined(headers, &VARY);
-    if !line
-        .split(|byte| *byte == b',')
-        .map(<[u8]>::trim_ascii)
-        .any(covers)
-    {
-        if !line.is_empty() {
-            line.extend_from_slice(b", ");
+    for name in carrier.varies_on() {
+        let covers =
+            |field: &[u8]| field == b"*" || field.eq_ignore_ascii_case(name.as_str().as_bytes());
+        // `Cookie` has its usual spelling. Any other name is spelled as in `http`.
+        let spelling = match name {
+            http::header::COOKIE => "Cookie",
+            ref name => name.as_str(),
+        };
+        let mut fields = line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        if !fields.any(covers) {
+            if !line.is_empty() {
+                line.extend_from_slice(b", ");
+            }
+            line.extend_from_slice(spelling.as_bytes());
         }
-        line.extend_from_slice(spelling.as_bytes());
     }
     replace(headers, VARY, &line);
 }

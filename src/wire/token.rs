@@ -12,7 +12,7 @@
 
 use crate::id::{ID_CHARS, SessionId};
 use crate::wire::hints::Hints;
-use crate::wire::received::{Ids, MAX_IDS, PreviousCookies, Received};
+use crate::wire::received::{Ids, MAX_IDS, Received, Reply};
 use crate::wire::signing::{SignedBy, Signer};
 
 /// The result of reading all values of one name.
@@ -90,8 +90,8 @@ impl From<ParsedValues> for Received {
     fn from(parsed: ParsedValues) -> Self {
         Self {
             ids: parsed.ids,
-            previous_cookies: PreviousCookies::NONE,
             hints: parsed.hints,
+            reply: Reply::default(),
         }
     }
 }

@@ -86,6 +86,30 @@ async fn csrf_form_of_our_own_page_passes() {
     }
 }
 
+/// An app sends its id in the header. It is not a browser, so its requests pass the layer, and a
+/// cookie beside the header does not help a forged one.
+#[tokio::test]
+async fn csrf_request_of_an_app_passes() {
+    let mut setup = Setup::new().await;
+    setup.sessions = setup.sessions.clone().id_header("x-sessionid");
+    let mut app = Browser::new();
+    let reply = post(&setup, &mut app, ("x-nothing", "said")).await;
+    app.jar.clear();
+    app.set_header("x-sessionid", reply.header("x-sessionid").unwrap());
+    let reply = post(&setup, &mut app, ("x-nothing", "said")).await;
+    assert_eq!((reply.status, reply.cookies.len()), (303, 0));
+    assert_eq!(given(&setup, &mut app).await, "6");
+    setup.proxy.calls();
+    for header in FORGED {
+        let mut victim = Browser::new();
+        post(&setup, &mut victim, ("sec-fetch-site", "same-origin")).await;
+        setup.proxy.calls();
+        let reply = post(&setup, &mut victim, header).await;
+        crate::support::assert_refused(&reply, 403, header.1);
+        assert_eq!(setup.proxy.calls(), [""; 0], "{header:?}");
+    }
+}
+
 #[tokio::test]
 async fn csrf_forged_form_costs_no_call() {
     let setup = Setup::new().await;

@@ -280,7 +280,7 @@ async fn hint_saves_the_write_of_a_new_signature() {
 #[tokio::test]
 async fn hint_is_not_sent_in_a_header() {
     let setup = Setup::new().await;
-    let sessions = setup.sessions.clone().id_header("X-SessionId");
+    let sessions = setup.sessions.clone().id_header_only("X-SessionId");
     let mut ada = Browser::new();
     let reply = ada.visit(&sessions, count).await;
     let id = reply.header("x-sessionid").unwrap().to_owned();

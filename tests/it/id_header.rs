@@ -1,4 +1,4 @@
-//! The id in a header instead of a cookie.
+//! The id in a header, instead of a cookie and beside one.
 
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use lambda_http::request::LambdaRequest;
@@ -8,9 +8,9 @@ use serde_json::json;
 use crate::support::{Browser, SHAPES, Setup, count, direct_sessions, logout, peek};
 
 #[tokio::test]
-async fn id_header_replaces_the_cookie() {
+async fn id_header_only_replaces_the_cookie() {
     let (sessions, table, _) = direct_sessions().await;
-    let sessions = sessions.id_header("X-SessionId");
+    let sessions = sessions.id_header_only("X-SessionId");
     let mut ada = Browser::new();
     let reply = ada.visit(&sessions, count).await;
     let id = reply.header("x-sessionid").unwrap().to_owned();
@@ -38,7 +38,7 @@ async fn id_header_replaces_the_cookie() {
 #[tokio::test]
 async fn bearer_token_carries_the_id() {
     let setup = Setup::new().await;
-    let sessions = setup.sessions.clone().id_header("Authorization");
+    let sessions = setup.sessions.clone().id_header_only("Authorization");
     let mut browser = Browser::new();
     let reply = browser.visit(&sessions, count).await;
     let id = reply.header("x-sessionid").unwrap().to_owned();
@@ -77,7 +77,7 @@ async fn bearer_token_carries_the_id() {
 #[tokio::test]
 async fn bearer_token_is_read_in_every_event() {
     let setup = Setup::new().await;
-    let sessions = setup.sessions.clone().id_header("authorization");
+    let sessions = setup.sessions.clone().id_header_only("authorization");
     let reply = Browser::new().visit(&sessions, count).await;
     let token = format!("Bearer {}", reply.header("x-sessionid").unwrap());
     for shape in SHAPES {

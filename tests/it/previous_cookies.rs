@@ -154,12 +154,12 @@ async fn previous_cookie_yields_to_the_current_one() {
 }
 
 #[tokio::test]
-async fn previous_cookie_is_not_read_with_an_id_header() {
+async fn previous_cookie_is_not_read_by_header_alone() {
     let setup = Setup::new().await;
     let before = setup.sessions.clone().cookie_name("sid");
     let mut browser = ScopedBrowser::logged_in(&before).await;
     let sessions = setup.sessions.clone().previous_cookie("sid");
-    let sessions = sessions.id_header("X-SessionId");
+    let sessions = sessions.id_header_only("X-SessionId");
     let reply = browser.visit(&sessions, who).await;
     assert_eq!((reply.body.as_str(), reply.cookies.len()), ("nobody", 0));
 }

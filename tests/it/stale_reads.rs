@@ -225,7 +225,7 @@ async fn stale_read_never_follows_a_redirect() {
 #[tokio::test]
 async fn stale_read_is_not_made_for_a_header() {
     let setup = stale(true).await;
-    let sessions = setup.sessions.clone().id_header("X-SessionId");
+    let sessions = setup.sessions.clone().id_header_only("X-SessionId");
     let mut ada = Browser::new();
     let reply = ada.visit(&sessions, count).await;
     let id = reply.header("x-sessionid").unwrap();

@@ -15,10 +15,10 @@ use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
 use crate::id::SessionId;
-use crate::wire::carrier::Carrier;
+use crate::wire::carrier::{Carrier, Carriers};
 use crate::wire::cookie::previous::PreviousCookie;
 use crate::wire::cookie::settings::CookieSettings;
-use crate::wire::received::Ids;
+use crate::wire::received::{Ids, Scope};
 use crate::wire::signing::{Signer, SigningKey};
 use crate::wire::token::value_of;
 
@@ -53,7 +53,9 @@ static PLANTED: LazyLock<Planted> = LazyLock::new(|| {
     };
     let transport = |previous: &[PreviousCookie], signer| {
         let cookie = CookieSettings::default();
-        Carrier::new(None, &cookie, previous, signer).expect("browsers keep the default cookie")
+        let carriers = Carriers::Cookie;
+        Carrier::new(&carriers, &cookie, None, previous, signer)
+            .expect("browsers keep the default cookie")
     };
     let before = PreviousCookie::new(NAME).partitioned(true);
     let id = |text: &str| SessionId::parse(text.as_bytes()).expect("it is an id");
@@ -133,7 +135,7 @@ pub fn cookie_header(bytes: &[u8]) {
         (&PLANTED.signed, among(true)),
         (&PLANTED.moving, expected_of_moving(&values)),
     ] {
-        let found = transport.read(&split);
+        let found = transport.read(&split, Scope::default());
         if let Ids::One(id) | Ids::Reissue(id) = &found.ids {
             let id = id.expose();
             assert!(is_43_of_base64url(id), "{lines:?}: no id");
@@ -141,8 +143,16 @@ pub fn cookie_header(bytes: &[u8]) {
             assert!(is_there, "{lines:?}: not presented");
         }
         assert_eq!(found.ids, expected, "{lines:?}");
-        assert_eq!(found, transport.read(&split), "{lines:?}: read again");
-        assert_eq!(found, transport.read(&joined), "{lines:?}: as one line");
+        assert_eq!(
+            found,
+            transport.read(&split, Scope::default()),
+            "{lines:?}: read again"
+        );
+        assert_eq!(
+            found,
+            transport.read(&joined, Scope::default()),
+            "{lines:?}: as one line"
+        );
     }
 }
 

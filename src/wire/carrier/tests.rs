@@ -1,7 +1,9 @@
+use http::HeaderValue;
 use http::header::SET_COOKIE;
 
 use super::*;
-use crate::wire::received::Ids;
+use crate::error::ErrorKind;
+use crate::wire::header_name::id_header_name;
 
 const A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const B: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA";
@@ -10,23 +12,33 @@ fn id(text: &str) -> SessionId {
     SessionId::parse(text.as_bytes()).unwrap()
 }
 
+fn carrier(carriers: &Carriers, cookie: &CookieSettings) -> Result<Carrier, Error> {
+    Carrier::new(carriers, cookie, None, &[], None)
+}
+
 fn by_cookie() -> Carrier {
-    Carrier::new(None, &CookieSettings::default(), &[], None).unwrap()
+    carrier(&Carriers::Cookie, &CookieSettings::default()).unwrap()
 }
 
 fn by_header(name: &str) -> Carrier {
-    Carrier::new(Some(name), &CookieSettings::default(), &[], None).unwrap()
+    carrier(
+        &Carriers::Header(name.to_owned()),
+        &CookieSettings::default(),
+    )
+    .unwrap()
+}
+
+/// Returns a carrier by cookie and by the header `x-session`.
+fn by_both(signer: Option<Signer>) -> Carrier {
+    let carriers = Carriers::Both("X-Session".to_owned());
+    Carrier::new(&carriers, &CookieSettings::default(), None, &[], signer).unwrap()
 }
 
 /// Returns the ids that a carrier reads, without the previous cookies.
 fn read(carrier: &Carrier, headers: &HeaderMap) -> Ids {
-    let Received {
-        ids,
-        previous_cookies,
-        ..
-    } = carrier.read(headers);
-    assert_eq!(previous_cookies, PreviousCookies::NONE);
-    ids
+    let received = carrier.read(headers, Scope::default());
+    assert_eq!(received.reply.previous_cookies, PreviousCookies::NONE);
+    received.ids
 }
 
 fn headers(lines: &[(&'static str, &[u8])]) -> HeaderMap {
@@ -114,22 +126,16 @@ fn handler_cookie_of_same_scope_is_dropped() {
     for (setter, theirs, stays) in rows {
         let mut settings = CookieSettings::default();
         setter(&mut settings);
-        let carrier = Carrier::new(None, &settings, &[], None).unwrap();
+        let carrier = carrier(&Carriers::Cookie, &settings).unwrap();
         let said = [
             ("set-cookie", b"a=1".as_slice()),
             ("set-cookie", theirs.as_bytes()),
             ("set-cookie", b"b=2"),
         ];
         let mut set = headers(&said);
-        carrier.issue(
-            &mut set,
-            &id(A),
-            Hints::default(),
-            60,
-            PreviousCookies::NONE,
-        );
+        issue(&carrier, &mut set);
         let mut removed = headers(&said);
-        carrier.remove(&mut removed, PreviousCookies::NONE);
+        carrier.remove(&mut removed, Reply::default());
         for response in [&set, &removed] {
             let found = cookies(response);
             let name = settings.name.as_deref().unwrap_or("__Host-sid");
@@ -144,13 +150,7 @@ fn handler_cookie_of_same_scope_is_dropped() {
 #[test]
 fn session_cookie_comes_first() {
     let mut response = headers(&[("set-cookie", b"theirs=1"), ("set-cookie", b"more=2")]);
-    by_cookie().issue(
-        &mut response,
-        &id(A),
-        Hints::default(),
-        60,
-        PreviousCookies::NONE,
-    );
+    issue(&by_cookie(), &mut response);
     let names = cookies(&response);
     let names: Vec<_> = names.iter().map(|c| c.split('=').next().unwrap()).collect();
     assert_eq!(names, ["__Host-sid", "theirs", "more"]);
@@ -158,7 +158,7 @@ fn session_cookie_comes_first() {
 
 fn issue(carrier: &Carrier, response: &mut HeaderMap) {
     let hints = Hints::default();
-    carrier.issue(response, &id(A), hints, 60, PreviousCookies::NONE);
+    carrier.issue(response, Reply::default(), &id(A), hints, 60);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn id_header_is_set_and_emptied() {
         response.get_all("x-session").iter().collect::<Vec<_>>(),
         [A]
     );
-    carrier.remove(&mut response, PreviousCookies::NONE);
+    carrier.remove(&mut response, Reply::default());
     assert_eq!(
         response.get_all("x-session").iter().collect::<Vec<_>>(),
         [""]
@@ -210,16 +210,18 @@ fn bearer_token_is_read_and_reissued() {
     let mut response = headers(&[("x-sessionid", b"theirs")]);
     issue(&carrier, &mut response);
     assert_eq!(response["x-sessionid"], A);
-    carrier.remove(&mut response, PreviousCookies::NONE);
+    carrier.remove(&mut response, Reply::default());
     assert_eq!(response["x-sessionid"], "");
     assert_eq!(response.len(), 1);
 }
 
 #[test]
 fn carrier_varies_on_what_is_read() {
-    assert_eq!(by_header("AUTHORIZATION").varies_on(), AUTHORIZATION);
-    assert_eq!(by_cookie().varies_on(), COOKIE);
-    assert_eq!(by_header("X-SessionId").varies_on(), "x-sessionid");
+    let names = |carrier: Carrier| carrier.varies_on().collect::<Vec<_>>();
+    assert_eq!(names(by_header("AUTHORIZATION")), ["authorization"]);
+    assert_eq!(names(by_cookie()), ["cookie"]);
+    assert_eq!(names(by_header("X-SessionId")), ["x-sessionid"]);
+    assert_eq!(names(by_both(None)), ["cookie", "x-session"]);
 }
 
 #[test]
@@ -262,9 +264,12 @@ fn id_header_reserved_is_misconfigured() {
         "CloudFront-Viewer-Country",
         "X-Lambda-Http-Content-Encoding",
     ] {
-        let error = Carrier::new(Some(name), &CookieSettings::default(), &[], None).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Misconfigured, "{name:?}");
-        assert!(!error.to_string().contains(['\r', '\n']), "{name:?}");
+        let name = name.to_owned();
+        for carriers in [Carriers::Header(name.clone()), Carriers::Both(name)] {
+            let error = carrier(&carriers, &CookieSettings::default()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Misconfigured, "{carriers:?}");
+            assert!(!error.to_string().contains(['\r', '\n']), "{carriers:?}");
+        }
     }
 }
 
@@ -275,9 +280,12 @@ fn cookie_invalid_is_ignored_with_id_header() {
         secure: false,
         ..CookieSettings::default()
     };
-    let error = Carrier::new(None, &cookie, &[], None).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Misconfigured);
-    assert!(Carrier::new(Some("x-session"), &cookie, &[], None).is_ok());
+    let name = || "x-session".to_owned();
+    for carriers in [Carriers::Cookie, Carriers::Both(name())] {
+        let error = carrier(&carriers, &cookie).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    }
+    assert!(carrier(&Carriers::Header(name()), &cookie).is_ok());
 }
 
 #[test]
@@ -293,3 +301,5 @@ fn id_header_unreserved_is_accepted() {
         assert!(id_header_name(name).is_some(), "{name}");
     }
 }
+
+mod both;

@@ -42,19 +42,37 @@ impl Cookies {
         settings: &CookieSettings,
         previous: &[PreviousCookie],
     ) -> Result<Self, Error> {
-        let misconfigured = |reason| Err(Error::new(ErrorKind::Misconfigured, reason));
+        check_count(previous)?;
+        let previous = previous.iter().map(|previous| previous.resolve(settings));
+        Self::of(
+            SessionCookie::new(settings)?,
+            previous.collect::<Result<_, _>>()?,
+        )
+    }
+
+    /// Creates the cookies of one scope of several. `layer` has the settings of the layer's own
+    /// cookie. A previous cookie that is the current one of this scope is left out: it may be that
+    /// of another scope.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`new`](Self::new).
+    pub(super) fn of_scope(
+        settings: &CookieSettings,
+        layer: &CookieSettings,
+        previous: &[PreviousCookie],
+    ) -> Result<Self, Error> {
+        check_count(previous)?;
         let current = SessionCookie::new(settings)?;
-        if previous.len() > PreviousCookies::MAX {
-            let max = PreviousCookies::MAX;
-            let count = previous.len();
-            return misconfigured(format!(
-                "too many calls of previous_cookie: {count}, the limit is {max}"
-            ));
-        }
-        let previous: Vec<_> = previous
-            .iter()
-            .map(|previous| previous.resolve(settings))
-            .collect::<Result<_, _>>()?;
+        let previous = previous.iter().map(|previous| previous.resolve(layer));
+        let mut previous = previous.collect::<Result<Vec<_>, _>>()?;
+        previous.retain(|cookie| !cookie.has_scope_of(&current));
+        Self::of(current, previous)
+    }
+
+    /// Creates the cookies of these.
+    fn of(current: SessionCookie, previous: Vec<SessionCookie>) -> Result<Self, Error> {
+        let misconfigured = |reason| Err(Error::new(ErrorKind::Misconfigured, reason));
         // The removal of such a cookie would remove the cookie that the same response sets.
         if let Some(same) = previous.iter().find(|cookie| cookie.has_scope_of(&current)) {
             let name = same.name();
@@ -148,8 +166,8 @@ impl Cookies {
         };
         Received {
             ids,
-            previous_cookies,
             hints,
+            reply: previous_cookies.into(),
         }
     }
 
@@ -209,6 +227,16 @@ impl Cookies {
             headers.append(SET_COOKIE, cookie);
         }
     }
+}
+
+/// Fails if there are more previous cookies than [`PreviousCookies`] can hold.
+fn check_count(previous: &[PreviousCookie]) -> Result<(), Error> {
+    let (count, max) = (previous.len(), PreviousCookies::MAX);
+    if count <= max {
+        return Ok(());
+    }
+    let reason = format!("too many calls of previous_cookie: {count}, the limit is {max}");
+    Err(Error::new(ErrorKind::Misconfigured, reason))
 }
 
 #[cfg(test)]

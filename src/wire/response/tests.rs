@@ -1,6 +1,7 @@
 use http::header::SET_COOKIE;
 
 use super::*;
+use crate::wire::carrier::Carriers;
 use crate::wire::cookie::settings::CookieSettings;
 
 fn id() -> SessionId {
@@ -8,11 +9,19 @@ fn id() -> SessionId {
 }
 
 fn by_cookie() -> Carrier {
-    Carrier::new(None, &CookieSettings::default(), &[], None).unwrap()
+    Carrier::new(
+        &Carriers::Cookie,
+        &CookieSettings::default(),
+        None,
+        &[],
+        None,
+    )
+    .unwrap()
 }
 
 fn by_header() -> Carrier {
-    Carrier::new(Some("X-SessionId"), &CookieSettings::default(), &[], None).unwrap()
+    let header = Carriers::Header("X-SessionId".to_owned());
+    Carrier::new(&header, &CookieSettings::default(), None, &[], None).unwrap()
 }
 
 fn set() -> IdHeader {
@@ -36,7 +45,7 @@ fn finished(
     }
     let session = SessionHeaders {
         id,
-        previous_cookies: PreviousCookies::NONE,
+        reply: Reply::default(),
         was_read,
     };
     session.add_to(&mut headers, carrier);

@@ -5,7 +5,7 @@ use http::HeaderMap;
 use super::*;
 use crate::id::SessionId;
 use crate::wire::hints::Hints;
-use crate::wire::received::PreviousCookies;
+use crate::wire::received::Reply;
 
 /// 32 bytes of 251, which the two alphabets write differently.
 const KEY: &str = "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/s=";
@@ -13,9 +13,10 @@ const KEY: &str = "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/s=";
 #[test]
 fn defaults_apply_without_variables() {
     let Settings {
+        carriers,
         cookie,
+        cookie_scopes,
         previous_cookies,
-        header,
         signing_keys,
         user_hash_key,
         audience,
@@ -32,7 +33,8 @@ fn defaults_apply_without_variables() {
     assert!(cookie.secure && cookie.http_only);
     assert!(!cookie.partitioned && !cookie.browser_session);
     assert!(previous_cookies.is_empty());
-    assert_eq!(header, None);
+    assert_eq!(carriers, Carriers::Cookie);
+    assert!(cookie_scopes.is_none());
     assert!(signing_keys.is_none() && user_hash_key.is_none());
     assert_eq!(expiry.idle, Duration::from_secs(1_209_600));
     assert_eq!(expiry.lifetime, Duration::from_secs(90 * 86_400));
@@ -131,11 +133,11 @@ fn variable_sets_its_setting() {
             s.expiry.lifetime.as_secs() == 61
         }),
         ("SESSION_DYNAMODB_USE_HEADER", "true", |s| {
-            s.header.as_deref() == Some("X-SessionId")
+            s.carriers == Carriers::Header("X-SessionId".to_owned())
         }),
         // A name alone does not switch the header on.
         ("SESSION_DYNAMODB_HEADER_NAME", "X-Id", |s| {
-            s.header.is_none()
+            s.carriers == Carriers::Cookie
         }),
     ];
     let default = settings(&[]).unwrap();
@@ -149,7 +151,8 @@ fn variable_sets_its_setting() {
         ("SESSION_DYNAMODB_USE_HEADER", "1"),
         ("SESSION_DYNAMODB_HEADER_NAME", "X-Id"),
     ];
-    assert_eq!(settings(&header).unwrap().header.as_deref(), Some("X-Id"));
+    let expected = Carriers::Header("X-Id".to_owned());
+    assert_eq!(settings(&header).unwrap().carriers, expected);
 }
 
 #[test]
@@ -231,13 +234,10 @@ fn variables_reach_the_cookie() {
     .unwrap();
     let id = SessionId::parse("A".repeat(43).as_bytes()).unwrap();
     let mut headers = HeaderMap::new();
-    settings.validate().unwrap().issue(
-        &mut headers,
-        &id,
-        Hints::default(),
-        5,
-        PreviousCookies::NONE,
-    );
+    settings
+        .validate()
+        .unwrap()
+        .issue(&mut headers, Reply::default(), &id, Hints::default(), 5);
     let expected = format!(
         "sid={}; HttpOnly; SameSite=Strict; Secure; Path=/app; Max-Age=5",
         id.expose()

@@ -119,8 +119,8 @@ fn previous_cookie_is_used_without_a_current_id() {
             read(&cookies, &line),
             Received {
                 ids,
-                previous_cookies,
                 hints: Hints::default(),
+                reply: previous_cookies.into(),
             },
             "{line}"
         );
@@ -178,8 +178,8 @@ fn same_name_is_distinguished_by_scope_hint() {
             read(&cookies, &line),
             Received {
                 ids,
-                previous_cookies,
                 hints: Hints::default(),
+                reply: previous_cookies.into(),
             },
             "{line}"
         );
@@ -231,7 +231,7 @@ fn previous_cookie_with_signed_id_moves() {
         let line = format!("old=garbage; old={}", value_of(&id(A), Some(by)));
         let found = read_signed(&cookies, &line, Some(&new));
         assert_eq!(found.ids, Ids::Reissue(id(A)));
-        assert_eq!(found.previous_cookies, set_of(&[0]));
+        assert_eq!(found.reply.previous_cookies, set_of(&[0]));
     }
     let unsigned = read_signed(&cookies, &format!("old={A}"), Some(&new));
     assert_eq!(unsigned.ids, Ids::Unusable);
