@@ -14,6 +14,7 @@
 //! | `users` | lists and revokes the sessions of a user |
 //! | `update_user` | changes the sessions of a user |
 //! | `backend` | lets a [`Session`] call this pipeline without knowing the type of the store |
+//! | `front_door` | the front doors that deliver one cookie of a response |
 //! | `deadline`, `log` | the time that is left for the store, and the log |
 //!
 //! 1. Nothing is written before the handler has returned, except by [`Session::save`], by a
@@ -41,6 +42,7 @@ pub(crate) mod core;
 mod cycle;
 pub(crate) mod deadline;
 mod destroy;
+mod front_door;
 pub(crate) mod handler_outcome;
 mod load;
 mod log;

@@ -15,3 +15,6 @@ pub(crate) mod request_head;
 pub(crate) mod response;
 pub(crate) mod signing;
 pub(crate) mod token;
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -12,6 +12,7 @@ use crate::attached::{attach, attached_by};
 use crate::clock::Timestamp;
 use crate::pipeline::core::Pipeline;
 use crate::pipeline::deadline;
+use crate::pipeline::front_door;
 use crate::pipeline::handler_outcome::HandlerOutcome;
 use crate::pipeline::respond::respond_to_error;
 use crate::session::handle::Session;
@@ -90,7 +91,8 @@ impl<S: SessionStore> Pipeline<S> {
         deadline: Option<Instant>,
     ) -> Session {
         let scope = self.carrier.scope(head);
-        let received = self.carrier.read(head.headers, scope);
+        let mut received = self.carrier.read(head.headers, scope);
+        received.reply.one_cookie = front_door::of(head);
         let received = received.in_audience(self.settings.audience.as_deref());
         let began = match received.ids {
             // The time is only compared with the time at which an id died, so a request without an

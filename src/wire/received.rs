@@ -24,6 +24,17 @@ pub(crate) struct Reply {
     pub(crate) scope: Scope,
     /// The previous cookies to remove if the id is set or removed.
     pub(crate) previous_cookies: PreviousCookies,
+    /// The front door, if it delivers one `Set-Cookie` line.
+    pub(crate) one_cookie: Option<OneCookie>,
+}
+
+/// A front door that delivers one `Set-Cookie` line of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(all(feature = "alb", feature = "vpc_lattice")), allow(dead_code))]
+pub(crate) enum OneCookie {
+    /// A load balancer without multi-value headers.
+    LoadBalancer,
+    VpcLattice,
 }
 
 /// The carriers that a response uses.

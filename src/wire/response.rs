@@ -7,13 +7,13 @@
 //! 2. If the session was read, the response has `Vary` with `Cookie`, with the header that carries
 //!    the id, or with both. It is also `Cache-Control: private`, unless the handler set that header.
 
-use http::header::{CACHE_CONTROL, VARY};
+use http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::id::SessionId;
 use crate::wire::carrier::Carrier;
 use crate::wire::hints::Hints;
-use crate::wire::received::Reply;
+use crate::wire::received::{OneCookie, Reply};
 
 /// The part of a response that depends on its session.
 #[derive(Clone, Debug)]
@@ -54,6 +54,11 @@ impl SessionHeaders {
                 true
             }
         };
+        if let Some(front_door) = self.reply.one_cookie
+            && headers.get_all(SET_COOKIE).iter().nth(1).is_some()
+        {
+            warn_of_lost_cookies(front_door);
+        }
         if self.was_read {
             vary(headers, carrier);
         }
@@ -63,6 +68,21 @@ impl SessionHeaders {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
         }
     }
+}
+
+/// Warns that only the first `Set-Cookie` line reaches the client, and says what to do.
+fn warn_of_lost_cookies(front_door: OneCookie) {
+    let cure = match front_door {
+        OneCookie::LoadBalancer => {
+            "set the attribute lambda.multi_value_headers.enabled of the load balancer's target \
+             group to true"
+        }
+        OneCookie::VpcLattice => {
+            "VPC Lattice has no setting for it: set one cookie in each response, or keep the \
+             values in the session"
+        }
+    };
+    tracing::warn!("only the first Set-Cookie header of a response reaches the client: {cure}");
 }
 
 /// Adds the session's headers to one `Vary` line with all values. Of several lines, API Gateway's

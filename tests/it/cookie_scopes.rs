@@ -166,7 +166,7 @@ async fn scope_function_runs_once_under_no_lock() {
     let (seen, inner) = (Arc::clone(&calls), setup.elsewhere());
     let choose = move |request: &RequestHead<'_>| {
         seen.fetch_add(1, Ordering::SeqCst);
-        // A session of another layer is begun and closed while the function runs.
+        // The function uses another layer itself.
         let _service = inner.wrap(count);
         by_host(request)
     };

@@ -23,6 +23,8 @@ mod deadlines;
 mod documents;
 mod environment;
 mod errors;
+mod event_paths;
+mod event_table;
 mod events;
 mod expiry;
 mod failures;

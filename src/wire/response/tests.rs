@@ -1,8 +1,7 @@
-use http::header::SET_COOKIE;
-
 use super::*;
 use crate::wire::carrier::Carriers;
 use crate::wire::cookie::settings::CookieSettings;
+use crate::wire::tests;
 
 fn id() -> SessionId {
     SessionId::parse("A".repeat(43).as_bytes()).unwrap()
@@ -227,5 +226,46 @@ fn response_of_read_session_sends_no_cookie() {
         let headers = finished(IdHeader::Unchanged, true, &carrier, &[]);
         assert!(!headers.contains_key(SET_COOKIE));
         assert!(!headers.contains_key("x-sessionid"));
+    }
+}
+
+/// Returns the log of a response with so many cookies of the handler, and one of the session.
+fn log_of(one_cookie: Option<OneCookie>, cookies: usize, id: IdHeader) -> String {
+    let session = SessionHeaders {
+        id,
+        reply: Reply {
+            one_cookie,
+            ..Reply::default()
+        },
+        was_read: true,
+    };
+    let mut headers = HeaderMap::new();
+    for n in 0..cookies {
+        let cookie = format!("c{n}=secret").parse().unwrap();
+        headers.append(SET_COOKIE, cookie);
+    }
+    tests::log_of(|| session.add_to(&mut headers, &by_cookie()))
+}
+
+#[test]
+fn lost_cookie_is_logged_with_its_cure() {
+    let cure = "lambda.multi_value_headers.enabled";
+    for (front_door, cure) in [
+        (OneCookie::LoadBalancer, cure),
+        (OneCookie::VpcLattice, "VPC"),
+    ] {
+        for (cookies, id, lost) in [
+            (0, set(), false),
+            (1, IdHeader::Unchanged, false),
+            (1, set(), true),
+            (1, IdHeader::Remove, true),
+            (2, IdHeader::Unchanged, true),
+        ] {
+            let log = log_of(Some(front_door), cookies, id.clone());
+            assert_eq!(log.contains(cure), lost, "{cookies} {id:?}: {log}");
+            assert_eq!(log.matches("WARN").count(), usize::from(lost), "{log}");
+            assert!(!log.contains("secret"), "{log}");
+            assert_eq!(log_of(None, cookies, id), "");
+        }
     }
 }

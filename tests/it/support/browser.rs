@@ -151,7 +151,8 @@ impl Browser {
 
     /// Returns the event of a request, as API Gateway's HTTP API sends it.
     pub fn event(&self, path: &str) -> Value {
-        let mut event: Value = serde_json::from_str(include_str!("events/http_v2.json")).unwrap();
+        let mut event: Value =
+            serde_json::from_str(include_str!("../../events/http_v2.json")).unwrap();
         event["rawPath"] = json!(path);
         event["requestContext"]["http"]["path"] = json!(path);
         let cookies: Vec<String> = self.jar.iter().map(|(n, v)| format!("{n}={v}")).collect();

@@ -19,8 +19,11 @@ pub enum Shape {
     LoadBalancer,
     LoadBalancerMultiValue,
     FunctionUrl,
+    VpcLattice,
 }
 
+/// The front doors that deliver every cookie of a response to the client, and an ALB without
+/// multi-value headers.
 pub const SHAPES: [Shape; 6] = [
     Shape::HttpApi,
     Shape::RestApi,
@@ -34,18 +37,22 @@ impl Shape {
     /// Returns whether it delivers each of several `Cookie` lines. The others deliver one line, or
     /// cookies.
     pub fn has_lines(self) -> bool {
-        matches!(self, Self::RestApi | Self::LoadBalancerMultiValue)
+        matches!(
+            self,
+            Self::RestApi | Self::LoadBalancerMultiValue | Self::VpcLattice
+        )
     }
 
     /// Returns the event of a request for `/` with these `Cookie` lines.
     pub fn event(self, lines: &[&str]) -> Value {
         let joined = lines.join("; ");
         let text = match self {
-            Self::HttpApi => include_str!("events/http_v2.json"),
-            Self::RestApi | Self::RestApiOneLine => include_str!("events/rest_v1.json"),
-            Self::LoadBalancer => include_str!("events/alb.json"),
-            Self::LoadBalancerMultiValue => include_str!("events/alb_multi_value.json"),
-            Self::FunctionUrl => include_str!("events/function_url.json"),
+            Self::HttpApi => include_str!("../../events/http_v2.json"),
+            Self::RestApi | Self::RestApiOneLine => include_str!("../../events/rest_v1.json"),
+            Self::LoadBalancer => include_str!("../../events/alb.json"),
+            Self::LoadBalancerMultiValue => include_str!("../../events/alb_multi_value.json"),
+            Self::FunctionUrl => include_str!("../../events/function_url.json"),
+            Self::VpcLattice => include_str!("../../events/vpc_lattice_v2.json"),
         };
         let mut event: Value = serde_json::from_str(text).unwrap();
         if lines.is_empty() {
@@ -68,8 +75,29 @@ impl Shape {
             }
             Self::LoadBalancer => event["headers"]["cookie"] = json!(joined),
             Self::LoadBalancerMultiValue => event["multiValueHeaders"]["cookie"] = json!(lines),
+            Self::VpcLattice => event["headers"]["cookie"] = json!(lines),
         }
         event
+    }
+
+    /// Returns the `Set-Cookie` lines that the front door makes of a buffered response. Each reads the
+    /// part of the response that AWS documents for it.
+    pub fn cookies_sent(self, response: &Value) -> Vec<String> {
+        let list = match self {
+            Self::HttpApi | Self::FunctionUrl => &response["cookies"],
+            Self::RestApi | Self::RestApiOneLine | Self::LoadBalancerMultiValue => {
+                &response["multiValueHeaders"]["set-cookie"]
+            }
+            Self::LoadBalancer | Self::VpcLattice => &response["headers"]["set-cookie"],
+        };
+        match list {
+            Value::Array(lines) => lines
+                .iter()
+                .map(|line| line.as_str().unwrap().to_owned())
+                .collect(),
+            Value::String(line) => vec![line.clone()],
+            _ => Vec::new(),
+        }
     }
 
     /// Sends a visit with these `Cookie` lines, in the same way as `lambda_sessions::run`.

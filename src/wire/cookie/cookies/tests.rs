@@ -1,6 +1,3 @@
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use cookie::SameSite;
 use http::header::COOKIE;
 
@@ -8,6 +5,7 @@ use super::*;
 use crate::id::SessionId;
 use crate::wire::hints::Hints;
 use crate::wire::signing::SigningKey;
+use crate::wire::tests::log_of;
 use crate::wire::token::value_of;
 
 const A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -282,36 +280,14 @@ fn previous_cookie_of_handler_is_dropped() {
 
 #[test]
 fn handler_cookie_is_logged_without_value() {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let writer = {
-        let log = Arc::clone(&log);
-        move || Log(Arc::clone(&log))
-    };
-    let subscriber = tracing_subscriber::fmt().with_writer(writer).finish();
-    tracing::subscriber::with_default(subscriber, || {
-        let mut headers = HeaderMap::new();
-        let cookies = cookies(&[]);
-        cookies.issue(&mut headers, A, 60, PreviousCookies::NONE);
-        assert!(log.lock().unwrap().is_empty(), "there is nothing to drop");
-        headers.append(SET_COOKIE, HeaderValue::from_static("sid=secret-value"));
-        cookies.issue(&mut headers, B, 60, PreviousCookies::NONE);
-    });
-    let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+    let mut headers = HeaderMap::new();
+    let cookies = cookies(&[]);
+    let log = log_of(|| cookies.issue(&mut headers, A, 60, PreviousCookies::NONE));
+    assert_eq!(log, "", "there is nothing to drop");
+    headers.append(SET_COOKIE, HeaderValue::from_static("sid=secret-value"));
+    let log = log_of(|| cookies.issue(&mut headers, B, 60, PreviousCookies::NONE));
     assert!(log.contains("WARN") && log.contains("dropped"), "{log}");
     assert!(!log.contains("secret-value") && !log.contains(B), "{log}");
-}
-
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Embedded pages may remove only what they may set.
