@@ -7,10 +7,11 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
 mod architecture;
-mod auto_traits;
 mod authenticate;
 mod authorizers;
+mod auto_traits;
 mod axum;
+mod callbacks;
 mod calls;
 mod commit;
 mod concurrency;

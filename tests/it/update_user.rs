@@ -160,7 +160,7 @@ async fn update_user_touches_and_cycles_nothing() {
     setup.clock.advance(days(1));
     assert_eq!(role_seen(&setup, &ada).await, "none");
     assert_eq!(demote(&sessions).await.unwrap(), 0, "it has expired");
-    // A session that a shorter lifetime has ended is none.
+    // A session that a shorter lifetime has ended is not changed.
     let mut bob = Browser::new();
     bob.visit(&sessions, admin).await;
     setup.clock.advance(days(2));
@@ -231,7 +231,7 @@ where
     moved
 }
 
-/// A session that ends in between stays ended, at each point of the update.
+/// A session that ends concurrently stays ended, at each point of the update.
 #[tokio::test]
 async fn update_user_undoes_no_logout() {
     for operation in ["Query", "BatchGetItem", "GetItem", "UpdateItem"] {
@@ -263,7 +263,7 @@ async fn update_user_undoes_no_revocation() {
     assert!(setup.table.items().await.is_empty());
 }
 
-/// A session whose id is cycled in between is changed under its new id.
+/// A session whose id is cycled concurrently is changed under its new id.
 #[tokio::test]
 async fn update_user_follows_a_cycled_id() {
     for operation in ["Query", "BatchGetItem", "GetItem", "UpdateItem"] {

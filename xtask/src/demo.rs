@@ -70,6 +70,7 @@ impl Demo {
                    curl -i -b jar {url}give -d coins=3 -H 'sec-fetch-site: cross-site'"
             ),
             "axum_login" => format!("  Open {url} and sign in as ada, with the password lovelace"),
+            "callbacks" => format!("  Open {url} in a browser, and log in as Alice or Bob."),
             _ => format!("  curl -c jar -b jar {url}"),
         };
         let table = match self.example {
@@ -94,8 +95,15 @@ impl Demo {
 }
 
 fn known(example: &str) -> Result<&'static str> {
-    ["counter", "login", "axum_login", "custom_store", "csrf"]
-        .into_iter()
-        .find(|known| *known == example)
-        .with_context(|| format!("there is no example {example}"))
+    [
+        "counter",
+        "login",
+        "axum_login",
+        "custom_store",
+        "csrf",
+        "callbacks",
+    ]
+    .into_iter()
+    .find(|known| *known == example)
+    .with_context(|| format!("there is no example {example}"))
 }

@@ -1,0 +1,1 @@
+../../examples/callbacks/src/provider.rs

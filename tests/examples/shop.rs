@@ -1,0 +1,1 @@
+../../examples/callbacks/src/shop.rs
