@@ -11,13 +11,20 @@
 //!    it would expire in a client that writes in every request.
 //! 5. The cookie's hint names the time at which a touch is due. A request with an older hint extends
 //!    `ttl` in the call that loads the record, if [`Expiry::touch_limits`] allows it.
+//! 6. A session may have [lifetimes](Lifetimes) of its own. [`Expiry::of`] returns the rules for it,
+//!    within the maxima of the layer. Such a session has no hint, and no load extends it.
+//! 7. A `ttl` is computed from the lifetimes that were read. If another request has changed them, the
+//!    store [reconciles](reconciled) the two.
 //!
 //! [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#session-expiration
+
+pub(crate) mod lifetimes;
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
+use crate::expiry::lifetimes::Lifetimes;
 
 /// The default idle timeout: 14 days, as in the predecessor of this crate.
 pub(crate) const DEFAULT_IDLE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -53,6 +60,10 @@ pub(crate) struct TouchLimits {
 pub(crate) struct Expiry {
     pub(crate) idle: Duration,
     pub(crate) lifetime: Duration,
+    /// The longest idle timeout that one session may have, if it is longer than `idle`.
+    pub(crate) max_idle: Option<Duration>,
+    /// The longest lifetime that one session may have, if it is longer than `lifetime`.
+    pub(crate) max_lifetime: Option<Duration>,
     /// The touch interval. `None` is the default of [`Expiry::touch_interval`].
     pub(crate) touch: Option<Duration>,
     /// The maximum age of an id. If it is `None`, an id may get as old as the session.
@@ -64,6 +75,8 @@ impl Default for Expiry {
         Self {
             idle: DEFAULT_IDLE,
             lifetime: DEFAULT_LIFETIME,
+            max_idle: None,
+            max_lifetime: None,
             touch: None,
             cycle_id_after: None,
         }
@@ -82,6 +95,8 @@ impl Expiry {
         let settings = [
             ("idle_timeout", Some(self.idle)),
             ("lifetime", Some(self.lifetime)),
+            ("max_idle_timeout", self.max_idle),
+            ("max_lifetime", self.max_lifetime),
             ("cycle_id_after", self.cycle_id_after),
         ];
         for (name, value) in settings {
@@ -93,6 +108,88 @@ impl Expiry {
         Ok(())
     }
 
+    /// Returns the rules for a session with these lifetimes, as far as the layer allows them. A longer
+    /// one may have been stored under higher maxima.
+    pub(crate) fn of(&self, created: Timestamp, own: Lifetimes) -> Self {
+        if !own.limits_expiry() {
+            return *self;
+        }
+        let lifetime = own.ends.map_or(self.lifetime, |end| {
+            Duration::from_secs(end.seconds_since(created)).min(self.longest_lifetime())
+        });
+        let idle = own.idle.map_or(self.idle, |idle| {
+            Duration::from_secs(idle).min(self.longest_idle())
+        });
+        let touch = self.touch.map(|interval| {
+            if interval >= self.idle {
+                // The layer never touches.
+                interval.max(idle)
+            } else if idle < self.idle {
+                interval.min(default_touch_interval(idle))
+            } else {
+                interval
+            }
+        });
+        Self {
+            idle,
+            lifetime,
+            touch,
+            ..*self
+        }
+    }
+
+    /// Returns the number of seconds of an idle timeout that a session may have.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if it is under one second or over the
+    /// maximum.
+    pub(crate) fn own_idle(&self, timeout: Duration) -> Result<u64, Error> {
+        let limit = ("max_idle_timeout", self.longest_idle());
+        own_seconds("idle timeout", timeout, limit)
+    }
+
+    /// Returns the number of seconds of a lifetime that a session may have.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if it is under one second or over the
+    /// maximum.
+    pub(crate) fn own_lifetime(&self, lifetime: Duration) -> Result<u64, Error> {
+        let limit = ("max_lifetime", self.longest_lifetime());
+        own_seconds("lifetime", lifetime, limit)
+    }
+
+    /// Returns the longest idle timeout that one session may have.
+    fn longest_idle(&self) -> Duration {
+        self.idle.max(self.max_idle.unwrap_or_default())
+    }
+
+    /// Returns the longest lifetime that one session may have.
+    fn longest_lifetime(&self) -> Duration {
+        self.lifetime.max(self.max_lifetime.unwrap_or_default())
+    }
+
+    /// Returns the stored `ttl`, or an earlier one if the session's idle timeout is over the maximum:
+    /// the maximum then counts from the last write or touch.
+    pub(crate) fn capped_ttl(
+        &self,
+        own: Lifetimes,
+        ttl: Timestamp,
+        modified: Timestamp,
+    ) -> Timestamp {
+        let longest = self.longest_idle();
+        match own.idle {
+            Some(idle) if idle > longest.as_secs() => ttl.min(modified.plus(longest)),
+            _ => ttl,
+        }
+    }
+
+    /// Returns whether the lifetime of a session has ended.
+    pub(crate) fn is_over(&self, created: Timestamp, now: Timestamp) -> bool {
+        created.plus(self.lifetime) <= now
+    }
+
     /// Returns the `ttl` of a session that is used now.
     pub(crate) fn ttl(&self, created: Timestamp, now: Timestamp) -> Timestamp {
         now.plus(self.idle).min(created.plus(self.lifetime))
@@ -101,7 +198,7 @@ impl Expiry {
     /// Returns whether a session is dead. The lifetime is checked here too, so that a shorter
     /// lifetime also ends sessions that were stored with a longer one.
     pub(crate) fn is_dead(&self, created: Timestamp, ttl: Timestamp, now: Timestamp) -> bool {
-        ttl <= now || created.plus(self.lifetime) <= now
+        ttl <= now || self.is_over(created, now)
     }
 
     /// Returns the new `ttl` if the stored one is older by at least the touch interval.
@@ -158,152 +255,74 @@ impl Expiry {
     /// Returns the touch interval, or its default: a tenth of the idle timeout, at most one hour.
     fn touch_interval(&self) -> Duration {
         self.touch
-            .unwrap_or_else(|| (self.idle / 10).min(MAX_DEFAULT_TOUCH_INTERVAL))
+            .unwrap_or_else(|| default_touch_interval(self.idle))
     }
+}
+
+/// Returns the default touch interval: a tenth of the idle timeout, at most one hour.
+fn default_touch_interval(idle: Duration) -> Duration {
+    (idle / 10).min(MAX_DEFAULT_TOUCH_INTERVAL)
+}
+
+/// Returns the seconds of a value that a session sets, unless it is under one second or over the limit.
+fn own_seconds(what: &str, value: Duration, limit: (&str, Duration)) -> Result<u64, Error> {
+    let (name, longest) = (limit.0, limit.1.as_secs());
+    match value.as_secs() {
+        0 => {
+            let reason = format!("invalid {what} of a session: it must be at least one second");
+            Err(Error::new(ErrorKind::Misconfigured, reason))
+        }
+        seconds if seconds > longest => {
+            let reason = format!(
+                "invalid {what} of a session: the layer allows at most {longest} seconds, raise its \
+                 {name}"
+            );
+            Err(Error::new(ErrorKind::Misconfigured, reason))
+        }
+        seconds => Ok(seconds),
+    }
+}
+
+impl Lifetimes {
+    /// Returns whether a touch at the time `now` may extend the expiry of the session to `ttl`.
+    ///
+    /// It may not if the session's own idle timeout or lifetime ends before. The caller has computed
+    /// `ttl` from lifetimes that another request has changed since.
+    #[must_use]
+    pub fn allow(&self, ttl: Timestamp, now: Timestamp) -> bool {
+        let is_within = |idle| ttl.seconds_since(now) <= idle;
+        self.idle.is_none_or(is_within) && self.ends.is_none_or(|end| ttl <= end)
+    }
+
+    /// Returns whether the expiry is computed from the same idle timeout and end.
+    pub(crate) fn same_expiry(self, other: Self) -> bool {
+        (self.idle, self.ends) == (other.idle, other.ends)
+    }
+}
+
+/// Returns the expiry to store for a write that was to set `ttl` and the lifetimes `set`. The write was
+/// computed from the lifetimes that were `read`, and finds the lifetimes and the expiry that are
+/// `stored` now.
+///
+/// If another request has changed a lifetime that this one does not set, both count: the later expiry
+/// stays, as far as the lifetimes after the write allow it.
+pub(crate) fn reconciled(
+    ttl: Timestamp,
+    set: Lifetimes,
+    read: Option<Lifetimes>,
+    stored: (Lifetimes, Timestamp),
+    now: Timestamp,
+) -> Timestamp {
+    let after = set.or(stored.0);
+    if read.is_none_or(|read| set.or(read).same_expiry(after)) {
+        return ttl;
+    }
+    let idle_end = after.idle.map(|idle| now.plus(Duration::from_secs(idle)));
+    let ends = [idle_end, after.ends];
+    ends.into_iter()
+        .flatten()
+        .fold(ttl.max(stored.1), Timestamp::min)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn at(seconds: u64) -> Timestamp {
-        Timestamp::from_epoch_seconds(seconds)
-    }
-
-    fn rules(idle: u64, lifetime: u64, touch: Option<u64>) -> Expiry {
-        Expiry {
-            idle: Duration::from_secs(idle),
-            lifetime: Duration::from_secs(lifetime),
-            touch: touch.map(Duration::from_secs),
-            cycle_id_after: None,
-        }
-    }
-
-    #[test]
-    fn ttl_is_the_earlier_of_both_ends() {
-        let rules = rules(100, 250, None);
-        assert_eq!(rules.ttl(at(1_000), at(1_000)), at(1_100));
-        assert_eq!(rules.ttl(at(1_000), at(1_150)), at(1_250));
-        assert_eq!(rules.ttl(at(1_000), at(1_249)), at(1_250));
-    }
-
-    #[test]
-    fn expired_to_the_second() {
-        let rules = rules(100, 250, None);
-        assert!(!rules.is_dead(at(1_000), at(1_100), at(1_099)));
-        assert!(rules.is_dead(at(1_000), at(1_100), at(1_100)));
-        // This one was stored when the lifetime was longer.
-        assert!(!rules.is_dead(at(1_000), at(9_000), at(1_249)));
-        assert!(rules.is_dead(at(1_000), at(9_000), at(1_250)));
-    }
-
-    #[test]
-    fn touch_is_due_after_the_interval() {
-        let rules = rules(100, 10_000, Some(10));
-        assert_eq!(rules.touch_due(at(0), at(100), at(9)), None);
-        assert_eq!(rules.touch_due(at(0), at(100), at(10)), Some(at(110)));
-    }
-
-    #[test]
-    fn touch_interval_zero_is_due_every_second() {
-        let rules = rules(100, 10_000, Some(0));
-        assert_eq!(rules.touch_due(at(0), at(100), at(0)), None);
-        assert_eq!(rules.touch_due(at(0), at(100), at(1)), Some(at(101)));
-    }
-
-    #[test]
-    fn touch_never_exceeds_lifetime_or_shortens() {
-        let short = rules(100, 150, Some(0));
-        assert_eq!(short.touch_due(at(0), at(150), at(120)), None);
-        // The idle timeout was longer when this one was stored.
-        assert_eq!(short.touch_due(at(0), at(149), at(10)), None);
-    }
-
-    #[test]
-    fn touch_limits_are_those_of_a_due_touch() {
-        for interval in [0, 1, 10, 100, 101] {
-            let rules = rules(100, 250, Some(interval));
-            for now in 0..300 {
-                let Some(limits) = rules.touch_limits(at(now)) else {
-                    assert!(interval >= 100, "it never touches");
-                    continue;
-                };
-                for created in (0..=now).step_by(7) {
-                    for ttl in (now + 1)..(now + 120) {
-                        let is_within =
-                            at(ttl) <= limits.latest_ttl && at(created) >= limits.earliest_created;
-                        let due = rules.touch_due(at(created), at(ttl), at(now));
-                        let is_capped = created + 250 < now + 100;
-                        assert_eq!(is_within, due.is_some() && !is_capped);
-                        if is_within {
-                            assert_eq!(due, Some(limits.ttl));
-                        }
-                    }
-                }
-            }
-        }
-        let is_possible = |idle, lifetime, interval| {
-            let rules = rules(idle, lifetime, Some(interval));
-            rules.touch_limits(at(1_000)).is_some()
-        };
-        assert!(is_possible(100, 100, 99));
-        assert!(!is_possible(100, 99, 0), "the lifetime always ends first");
-        assert!(!is_possible(100, 250, 100), "a touch is never due");
-        assert!(!is_possible(1, 250, 0));
-    }
-
-    #[test]
-    fn next_touch_is_the_first_within_the_limits() {
-        for interval in [0, 1, 10, 99, 100, 101] {
-            let rules = rules(100, 250, Some(interval));
-            let is_within = |ttl, now| {
-                rules.touch_limits(at(now)).is_some_and(|limits| {
-                    at(ttl) <= limits.latest_ttl && at(1_000) >= limits.earliest_created
-                })
-            };
-            for ttl in 1_100..1_250 {
-                let first = (1_000..ttl).find(|now| is_within(ttl, *now)).map(at);
-                assert_eq!(rules.next_touch(at(1_000), at(ttl), None), first);
-                let end = first.map(|first| first.plus(rules.idle));
-                assert_eq!(rules.next_touch(at(1_000), at(ttl), end), first);
-                let end = end.map(|end| end.minus(Duration::from_secs(1)));
-                if end.is_some() {
-                    assert_eq!(rules.next_touch(at(1_000), at(ttl), end), None);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn touch_interval_default_is_a_tenth() {
-        assert_eq!(rules(100, 1_000, None).touch_interval().as_secs(), 10);
-        assert_eq!(Expiry::default().touch_interval().as_secs(), 3_600);
-    }
-
-    #[test]
-    fn timeout_under_a_second_is_misconfigured() {
-        assert!(rules(1, 1, Some(0)).validate().is_ok());
-        let cycling = |seconds| Expiry {
-            cycle_id_after: Some(Duration::from_secs(seconds)),
-            ..rules(1, 1, None)
-        };
-        assert!(cycling(1).validate().is_ok());
-        for wrong in [rules(0, 1, None), rules(1, 0, None), cycling(0)] {
-            let error = wrong.validate().unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Misconfigured);
-        }
-    }
-
-    #[test]
-    fn cycle_is_due_to_the_second() {
-        let never = rules(100, 1_000, None);
-        assert!(!never.cycle_due(at(0), at(u64::MAX)));
-        let rules = Expiry {
-            cycle_id_after: Some(Duration::from_secs(10)),
-            ..never
-        };
-        assert!(!rules.cycle_due(at(5), at(14)));
-        assert!(rules.cycle_due(at(5), at(15)));
-        assert!(!rules.cycle_due(at(5), at(0)), "a clock that was set back");
-    }
-}
+mod tests;

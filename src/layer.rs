@@ -28,6 +28,7 @@
 
 mod authenticate;
 mod carrier_settings;
+mod expiry_settings;
 pub(crate) mod session_layer;
 mod session_settings;
 mod update_user;

@@ -19,6 +19,7 @@ pub(crate) mod user;
 pub(crate) mod versioned;
 
 pub use crate::clock::Timestamp;
+pub use crate::expiry::lifetimes::Lifetimes;
 pub use crate::id::StorageKey;
 pub use crate::store::arguments::{Cycle, Load, Replacement, RequestTime, Touch, Update};
 pub use crate::store::changes::{Apply, Change, Changes};

@@ -49,6 +49,8 @@ impl Settings {
             &mut expiry.lifetime,
             variables.seconds("SESSION_LIFETIME_SECONDS")?,
         );
+        expiry.max_idle = variables.seconds("SESSION_MAX_IDLE_TIMEOUT_SECONDS")?;
+        expiry.max_lifetime = variables.seconds("SESSION_MAX_LIFETIME_SECONDS")?;
 
         let name = variables.text(
             "SESSION_DYNAMODB_HEADER_NAME",

@@ -15,6 +15,7 @@ use crate::wire::carrier::{Carrier, Carriers};
 use crate::wire::cookie::previous::PreviousCookie;
 use crate::wire::cookie::scope::ScopeSettings;
 use crate::wire::cookie::settings::CookieSettings;
+use crate::wire::request_head::RequestHead;
 use crate::wire::signing::{Signer, SigningKey};
 
 /// The default of `max_size`: 64 KB. That is a sixth of what an item may have, and 64 write units
@@ -23,6 +24,38 @@ const DEFAULT_MAX_SIZE: usize = 64 * 1024;
 
 /// The source of the time.
 pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// A function that selects requests.
+pub(crate) type Selects = Arc<dyn Fn(&RequestHead<'_>) -> bool + Send + Sync>;
+
+/// The requests that must not extend their sessions.
+#[derive(Clone)]
+pub(crate) enum SkipTouch {
+    Never,
+    Always,
+    If(Selects),
+}
+
+impl SkipTouch {
+    /// Returns whether this request must not extend its session.
+    pub(crate) fn applies(&self, request: &RequestHead<'_>) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Always => true,
+            Self::If(skips) => skips(request),
+        }
+    }
+}
+
+impl fmt::Debug for SkipTouch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Never => "Never",
+            Self::Always => "Always",
+            Self::If(_) => "If(..)",
+        })
+    }
+}
 
 /// All settings of a layer, as they were given.
 #[derive(Clone)]
@@ -42,6 +75,7 @@ pub(crate) struct Settings {
     pub(crate) max_size: usize,
     /// True if the session is looked up when the request arrives.
     pub(crate) prefetch: bool,
+    pub(crate) skip_touch: SkipTouch,
     pub(crate) clock: Clock,
     pub(crate) on_error: OnError,
 }
@@ -59,6 +93,7 @@ impl Default for Settings {
             expiry: Expiry::default(),
             max_size: DEFAULT_MAX_SIZE,
             prefetch: false,
+            skip_touch: SkipTouch::Never,
             clock: Arc::new(system_clock),
             on_error: OnError::default(),
         }
@@ -125,6 +160,7 @@ impl fmt::Debug for Settings {
             .field("expiry", &self.expiry)
             .field("max_size", &self.max_size)
             .field("prefetch", &self.prefetch)
+            .field("skip_touch", &self.skip_touch)
             .finish_non_exhaustive()
     }
 }

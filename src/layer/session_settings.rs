@@ -1,4 +1,4 @@
-//! The settings of sessions: users, audience, expiry, size, time and failures.
+//! The settings of sessions: users, audience, cycled ids, size, time and failures.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -55,63 +55,6 @@ impl<S: SessionStore> SessionLayer<S> {
     /// ```
     pub fn audience(self, name: impl Into<String>) -> Self {
         self.set(|settings| settings.audience = Some(name.into()))
-    }
-
-    /// Sets the time after which an unused session expires.
-    ///
-    /// The default is 14 days. It is counted in whole seconds and is at least one second. A session
-    /// may expire earlier by up to the [touch interval](Self::touch_interval), even if its client
-    /// writes, because only a touch moves the expiry.
-    ///
-    /// ```
-    /// use lambda_sessions::{MemoryStore, SessionLayer};
-    /// use std::time::Duration;
-    ///
-    /// let sessions = SessionLayer::new(MemoryStore::new()).idle_timeout(Duration::from_secs(30 * 60));
-    /// # let _ = sessions;
-    /// ```
-    pub fn idle_timeout(self, timeout: Duration) -> Self {
-        self.set(|settings| settings.expiry.idle = timeout)
-    }
-
-    /// Sets the maximum age of a session, counted from its beginning.
-    ///
-    /// The default is 90 days. It is counted in whole seconds and is at least one second. Neither a
-    /// touch nor a new id extends it. It may be shorter than the idle timeout: the earlier end
-    /// applies.
-    ///
-    /// ```
-    /// use lambda_sessions::{MemoryStore, SessionLayer};
-    /// use std::time::Duration;
-    ///
-    /// let sessions = SessionLayer::new(MemoryStore::new()).lifetime(Duration::from_secs(12 * 60 * 60));
-    /// # let _ = sessions;
-    /// ```
-    pub fn lifetime(self, lifetime: Duration) -> Self {
-        self.set(|settings| settings.expiry.lifetime = lifetime)
-    }
-
-    /// Sets how old the stored expiry may get before a request writes it again.
-    ///
-    /// The default is a tenth of the idle timeout, and at most one hour. Until the interval has
-    /// passed, a request that only reads costs no write. The touch also sends the cookie again.
-    ///
-    /// The cookie has a hint of the time from which a touch is due. From then on, one call loads the
-    /// session and extends it, before the handler runs. Such a touch stays even if the handler fails.
-    ///
-    /// A session may expire before its idle timeout by up to this interval. If the interval is as
-    /// long as the idle timeout, the session is never extended. It is counted in whole seconds.
-    /// Zero is valid and writes in every second in which the session is used.
-    ///
-    /// ```
-    /// use lambda_sessions::{MemoryStore, SessionLayer};
-    /// use std::time::Duration;
-    ///
-    /// let sessions = SessionLayer::new(MemoryStore::new()).touch_interval(Duration::from_secs(60));
-    /// # let _ = sessions;
-    /// ```
-    pub fn touch_interval(self, interval: Duration) -> Self {
-        self.set(|settings| settings.expiry.touch = Some(interval))
     }
 
     /// Cycles the id automatically once it is older than this interval ([OWASP][owasp]).

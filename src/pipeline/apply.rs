@@ -127,6 +127,7 @@ impl<S: SessionStore> Pipeline<S> {
         let update = Update {
             ttl,
             label: pending.new_label.clone(),
+            lifetimes: pending.lifetimes,
             read: was_read.then(|| Arc::clone(&pending.record)),
             require_unchanged: pending.require_unchanged,
             discards_values,
@@ -145,7 +146,10 @@ impl<S: SessionStore> Pipeline<S> {
                 // A client that used a cycled id does not get a new cookie.
                 let outdates_the_hint =
                     self.store.reads_may_be_stale() && pending.outdates_the_hint(at.now());
-                let is_due = ttl.is_some() || pending.hint_outdated || outdates_the_hint;
+                let is_due = ttl.is_some()
+                    || !pending.lifetimes.is_empty()
+                    || pending.hint_outdated
+                    || outdates_the_hint;
                 let issue = is_due && location.is_own();
                 let token = if issue { Token::Issue } else { Token::Keep };
                 Ok(match discards_values {

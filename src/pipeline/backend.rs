@@ -1,6 +1,7 @@
 //! Lets a session call the pipeline without knowing the type of the store.
 
 use crate::error::Error;
+use crate::expiry::Expiry;
 use crate::pipeline::core::Pipeline;
 use crate::pipeline::users::{revoke, user_sessions};
 use crate::session::decision::Scope;
@@ -16,6 +17,10 @@ impl<S: SessionStore> Backend for Pipeline<S> {
 
     fn save<'a>(&'a self, session: &'a Session) -> Boxed<'a> {
         Box::pin(async { self.write(session, Scope::Save).await.map(drop) })
+    }
+
+    fn expiry(&self) -> &Expiry {
+        &self.settings.expiry
     }
 
     fn pseudonym(&self, user: &str) -> Result<Pseudonym, Error> {

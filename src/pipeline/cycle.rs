@@ -63,7 +63,9 @@ impl<S: SessionStore> Pipeline<S> {
         ttl: Option<Timestamp>,
         at: RequestTime,
     ) -> Result<Committed, Error> {
-        let has_changes = !pending.changes.is_empty() || pending.new_label.is_some();
+        let has_changes = !pending.changes.is_empty()
+            || pending.new_label.is_some()
+            || !pending.lifetimes.is_empty();
         let new = self.new_id()?;
         match self.cycle_with_redirect(&new, pending, at).await {
             Ok(Found::Live(record)) => Ok(Committed::under_new_id(new, record)),
@@ -122,16 +124,25 @@ impl<S: SessionStore> Pipeline<S> {
             None => Growth::Limited,
         };
         self.check_size(&pending.changes, pending.record.data(), growth)?;
-        let rules = &self.settings.expiry;
         let created = pending.record.created();
+        let own = pending.lifetimes.or(pending.record.lifetimes());
+        let rules = &self.settings.expiry.of(created, own);
+        let fresh = rules.ttl(created, at.now());
+        // A new id does not extend the session of a request that must not. A login does.
+        let keeps_expiry =
+            pending.skips_touch && pending.login.is_none() && !pending.lifetimes.limits_expiry();
         Ok(Cycle {
-            binding: self.binding(pending, pending.record.binding(), created)?,
+            binding: self.binding(pending, pending.record.binding(), created, rules)?,
+            lifetimes: pending.lifetimes,
             require_unchanged: pending.require_unchanged,
             records_issue: rules.cycle_id_after.is_some(),
             ..Cycle::new(
                 Arc::clone(&pending.record),
                 Arc::clone(&pending.changes),
-                rules.ttl(created, at.now()),
+                match keeps_expiry {
+                    true => pending.record.ttl().min(fresh),
+                    false => fresh,
+                },
                 at,
             )
         })

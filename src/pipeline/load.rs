@@ -3,7 +3,8 @@
 //! If the client's hint says that a touch is due, the load makes it. A request is activity whatever its
 //! handler responds, so the expiry may be extended before the handler runs. The hint is not signed: the
 //! store checks in the same step that the touch is due, and a wrong hint only makes the load more
-//! expensive. In both cases, the client gets its id again with a new hint.
+//! expensive. In both cases, the client gets its id again with a new hint. A request that must not extend
+//! the session makes a plain read, and its client keeps its hint.
 //!
 //! A layer that prefetches looks the session up when the request arrives. The session does not show
 //! the result, and does not fail, before its handler asks for it. This lookup makes no touch, because
@@ -13,13 +14,14 @@ use std::pin::pin;
 
 use crate::clock::Timestamp;
 use crate::error::Error;
+use crate::expiry::Expiry;
 use crate::pipeline::core::Pipeline;
 use crate::pipeline::deadline::{Call, wait_until, within};
 use crate::pipeline::redirects::follow_redirects;
 use crate::session::handle::Session;
 use crate::session::location::{Location, LookedUp};
 use crate::store::arguments::{Load, RequestTime, Touch};
-use crate::store::record::Found;
+use crate::store::record::{Found, Record};
 use crate::store::session_store::SessionStore;
 
 impl<S: SessionStore> Pipeline<S> {
@@ -40,8 +42,11 @@ impl<S: SessionStore> Pipeline<S> {
         };
         let (found, moved_to) = looked_up.inspect_err(|error| session.not_loaded(error))?;
         let found = self.still_alive(found, at);
-        if touch.is_some() && moved_to.is_none() && matches!(found, Found::Live(_)) {
+        if let (Some(touch), None, Found::Live(record)) = (touch, &moved_to, &found) {
             session.hint_is_outdated(at.now());
+            if record.ttl() == touch.ttl {
+                session.was_touched_by_load();
+            }
         }
         session.loaded(found, moved_to, at.now(), &self.settings.expiry);
         Ok(())
@@ -52,16 +57,14 @@ impl<S: SessionStore> Pipeline<S> {
     pub(super) fn still_alive(&self, found: Found, at: RequestTime) -> Found {
         let rules = &self.settings.expiry;
         match found {
-            Found::Live(record) if rules.is_dead(record.created(), record.ttl(), at.now()) => {
-                Found::Absent
-            }
+            Found::Live(record) if is_dead(rules, &record, at.now()) => Found::Absent,
             found => found,
         }
     }
 
     /// Returns the touch to make with the load, if the client's hint says that one is due.
     fn hinted_touch(&self, session: &Session, now: Timestamp) -> Option<Touch> {
-        let due = session.hints().touch?;
+        let due = session.hints().touch.filter(|_| !session.skips_touch())?;
         let limits = self.settings.expiry.touch_limits(now)?;
         (due <= now).then_some(Touch::new(
             limits.ttl,
@@ -110,4 +113,11 @@ impl<S: SessionStore> Pipeline<S> {
         let (_, moved_to) = location.into_parts();
         Ok((found, moved_to))
     }
+}
+
+/// Returns whether a record is dead by the rules of this layer.
+fn is_dead(rules: &Expiry, record: &Record, now: Timestamp) -> bool {
+    let (created, own) = (record.created(), record.lifetimes());
+    let ttl = rules.capped_ttl(own, record.ttl(), record.modified());
+    rules.of(created, own).is_dead(created, ttl, now)
 }

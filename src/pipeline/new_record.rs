@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
+use crate::expiry::Expiry;
 use crate::id::{SessionId, StorageKey};
 use crate::pipeline::core::Pipeline;
 use crate::session::pending::Pending;
@@ -23,21 +24,24 @@ impl<S: SessionStore> Pipeline<S> {
         let changes = changes.afresh();
         self.check_size(&changes, &empty, Growth::Limited)?;
         let data = changes.apply(&empty)?;
-        let ttl = self.settings.expiry.ttl(now, now);
-        let binding = self.binding(pending, None, now)?;
-        let record = Record::new(data, now, ttl).bound_to(binding);
+        let own = pending.lifetimes_since(now);
+        let rules = &self.settings.expiry.of(now, own);
+        let binding = self.binding(pending, None, now, rules)?;
+        let record = Record::new(data, now, rules.ttl(now, now)).bound_to(binding);
+        let record = record.with_lifetimes(own);
         Ok((self.new_id()?, record))
     }
 
     /// Returns the user binding of a session that gets a new id: the user who has logged in, or the
-    /// previous user. It ends with the lifetime as it is configured now.
+    /// previous user. It ends with the lifetime of the session, by these rules for it.
     pub(super) fn binding(
         &self,
         pending: &Pending<'_>,
         bound: Option<&Binding>,
         created: Timestamp,
+        rules: &Expiry,
     ) -> Result<Option<Binding>, Error> {
-        let until = created.plus(self.settings.expiry.lifetime);
+        let until = created.plus(rules.lifetime);
         match &pending.login {
             None => Ok(bound.map(|bound| {
                 let bound = bound.clone().until(until);

@@ -54,12 +54,13 @@ fn session_headers(
     rules: &Expiry,
     with_version: bool,
 ) -> SessionHeaders {
-    let (token, id, hints, ttl) = session.token(rules, with_version);
+    let (token, id, hints, (ttl, persistent)) = session.token(rules, with_version);
     let id = match (token, id) {
         (Token::Issue, Some(id)) => IdHeader::Set {
             id,
             hints,
             seconds: ttl.seconds_since(now),
+            persistent,
         },
         // A client that sent nothing has nothing to remove.
         (Token::Remove, _) if session.received_anything() => IdHeader::Remove,

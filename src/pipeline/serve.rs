@@ -102,6 +102,9 @@ impl<S: SessionStore> Pipeline<S> {
         };
         let session = Session::new(received, Arc::<Self>::clone(self));
         session.begin(began, deadline);
+        if session.received().is_some() && self.settings.skip_touch.applies(head) {
+            session.never_touch();
+        }
         session
     }
 }

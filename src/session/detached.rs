@@ -1,12 +1,13 @@
 //! Sessions without a store, for the tests of applications.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::clock::{Timestamp, system_clock};
 use crate::error::Error;
-use crate::expiry::Expiry;
+use crate::expiry::{DEFAULT_IDLE, DEFAULT_LIFETIME, Expiry};
 use crate::id::SessionId;
 use crate::session::decision::{Outcome, Scope};
 use crate::session::handle::{Backend, Boxed, Session};
@@ -77,7 +78,7 @@ impl Session {
             None => panic!("a detached session needs a JSON object, a list of pairs or `()`"),
         };
         let session = Self::new(Ids::Nothing.into(), Arc::new(Detached));
-        let rules = Expiry::default();
+        let rules = ANY_LIFETIME;
         let found = match data.is_empty() {
             true => Found::Absent,
             false => Found::Live(Record::new(data, now, rules.ttl(now, now)).at_version(1)),
@@ -86,6 +87,16 @@ impl Session {
         session
     }
 }
+
+/// The rules of a session that has no layer, and therefore no maxima.
+const ANY_LIFETIME: Expiry = Expiry {
+    idle: DEFAULT_IDLE,
+    lifetime: DEFAULT_LIFETIME,
+    max_idle: Some(Duration::MAX),
+    max_lifetime: Some(Duration::MAX),
+    touch: None,
+    cycle_id_after: None,
+};
 
 /// The backend of a session that has no store.
 struct Detached;
@@ -98,7 +109,7 @@ impl Backend for Detached {
     fn save<'a>(&'a self, session: &'a Session) -> Boxed<'a> {
         Box::pin(async {
             let now = system_clock().into();
-            let rules = Expiry::default();
+            let rules = ANY_LIFETIME;
             let pending = session.take_pending(Scope::Save, now, &rules)?;
             match pending.outcome {
                 Outcome::Keep | Outcome::Reissue | Outcome::Touch(_) => pending.kept(None),
@@ -117,6 +128,10 @@ impl Backend for Detached {
             }
             Ok(())
         })
+    }
+
+    fn expiry(&self) -> &Expiry {
+        &ANY_LIFETIME
     }
 
     fn pseudonym(&self, user: &str) -> Result<Pseudonym, Error> {
@@ -147,6 +162,11 @@ fn written(
         (_, location) => (location.clone(), Some(&pending.record)),
     };
     let created = before.map_or(now, |record| record.created());
+    let own = match before {
+        Some(record) => pending.lifetimes.or(record.lifetimes()),
+        None => pending.lifetimes_since(now),
+    };
+    let rules = rules.of(created, own);
     let bound = before.and_then(|record| record.binding());
     let binding = match (&pending.login, &pending.new_label) {
         (Some(login), _) => Some(login.binding(bound, created.plus(rules.lifetime))?),
@@ -158,6 +178,7 @@ fn written(
         None => Location::of(SessionId::generate()?),
     };
     let record = Record::new(data, created, rules.ttl(created, now)).bound_to(binding);
+    let record = record.with_lifetimes(own);
     let version = before.map_or(1, |record| record.version().saturating_add(1));
     Ok((location, record.at_version(version)))
 }

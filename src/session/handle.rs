@@ -19,12 +19,12 @@ use crate::error::ErrorKind;
 use crate::expiry::Expiry;
 use crate::id::{SessionId, StorageKey};
 use crate::session::location::LookedUp;
-use crate::session::state::{End, Load, Phase, State, Token};
+use crate::session::state::{End, Load, Phase, State};
 use crate::session::value::parse;
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
 use crate::store::session_info::UserSessions;
-use crate::store::user::{Binding, Pseudonym, Revoked};
+use crate::store::user::{Pseudonym, Revoked};
 use crate::wire::hints::Hints;
 use crate::wire::received::{Ids, Received, Reply};
 
@@ -88,6 +88,9 @@ struct Shared {
 pub(crate) trait Backend: Send + Sync {
     fn load<'a>(&'a self, session: &'a Session) -> Boxed<'a>;
     fn save<'a>(&'a self, session: &'a Session) -> Boxed<'a>;
+
+    /// Returns the rules of expiry of the layer.
+    fn expiry(&self) -> &Expiry;
 
     /// Returns the name by which the store knows a user.
     fn pseudonym(&self, user: &str) -> Result<Pseudonym, Error>;
@@ -242,13 +245,19 @@ impl Session {
         rules: &Expiry,
     ) {
         let nothing = Record::new(Data::new(), now, rules.ttl(now, now));
+        let mut exceeds_maximum = false;
         let (found, record) = match found {
-            Found::Live(record) => (Found::Live(()), record),
+            Found::Live(record) => {
+                let ttl = rules.capped_ttl(record.lifetimes(), record.ttl(), record.modified());
+                exceeds_maximum = ttl < record.ttl();
+                (Found::Live(()), record.with_ttl(ttl))
+            }
             Found::Redirect(next) => (Found::Redirect(next), nothing),
             Found::Tombstone(since) => (Found::Tombstone(since), nothing),
             Found::Absent => (Found::Absent, nothing),
         };
         self.rebase(record, |state, record| {
+            state.exceeds_maximum = exceeds_maximum;
             state.loaded(found, record, moved_to);
         });
     }
@@ -293,24 +302,6 @@ impl Session {
         self.with(|state| match &state.phase {
             Phase::Ambiguous(error) => Some(error.distinct()),
             Phase::Open | Phase::Settled => None,
-        })
-    }
-
-    /// Returns the instruction to the client, with the id, the hints and the expiry to issue, if
-    /// there are any.
-    pub(crate) fn token(
-        &self,
-        rules: &Expiry,
-        with_version: bool,
-    ) -> (Token, Option<SessionId>, Hints, Timestamp) {
-        self.with(|state| {
-            let record = &state.record;
-            let end = record.binding().map(Binding::ends);
-            let hints = Hints {
-                touch: rules.next_touch(record.created(), record.ttl(), end),
-                version: with_version.then(|| record.version()),
-            };
-            (state.token, state.id.clone(), hints, record.ttl())
         })
     }
 }

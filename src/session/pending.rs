@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Expiry;
+use crate::expiry::lifetimes::{Lifetimes, SetLifetimes};
 use crate::id::SessionId;
 use crate::session::decision::{Origin, Outcome, Scope};
 use crate::session::handle::Session;
@@ -46,6 +47,11 @@ impl Session {
             }
             let login = state.login();
             let new_label = state.new_label().map(str::to_owned);
+            let lifetimes = match outcome.writes_data() {
+                true => state.new_lifetimes(),
+                false => Lifetimes::default(),
+            };
+            let set_lifetimes = state.requested.lifetimes;
             let (record, changes) = match (scope, outcome.writes_data()) {
                 (_, false) => (state.without_values(), Changes::default()),
                 (Scope::OnlyDestroy, true) => (state.record.clone(), Changes::default()),
@@ -71,6 +77,9 @@ impl Session {
                 began: state.began,
                 login,
                 new_label,
+                lifetimes,
+                set_lifetimes,
+                skips_touch: state.skips_touch,
                 scope,
                 hint_outdated: scope == Scope::Commit && state.hint_outdated.is_some(),
                 requested,
@@ -127,9 +136,14 @@ impl State {
             self.requested.end = requested.end;
             self.requested.user = self.requested.user.take().or(requested.user);
             self.requested.label = self.requested.label.take().or(requested.label);
+            self.requested.lifetimes = self.requested.lifetimes.or(requested.lifetimes);
             let later = mem::take(&mut self.changes);
             self.changes = sent.followed_by(later, base);
         } else {
+            // After a login of another user, what was set for the session still holds.
+            if self.requested.end == End::ByLogin {
+                self.requested.lifetimes = self.requested.lifetimes.or(requested.lifetimes);
+            }
             // A failed logout remains a logout, even if a user has logged in since.
             self.requested.end = self.requested.end.max(requested.end);
             self.changes.discard(sent, base);
@@ -158,6 +172,11 @@ pub(crate) struct Pending<'a> {
     pub(crate) login: Option<Login>,
     /// The new label of a session that stays bound to its user.
     pub(crate) new_label: Option<String>,
+    /// The new lifetimes of a session that continues.
+    pub(crate) lifetimes: Lifetimes,
+    set_lifetimes: SetLifetimes,
+    /// True if this request must not extend the expiry.
+    pub(crate) skips_touch: bool,
     /// True if the client is to get its id again with new hints, if this write finds it alive.
     pub(crate) hint_outdated: bool,
     scope: Scope,
@@ -174,6 +193,11 @@ impl Pending<'_> {
     /// Returns whether another user's session ends with this login.
     pub(crate) fn ends_by_login(&self) -> bool {
         self.requested.end == End::ByLogin
+    }
+
+    /// Returns the lifetimes of a session that begins at this time.
+    pub(crate) fn lifetimes_since(&self, created: Timestamp) -> Lifetimes {
+        self.set_lifetimes.since(created)
     }
 
     /// Returns the ids of a request that sent several, none of which was accepted.
@@ -200,6 +224,7 @@ impl Pending<'_> {
             state.is_new |= record.version() == 1;
             state.login_under_way = None;
             state.record = record;
+            state.exceeds_maximum = false;
             state.tell(token);
             if token == Token::Issue {
                 state.hint_outdated = None;
@@ -213,8 +238,10 @@ impl Pending<'_> {
     pub(crate) fn changed(mut self, location: Location, record: Record, token: Token) {
         let (version, ttl) = (record.version(), record.ttl());
         let before = Arc::unwrap_or_clone(mem::replace(&mut self.record, Arc::new(record)));
+        let lifetimes = self.lifetimes.or(before.lifetimes());
         let after = before
             .map_data(|data| self.changes.apply_written(data))
+            .with_lifetimes(lifetimes)
             .at_version(version)
             .with_ttl(ttl);
         self.stored(location, after, token);

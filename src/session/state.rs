@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, WeakError};
+use crate::expiry::lifetimes::SetLifetimes;
 use crate::id::{SessionId, StorageKey};
 use crate::key;
 use crate::session::decision::Origin;
@@ -31,6 +32,12 @@ pub(super) struct State {
     pub(super) changes: Changes,
     pub(super) requested: Requested,
     pub(super) require_unchanged: bool,
+    /// True if this request must not extend the expiry.
+    pub(super) skips_touch: bool,
+    /// True if the load has extended the expiry.
+    pub(super) touched_by_load: bool,
+    /// True if the stored expiry is later than the layer's maxima allow.
+    pub(super) exceeds_maximum: bool,
     /// The user whose login is being written.
     pub(super) login_under_way: Option<Pseudonym>,
     pub(super) history: History,
@@ -58,6 +65,7 @@ pub(super) struct Requested {
     /// The user who has logged in.
     pub(super) user: Option<Pseudonym>,
     pub(super) label: Option<String>,
+    pub(super) lifetimes: SetLifetimes,
 }
 
 /// States if the stored session ends with this request.
@@ -144,6 +152,9 @@ impl State {
             changes: Changes::default(),
             requested: Requested::default(),
             require_unchanged: false,
+            skips_touch: false,
+            touched_by_load: false,
+            exceeds_maximum: false,
             login_under_way: None,
             history: History::default(),
             began: epoch,
@@ -229,6 +240,7 @@ impl State {
     pub(super) fn destroy(&mut self) -> Changes {
         self.history.destroyed = true;
         self.requested.label = None;
+        self.requested.lifetimes = SetLifetimes::default();
         self.end(End::ByLogout)
     }
 
@@ -337,6 +349,7 @@ impl State {
     pub(super) fn without_values(&self) -> Record {
         Record::new(Data::new(), self.record.created(), self.record.ttl())
             .at_version(self.record.version())
+            .with_lifetimes(self.record.lifetimes())
             .bound_to(self.record.binding().cloned())
     }
 
@@ -349,7 +362,8 @@ impl State {
             End::ByLogin | End::ByLogout => self.changes.without_guards().apply(&EMPTY)?,
         };
         let record = self.record.clone();
-        self.record = record.clone().with_data(after);
+        let lifetimes = self.new_lifetimes().or(record.lifetimes());
+        self.record = record.clone().with_data(after).with_lifetimes(lifetimes);
         Ok((record, mem::take(&mut self.changes)))
     }
 

@@ -93,6 +93,29 @@ impl WriteOnlySession {
             .try_change(|state| state.add(key.as_key(), by).map(drop))
     }
 
+    /// Keeps this request from extending the session, like [`Session::skip_touch`].
+    ///
+    /// Call it before the session is [loaded](crate::SessionExt::session), because the load may extend
+    /// it. The lifetimes of a session cannot be set without a read: they depend on its start.
+    ///
+    /// ```
+    /// use lambda_http::{Error, Request};
+    /// use lambda_sessions::SessionExt as _;
+    ///
+    /// async fn news(request: Request) -> Result<String, Error> {
+    ///     request.write_only_session()?.skip_touch()?;
+    ///     let unread: Option<u32> = request.session().await?.get("unread")?;
+    ///     Ok(format!("{} new\n", unread.unwrap_or_default()))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails with the errors of [`Session::skip_touch`].
+    pub fn skip_touch(&self) -> Result<(), Error> {
+        self.0.skip_touch()
+    }
+
     /// Logs out, like [`Session::destroy`].
     ///
     /// ```

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::expiry::{GRACE_SECONDS, TOMBSTONE_SECONDS};
+use crate::expiry::lifetimes::Lifetimes;
+use crate::expiry::{GRACE_SECONDS, TOMBSTONE_SECONDS, reconciled};
 use crate::id::StorageKey;
 use crate::store::changes::change_set::Changes;
 use crate::store::record::{LeftBehind, Record, Redirect, Tombstone};
@@ -105,7 +106,8 @@ impl Touch {
 
     /// Returns whether the touch applies to a live record.
     ///
-    /// It does not apply to a record whose binding to a user ends before the new expiry.
+    /// It does not apply to a record whose binding to a user ends before the new expiry, or whose expiry
+    /// follows [lifetimes of its own](Lifetimes::limits_expiry).
     #[must_use]
     pub fn applies(&self, record: &Record) -> bool {
         record.ttl() <= self.latest_ttl
@@ -113,6 +115,7 @@ impl Touch {
             && record
                 .binding()
                 .is_none_or(|bound| bound.ends() >= self.ttl)
+            && !record.lifetimes().limits_expiry()
     }
 
     /// Returns the record after the touch, or `None` if the touch does not apply to it.
@@ -129,10 +132,13 @@ impl Touch {
 pub struct Update {
     /// The changes by key.
     pub changes: Arc<Changes>,
-    /// The new expiry. `None` keeps the old one.
+    /// The new expiry. `None` keeps the old one. If another request has changed the lifetimes since the
+    /// read, [`expiry_in`](Self::expiry_in) returns the expiry to store.
     pub ttl: Option<Timestamp>,
     /// The new label. `None` keeps the old one. A record that is not bound to a user has no label.
     pub label: Option<String>,
+    /// The lifetimes to set. A field that is `None` keeps the old one.
+    pub lifetimes: Lifetimes,
     /// The record as it was read, or `None` if it was not read. The stored record may be newer.
     pub read: Option<Arc<Record>>,
     /// If true, the update fails with [`Conflict`](crate::ErrorKind::Conflict) if another request
@@ -154,11 +160,22 @@ impl Update {
             changes: changes.into(),
             ttl: None,
             label: None,
+            lifetimes: Lifetimes::default(),
             read: None,
             require_unchanged: false,
             discards_values: false,
             at,
         }
+    }
+
+    /// Returns the expiry of this record after the update.
+    #[must_use]
+    pub fn expiry_in(&self, record: &Record) -> Timestamp {
+        let read = self.read.as_ref().map(|read| read.lifetimes());
+        let stored = (record.lifetimes(), record.ttl());
+        self.ttl.map_or(record.ttl(), |ttl| {
+            reconciled(ttl, self.lifetimes, read, stored, self.at.now())
+        })
     }
 
     /// Returns the record after the update.
@@ -180,7 +197,8 @@ impl Update {
         };
         Ok(labelled
             .with_data(data)
-            .with_ttl(self.ttl.unwrap_or(record.ttl()))
+            .with_ttl(self.expiry_in(record))
+            .with_lifetimes(self.lifetimes.or(record.lifetimes()))
             .modified_at(self.at.now())
             .at_version(record.version().saturating_add(1)))
     }
@@ -223,6 +241,8 @@ pub struct Cycle {
     pub ttl: Timestamp,
     /// The binding under the new key, whatever the previous one was.
     pub binding: Option<Binding>,
+    /// The lifetimes to set. A field that is `None` keeps the old one.
+    pub lifetimes: Lifetimes,
     /// If true, the id is cycled automatically, and the item left behind redirects to the new key
     /// during the grace period.
     pub redirects: bool,
@@ -250,6 +270,7 @@ impl Cycle {
             read,
             changes: changes.into(),
             ttl,
+            lifetimes: Lifetimes::default(),
             redirects: false,
             records_issue: false,
             require_unchanged: false,
@@ -265,6 +286,7 @@ impl Cycle {
     pub fn apply(&self, record: &Record) -> Result<Record, Error> {
         let update = Update {
             ttl: Some(self.ttl),
+            lifetimes: self.lifetimes,
             read: Some(Arc::clone(&self.read)),
             require_unchanged: self.require_unchanged,
             ..Update::new(Arc::clone(&self.changes), self.at)

@@ -24,6 +24,7 @@
 mod create;
 mod cycle;
 mod delete;
+mod lifetimes;
 mod load;
 mod races;
 mod replace;
@@ -48,6 +49,7 @@ pub async fn run<S: SessionStore>(store: &S) {
     create::run(store).await;
     update::run(store).await;
     touch::run(store).await;
+    lifetimes::run(store).await;
     cycle::run(store).await;
     replace::run(store).await;
     delete::run(store).await;

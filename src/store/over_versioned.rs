@@ -99,7 +99,11 @@ impl<T: VersionedStore> SessionStore for T {
         loop {
             let there = self.get(key, at).await?;
             let (record, revision) = match find(there.as_ref(), at) {
-                Found::Live((record, revision)) if record.ttl() < ttl => (record, revision),
+                Found::Live((record, revision))
+                    if record.ttl() < ttl && record.lifetimes().allow(ttl, at.now()) =>
+                {
+                    (record, revision)
+                }
                 Found::Live((record, _)) => return Ok(record.ttl() == ttl),
                 Found::Redirect(_) | Found::Tombstone(_) | Found::Absent => return Ok(false),
             };

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::expiry::lifetimes::Lifetimes;
 use crate::id::StorageKey;
 use crate::store::data::Data;
 #[cfg(feature = "dynamodb")]
@@ -38,6 +39,8 @@ pub struct Record {
     issued: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     binding: Option<Binding>,
+    #[serde(default, skip_serializing_if = "Lifetimes::is_empty")]
+    lifetimes: Lifetimes,
     /// The parts that only DynamoDB's store understands.
     #[cfg(feature = "dynamodb")]
     #[serde(skip)]
@@ -56,6 +59,7 @@ impl Record {
             modified: created,
             issued: None,
             binding: None,
+            lifetimes: Lifetimes::default(),
             #[cfg(feature = "dynamodb")]
             native: None,
         }
@@ -115,6 +119,13 @@ impl Record {
     #[must_use]
     pub fn issued_at(mut self, issued: Timestamp) -> Self {
         self.issued = Some(issued);
+        self
+    }
+
+    /// Sets the lifetimes of this session, where they differ from those of the layer.
+    #[must_use]
+    pub fn with_lifetimes(mut self, lifetimes: Lifetimes) -> Self {
+        self.lifetimes = lifetimes;
         self
     }
 
@@ -183,6 +194,12 @@ impl Record {
     #[must_use]
     pub fn issued(&self) -> Option<Timestamp> {
         self.issued
+    }
+
+    /// Returns the lifetimes of this session, where they differ from those of the layer.
+    #[must_use]
+    pub fn lifetimes(&self) -> Lifetimes {
+        self.lifetimes
     }
 
     /// Returns the parts that only DynamoDB's store understands, if it has read any.

@@ -124,7 +124,9 @@ pub trait SessionStore: Send + Sync + 'static {
     /// [discards the values](Update::discards_values), the returned record needs no more than the
     /// right version, and that only if [`reads_may_be_stale`](Self::reads_may_be_stale).
     ///
-    /// Sets the expiry and the label if the update has new ones. Everything else stays the same.
+    /// Sets the expiry, the label and each of the lifetimes if the update has new ones. Everything else
+    /// stays the same. If another request has changed the lifetimes since the record was read, the expiry
+    /// is that of [`Update::expiry_in`].
     /// Changes of other keys by concurrent requests are kept, and all increments add up, without
     /// conflicts. A [function](crate::store::Change::Apply) is applied to the value as it is when it
     /// is written. If another request changes that key first, the function is applied again until
@@ -152,8 +154,9 @@ pub trait SessionStore: Send + Sync + 'static {
     /// [modified](Record::modified) now.
     ///
     /// Everything else stays the same, including the version. Returns whether the record now expires
-    /// at `ttl`. If it already does, or expires later, nothing is written. Returns `false` without a
-    /// live record.
+    /// at `ttl`. If it already does, or expires later, nothing is written. Nothing is written either if
+    /// the record's lifetimes do not [allow](crate::store::Lifetimes::allow) this expiry: another request
+    /// may have set them. Returns `false` without a live record.
     fn touch(
         &self,
         key: &StorageKey,
@@ -165,8 +168,9 @@ pub trait SessionStore: Send + Sync + 'static {
     /// a redirect or a tombstone at the old key.
     ///
     /// The redirect lives for 60 seconds, and the tombstone for 120 seconds. The record under the new
-    /// key has the expiry and the binding of the [`Cycle`]. If another request has written since the
-    /// record was read, its changes are copied too. Of several concurrent cycles, one takes effect,
+    /// key has the expiry and the binding of the [`Cycle`], and each of its lifetimes that is set. If
+    /// another request has written since the record was read, its changes are copied too. If it has
+    /// changed the lifetimes, the expiry is that of an update. Of several concurrent cycles, one takes effect,
     /// and the others find what it left.
     ///
     /// Without a live record, nothing is written. Fails with the errors of [`update`](Self::update),

@@ -21,6 +21,7 @@ use crate::id::SessionId;
 use crate::wire::cookie::previous::PreviousCookie;
 use crate::wire::cookie::scope::ScopeSettings;
 use crate::wire::cookie::scoped::ScopedCookies;
+use crate::wire::cookie::session_cookie::Kept;
 use crate::wire::cookie::settings::CookieSettings;
 use crate::wire::header_carrier::HeaderCarrier;
 use crate::wire::hints::Hints;
@@ -110,15 +111,15 @@ impl Carrier {
         received
     }
 
-    /// Gives the client this id for `seconds` seconds, and removes the previous cookies. A cookie also
-    /// carries the hints.
+    /// Gives the client this id, to be kept as long as `kept` says, and removes the previous cookies. A
+    /// cookie also carries the hints.
     pub(crate) fn issue(
         &self,
         headers: &mut HeaderMap,
         reply: Reply,
         id: &SessionId,
         hints: Hints,
-        seconds: u64,
+        kept: Kept,
     ) {
         let value = value_of(id, self.signer.as_ref());
         // Clients that are not browsers may rely on a header that holds the id alone.
@@ -129,7 +130,7 @@ impl Carrier {
             let mut value = value;
             hints.append_to(&mut value);
             let cookies = cookies.of(reply.scope);
-            cookies.issue(headers, &value, seconds, reply.previous_cookies);
+            cookies.issue(headers, &value, kept, reply.previous_cookies);
         }
     }
 

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::id::SessionId;
 use crate::wire::carrier::Carrier;
+use crate::wire::cookie::session_cookie::Kept;
 use crate::wire::hints::Hints;
 use crate::wire::received::{OneCookie, Reply};
 
@@ -30,11 +31,12 @@ pub(crate) struct SessionHeaders {
 pub(crate) enum IdHeader {
     /// The response carries no id.
     Unchanged,
-    /// The client gets this id with these hints for `seconds` seconds.
+    /// The client gets this id with these hints for `seconds` seconds, in a persistent cookie or not.
     Set {
         id: SessionId,
         hints: Hints,
         seconds: u64,
+        persistent: Option<bool>,
     },
     /// The client removes its id.
     Remove,
@@ -45,8 +47,17 @@ impl SessionHeaders {
     pub(crate) fn add_to(&self, headers: &mut HeaderMap, carrier: &Carrier) {
         let changes_id = match &self.id {
             IdHeader::Unchanged => false,
-            IdHeader::Set { id, hints, seconds } => {
-                carrier.issue(headers, self.reply, id, *hints, *seconds);
+            IdHeader::Set {
+                id,
+                hints,
+                seconds,
+                persistent,
+            } => {
+                let kept = Kept {
+                    seconds: *seconds,
+                    persistent: *persistent,
+                };
+                carrier.issue(headers, self.reply, id, *hints, kept);
                 true
             }
             IdHeader::Remove => {

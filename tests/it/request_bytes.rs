@@ -62,7 +62,7 @@ async fn request_bytes_of_each_operation() {
 
     setup.clock.advance(minutes(60));
     ada.visit(&setup.sessions, |_, _| async { Ok("") }).await;
-    assert_eq!(lengths(&setup), expected([("UpdateItem", 626)]));
+    assert_eq!(lengths(&setup), expected([("UpdateItem", 633)]));
 
     // Without its hint, the session is read first.
     setup.clock.advance(minutes(60));
@@ -70,7 +70,7 @@ async fn request_bytes_of_each_operation() {
     ada.visit(&setup.sessions, |_, _| async { Ok("") }).await;
     assert_eq!(
         lengths(&setup),
-        expected([("GetItem", 111), ("UpdateItem", 528)])
+        expected([("GetItem", 111), ("UpdateItem", 581)])
     );
 
     ada.visit(&setup.sessions, logout).await;

@@ -8,7 +8,7 @@ use crate::store::dynamodb::settings::TableSettings;
 mod errors;
 mod values;
 
-const ALL: [&str; 14] = [
+const ALL: [&str; 16] = [
     "SESSION_DYNAMODB_TABLE",
     "SESSION_DYNAMODB_ENDPOINT",
     "SESSION_DYNAMODB_REGION",
@@ -23,6 +23,8 @@ const ALL: [&str; 14] = [
     "SESSION_COOKIE_SECURE",
     "SESSION_COOKIE_SAMESITE",
     "SESSION_LIFETIME_SECONDS",
+    "SESSION_MAX_IDLE_TIMEOUT_SECONDS",
+    "SESSION_MAX_LIFETIME_SECONDS",
 ];
 
 fn with<T>(variables: &[(&str, OsString)], read: impl Fn(&Variables<'_>) -> T) -> T {

@@ -25,6 +25,10 @@ impl Backend for NoBackend {
         unreachable!()
     }
 
+    fn expiry(&self) -> &Expiry {
+        unreachable!()
+    }
+
     fn pseudonym(&self, _: &str) -> Result<Pseudonym, Error> {
         unreachable!()
     }

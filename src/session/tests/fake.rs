@@ -26,13 +26,18 @@ pub(super) const NOW: Timestamp = Timestamp::from_epoch_seconds(1_000);
 pub(super) const CREATED: Timestamp = Timestamp::from_epoch_seconds(900);
 pub(super) const TTL: Timestamp = Timestamp::from_epoch_seconds(1_500);
 
+/// The rules of the fake's layer.
+const RULES: Expiry = Expiry {
+    idle: Duration::from_secs(500),
+    lifetime: Duration::from_secs(10_000),
+    max_idle: None,
+    max_lifetime: None,
+    touch: Some(Duration::from_secs(1_000)),
+    cycle_id_after: None,
+};
+
 pub(super) fn rules() -> Expiry {
-    Expiry {
-        idle: Duration::from_secs(500),
-        lifetime: Duration::from_secs(10_000),
-        touch: Some(Duration::from_secs(1_000)),
-        cycle_id_after: None,
-    }
+    RULES
 }
 
 pub(super) fn id(first: &str) -> SessionId {
@@ -92,6 +97,10 @@ impl Backend for Fake {
             session.loaded(found, None, NOW, &rules());
             Ok(())
         })
+    }
+
+    fn expiry(&self) -> &Expiry {
+        &RULES
     }
 
     fn pseudonym(&self, user: &str) -> Result<Pseudonym, Error> {

@@ -219,7 +219,7 @@ async fn touch_waits_for_the_end_of_the_request() {
         touch: Some(Timestamp::from_epoch_seconds(1_001)),
         version: None,
     };
-    let issued = (Token::Issue, Some(id("A")), hints, later);
+    let issued = (Token::Issue, Some(id("A")), hints, (later, None));
     assert_eq!(session.token(&due, false), issued);
 
     let (session, _) = Fake::holding(&[("a", "1")]).session().await;

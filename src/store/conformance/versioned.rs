@@ -1,6 +1,7 @@
 //! The checks of a versioned store: items come back, and a commit is one atomic step.
 
 use crate::clock::Timestamp;
+use crate::expiry::lifetimes::Lifetimes;
 use crate::id::StorageKey;
 use crate::store::arguments::RequestTime;
 use crate::store::conformance::support::{
@@ -55,6 +56,11 @@ async fn items_come_back_as_put(store: &impl VersionedStore) {
         }
     }
     let full = bound(&user(), "phone").issued_at(later(3)).at_version(7);
+    let full = full.with_lifetimes(Lifetimes {
+        idle: Some(600),
+        ends: Some(later(900)),
+        persistent: Some(true),
+    });
     for value in [
         Stored::Live(record(&[])),
         Stored::Live(full.modified_at(later(2))),

@@ -20,6 +20,8 @@
 //! | `:n` | the time of the write, to which `ttl` is compared |
 //! | `:e`, `:x` | the earliest `created` and the latest `ttl` of a record that a load touches |
 //! | `:d`, `:t`, `:m`, `:w`, `:a` | the new `data`, `ttl`, `modified`, `write` and `label` |
+//! | `:j`, `:k`, `:b` | the new `idle`, `ends` and `persistent`; in a touch, `:j` is the time by which it extends |
+//! | `:oj`, `:ok` | the `idle` and `ends` that were read |
 //! | `:v`, `:f`, `:r` | the `version` and the `fence` that were read, and the raised fence |
 //!
 //! A comparison with an attribute that is absent or of another type is false, so `NOT x>=:i` also
@@ -31,8 +33,11 @@ use std::fmt::{Arguments, Write as _};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
+use crate::expiry::lifetimes::Lifetimes;
 use crate::store::dynamodb::attribute::{Attribute, Item};
-use crate::store::dynamodb::item::{CREATED, CURRENT_FORMAT, DATA, FENCE, FORMAT, TTL, VERSION};
+use crate::store::dynamodb::item::{
+    CREATED, CURRENT_FORMAT, DATA, ENDS, FENCE, FORMAT, IDLE, TTL, VERSION,
+};
 
 /// An expression and the values of its placeholders.
 #[derive(Clone, Debug, Default)]
@@ -141,6 +146,41 @@ impl Expression {
             self.require("fence=:f");
             self.value(":f", FENCE.stored(&fence));
         }
+    }
+
+    /// Requires that the session has no idle timeout and no end of its own.
+    pub(super) fn require_no_lifetimes(&mut self) {
+        self.require("NOT idle>=:i AND NOT ends>=:i");
+        self.value(":i", number(1));
+    }
+
+    /// Requires the idle timeout and the end that were read, except for those that the write sets. The
+    /// new expiry was computed from them.
+    pub(super) fn require_lifetimes(&mut self, read: Lifetimes, set: Lifetimes) {
+        match (set.idle, read.idle) {
+            (Some(_), _) => {}
+            (None, None) => self.require("NOT idle>=:i"),
+            (None, Some(idle)) => {
+                self.require("idle=:oj");
+                self.value(":oj", IDLE.stored(&idle));
+            }
+        }
+        match (set.ends, read.ends) {
+            (Some(_), _) => {}
+            (None, None) => self.require("NOT ends>=:i"),
+            (None, Some(end)) => {
+                self.require("ends=:ok");
+                self.value(":ok", ENDS.stored(&end));
+            }
+        }
+        self.value(":i", number(1));
+    }
+
+    /// Requires that the lifetimes of the session allow this expiry, as [`Lifetimes::allow`] decides.
+    /// The placeholder `:t` is the expiry.
+    pub(super) fn require_lifetimes_until(&mut self, ttl: Timestamp, now: Timestamp) {
+        self.require("NOT idle<:j AND NOT ends<:t");
+        self.value(":j", IDLE.stored(&ttl.seconds_since(now)));
     }
 
     /// Defines the placeholder of an attribute whose name is a reserved word.

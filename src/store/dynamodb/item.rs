@@ -18,6 +18,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
+use crate::expiry::lifetimes::Lifetimes;
 use crate::id::StorageKey;
 use crate::store::arguments::Cycle;
 use crate::store::data::Data;
@@ -89,6 +90,12 @@ attributes! {
     LABEL: String = text("label");
     /// The end of the binding to the user.
     UNTIL: Timestamp = seconds("until" as "#u");
+    /// The idle timeout in seconds, if it is not the layer's.
+    IDLE: u64 = number("idle");
+    /// The end of the lifetime, if it is not the layer's.
+    ENDS: Timestamp = seconds("ends");
+    /// True or false if the cookie is to be persistent or not, whatever the layer says.
+    PERSISTENT: bool = flag("persistent");
 }
 
 /// Reads the record of an item, or returns `None` if a mandatory attribute is missing. The values of
@@ -101,7 +108,8 @@ fn read_record(mut item: Item) -> Option<Record> {
     let (created, ttl) = (CREATED.read(&item)?, TTL.read(&item)?);
     let mut record = Record::new(data, created, ttl)
         .at_version(VERSION.read(&item).unwrap_or(0))
-        .bound_to(read_binding(&item));
+        .bound_to(read_binding(&item))
+        .with_lifetimes(read_lifetimes(&item));
     if let Some(modified) = MODIFIED.read(&item) {
         record = record.modified_at(modified);
     }
@@ -134,7 +142,21 @@ fn write_record(record: &Record, now: Timestamp) -> Item {
     }
     MODIFIED.write(&mut item, &now);
     ISSUED.write_some(&mut item, record.issued().as_ref());
+    let lifetimes = record.lifetimes();
+    IDLE.write_some(&mut item, lifetimes.idle.as_ref());
+    ENDS.write_some(&mut item, lifetimes.ends.as_ref());
+    PERSISTENT.write_some(&mut item, lifetimes.persistent.as_ref());
     item
+}
+
+/// Reads the lifetimes of an item. A zero, which this crate never writes, is no lifetime: the
+/// conditions of writes treat it so.
+fn read_lifetimes(item: &Item) -> Lifetimes {
+    Lifetimes {
+        idle: IDLE.read(item).filter(|idle| *idle > 0),
+        ends: ENDS.read(item).filter(|end| end.epoch_seconds() > 0),
+        persistent: PERSISTENT.read(item),
+    }
 }
 
 /// Reads the user that an item is bound to. Faults in the rest of the item do not hide the user.
@@ -303,6 +325,7 @@ pub(crate) fn is_written_by(item: &Item, write: &str) -> bool {
 pub(crate) fn is_unchanged(before: &Record, after: &Record) -> bool {
     before.version() == after.version()
         && fence(before) == fence(after)
+        && before.lifetimes() == after.lifetimes()
         && encode_all(before.data()) == encode_all(after.data())
 }
 

@@ -32,8 +32,17 @@ pub(super) const FORM: &str =
 /// The attributes that expressions name without a placeholder. None is among the [reserved
 /// words](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html),
 /// which DynamoDB and its emulators refuse.
-const BARE: [&str; 7] = [
-    "created", "fence", "fmt", "id", "label", "modified", "version",
+const BARE: [&str; 10] = [
+    "created",
+    "ends",
+    "fence",
+    "fmt",
+    "id",
+    "idle",
+    "label",
+    "modified",
+    "persistent",
+    "version",
 ];
 /// The words of an expression that name no attribute.
 const KEYWORDS: [&str; 11] = [

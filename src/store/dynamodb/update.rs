@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::id::StorageKey;
 use crate::store::arguments::Update;
@@ -44,13 +45,20 @@ pub(super) async fn update(
     let stamp = Stamp {
         now,
         write: &write,
-        ttl: update.ttl,
+        ttl: None,
         label: update.label.as_deref(),
+        lifetimes: update.lifetimes,
     };
     loop {
+        let base = latest.clone().or_else(|| update.read.clone());
         let of_base = Update {
-            read: latest.clone().or_else(|| update.read.clone()),
+            ttl: expiry(&update, base.as_deref()),
+            read: base,
             ..update.clone()
+        };
+        let stamp = Stamp {
+            ttl: of_base.ttl,
+            ..stamp
         };
         let nothing = Data::new();
         let there = of_base.read.as_deref().map_or(&nothing, Record::data);
@@ -117,6 +125,13 @@ pub(super) async fn update(
     }
 }
 
+/// Returns the expiry that an update sets, if it sets one, in the record that it is made from. Another
+/// request may have changed the lifetimes since the record was read.
+fn expiry(update: &Update, base: Option<&Record>) -> Option<Timestamp> {
+    let ttl = update.ttl?;
+    Some(base.map_or(ttl, |base| update.expiry_in(base)))
+}
+
 /// Returns the record after an update. Without its values, the version is all that is new, and right
 /// only if DynamoDB was asked for it.
 fn after(table: &Table, update: &Update, item: Item) -> Result<Found, Error> {
@@ -155,8 +170,11 @@ async fn update_whole(
         let data = update.changes.apply(base.data());
         let data = data.and_then(|data| check_data(&data).map(|()| data));
         let data = data.map_err(|error| ambiguity.about(error))?;
+        let ttl = expiry(&update, Some(&base));
+        let stamp = Stamp { ttl, ..stamp };
         let expression = whole(&data, base.version(), stamp);
         let of_base = Update {
+            ttl,
             read: Some(Arc::clone(&base)),
             ..update.clone()
         };

@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
+use crate::expiry::lifetimes::Lifetimes;
 use crate::store::arguments::Touch;
 use crate::store::changes::apply::Apply;
 use crate::store::changes::change::Change;
@@ -20,7 +21,9 @@ use crate::store::dynamodb::attribute::Item;
 use crate::store::dynamodb::entry::encode;
 use crate::store::dynamodb::errors::race_lost;
 use crate::store::dynamodb::expression::{Expression, number, push};
-use crate::store::dynamodb::item::{DATA, FENCE, LABEL, MODIFIED, TTL, UNTIL, WRITE, fence};
+use crate::store::dynamodb::item::{
+    DATA, ENDS, FENCE, IDLE, LABEL, MODIFIED, PERSISTENT, TTL, UNTIL, WRITE, fence,
+};
 use crate::store::record::Record;
 
 /// The maximum length of one expression in DynamoDB, in bytes of text.
@@ -34,6 +37,8 @@ const VERSION_CLAUSE: &str = " AND attribute_not_exists(version)";
 const MAX_OPERATORS: usize = 300;
 /// The operators for `version`, `write`, `modified`, `ttl`, and the condition of a live record.
 const OPERATORS_OF_A_STAMP: usize = 20;
+/// The operators that set the lifetimes.
+const OPERATORS_OF_LIFETIMES: usize = 10;
 
 /// The attributes that one write sets on the record.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +49,7 @@ pub(super) struct Stamp<'a> {
     pub(super) ttl: Option<Timestamp>,
     /// The label of a user's session.
     pub(super) label: Option<&'a str>,
+    pub(super) lifetimes: Lifetimes,
 }
 
 /// Returns the update for changes of single keys. `base` is the record as it was read: changes that
@@ -63,6 +69,9 @@ pub(super) fn by_key(
     expression.require_unexpired(stamp.now);
     if let Some(base) = base {
         expression.require_fence(fence(base));
+        if stamp.ttl.is_some() {
+            expression.require_lifetimes(base.lifetimes(), stamp.lifetimes);
+        }
     }
     require_guards(&mut expression, changes);
     if changes.is_cleared() {
@@ -74,6 +83,9 @@ pub(super) fn by_key(
     }
     let mut removed = String::new();
     let mut operators = OPERATORS_OF_A_STAMP + 2 * changes.guards().count();
+    if !stamp.lifetimes.is_empty() {
+        operators += OPERATORS_OF_LIFETIMES;
+    }
     for (n, (key, change)) in changes.iter().enumerate() {
         expression.attribute(&DATA);
         expression.name(&format!("#{n}"), key);
@@ -163,6 +175,7 @@ pub(super) fn touch(ttl: Timestamp, now: Timestamp) -> Expression {
     expression.require_live(now);
     // Of two touches the later expiry stays, in either order.
     expression.require("#t<:t");
+    expression.require_lifetimes_until(ttl, now);
     expression
 }
 
@@ -174,8 +187,9 @@ pub(super) fn touch_if_due(touch: &Touch, now: Timestamp) -> Expression {
     expression.require_unexpired(now);
     expression.require("#t<=:x");
     expression.value(":x", TTL.stored(&touch.latest_ttl));
-    expression.require("(attribute_not_exists(#u) OR #u>=:t)");
+    expression.require("NOT #u<:t");
     expression.attribute(&UNTIL);
+    expression.require_no_lifetimes();
     expression
 }
 
@@ -244,6 +258,23 @@ fn stamped(stamp: Stamp<'_>) -> Expression {
     if let Some(label) = stamp.label {
         expression.update.push_str(",label=:a");
         expression.value(":a", LABEL.stored(&label.to_owned()));
+    }
+    let Lifetimes {
+        idle,
+        ends,
+        persistent,
+    } = stamp.lifetimes;
+    if let Some(idle) = idle {
+        expression.update.push_str(",idle=:j");
+        expression.value(":j", IDLE.stored(&idle));
+    }
+    if let Some(end) = ends {
+        expression.update.push_str(",ends=:k");
+        expression.value(":k", ENDS.stored(&end));
+    }
+    if let Some(persistent) = persistent {
+        expression.update.push_str(",persistent=:b");
+        expression.value(":b", PERSISTENT.stored(&persistent));
     }
     expression
 }

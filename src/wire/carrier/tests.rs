@@ -158,7 +158,7 @@ fn session_cookie_comes_first() {
 
 fn issue(carrier: &Carrier, response: &mut HeaderMap) {
     let hints = Hints::default();
-    carrier.issue(response, Reply::default(), &id(A), hints, 60);
+    carrier.issue(response, Reply::default(), &id(A), hints, Kept::seconds(60));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::error::{Error, ErrorKind};
 use crate::wire::cookie::previous::PreviousCookie;
-use crate::wire::cookie::session_cookie::SessionCookie;
+use crate::wire::cookie::session_cookie::{Kept, SessionCookie};
 use crate::wire::cookie::settings::CookieSettings;
 use crate::wire::received::{Ids, PreviousCookies, Received};
 use crate::wire::signing::Signer;
@@ -176,12 +176,12 @@ impl Cookies {
         &self,
         headers: &mut HeaderMap,
         value: &str,
-        seconds: u64,
+        kept: Kept,
         previous: PreviousCookies,
     ) {
         let current = match &self.scope_hint {
-            Some(hint) => self.current.issue(&format!("{value}~{hint}"), seconds),
-            None => self.current.issue(value, seconds),
+            Some(hint) => self.current.issue(&format!("{value}~{hint}"), kept),
+            None => self.current.issue(value, kept),
         };
         self.send(headers, current, previous);
     }

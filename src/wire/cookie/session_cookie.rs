@@ -20,6 +20,25 @@ const PLAIN_NAME: &str = "sid";
 /// The longest time for which browsers keep a cookie (RFC 6265bis, 5.5).
 const MAX_AGE_SECONDS: u64 = 400 * 24 * 60 * 60;
 
+/// The time for which a client keeps its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) seconds: u64,
+    /// True or false if the cookie outlives the browser or does not, whatever the layer says.
+    pub(crate) persistent: Option<bool>,
+}
+
+#[cfg(test)]
+impl Kept {
+    /// Returns the time of a cookie whose persistence the layer decides.
+    pub(crate) const fn seconds(seconds: u64) -> Self {
+        Self {
+            seconds,
+            persistent: None,
+        }
+    }
+}
+
 /// A cookie that browsers keep.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionCookie {
@@ -63,11 +82,11 @@ impl SessionCookie {
             .filter_map(|(name, value)| (name == self.name.as_bytes()).then_some(value))
     }
 
-    /// Returns the header that sets this value for `seconds` seconds.
-    pub(super) fn issue(&self, value: &str, seconds: u64) -> HeaderValue {
+    /// Returns the header that sets this value, to be kept as long as `kept` says.
+    pub(super) fn issue(&self, value: &str, kept: Kept) -> HeaderValue {
         let mut cookie = self.bare(value);
-        if !self.settings.browser_session {
-            let seconds = seconds.min(MAX_AGE_SECONDS);
+        if kept.persistent.unwrap_or(!self.settings.browser_session) {
+            let seconds = kept.seconds.min(MAX_AGE_SECONDS);
             cookie.set_max_age(Duration::seconds(seconds.cast_signed()));
         }
         header_value(&cookie)

@@ -28,6 +28,7 @@ fn set() -> IdHeader {
         id: id(),
         hints: Hints::default(),
         seconds: 60,
+        persistent: None,
     }
 }
 

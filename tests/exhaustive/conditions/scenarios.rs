@@ -4,6 +4,7 @@
 mod forms;
 mod hinted;
 mod keys;
+mod lifetimes;
 mod meanwhile;
 mod races;
 
@@ -16,6 +17,7 @@ use hinted::{RECORDS, hinted_load};
 use keys::taken_keys;
 use lambda_http::{Error, Request};
 use lambda_sessions::Session;
+use lifetimes::{Write, shortened};
 use meanwhile::{ACTS, Act, MEANWHILE, Meanwhile, act_meanwhile};
 use races::{
     a_text_is_not_counted, grows_at_once, in_place_and_logged_out, late_attempt, late_create,
@@ -77,6 +79,16 @@ pub(crate) fn all() -> Vec<Scenario> {
             format!("a load that touches, of a record that {record:?}"),
             move |setup| Box::pin(hinted_load(setup, record)),
         ));
+    }
+    for write in [Write::Touch, Write::Update] {
+        for attribute in ["idle", "ends"] {
+            for has_its_own in [false, true] {
+                all.push(Scenario::new(
+                    format!("{write:?}, meanwhile {attribute}, with its own: {has_its_own}"),
+                    move |setup| Box::pin(shortened(setup, write, attribute, has_its_own)),
+                ));
+            }
+        }
     }
     for late in [Act::Count, Act::Clear] {
         for times in [1, 2] {

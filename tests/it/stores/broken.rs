@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use lambda_sessions::session::UserSessions;
 use lambda_sessions::store::{
-    Cycle, Data, Entry, Found, Item, Load, Pseudonym, Record, Replacement, RequestTime, Revoked,
-    StorageKey, Stored, Timestamp, Tombstone, Update, VersionedStore, Write,
+    Cycle, Data, Entry, Found, Item, Lifetimes, Load, Pseudonym, Record, Replacement, RequestTime,
+    Revoked, StorageKey, Stored, Timestamp, Tombstone, Update, VersionedStore, Write,
 };
 use lambda_sessions::{Error, MemoryStore, SessionStore};
 
@@ -31,12 +31,14 @@ defects! {
     LoadTouchesBeyondTheLifetime,
     LoadTouchesBeyondTheBinding,
     LoadTouchesTheExpired,
+    LoadTouchesOwnLifetimes,
     LoadHidesItsTouch,
     LoadBelievesTheVersion,
     CreateKeepsTheVersion,
     CreateKeepsModified,
     CreateOverwrites,
     CreateForgetsTheIssue,
+    CreateForgetsLifetimes,
     UpdateCreates,
     UpdateRevivesTheExpired,
     UpdateOverwritesOtherKeys,
@@ -45,6 +47,9 @@ defects! {
     UpdateGuessesTheVersion,
     UpdateIgnoresTheExpiry,
     UpdateIgnoresTheLabel,
+    UpdateIgnoresLifetimes,
+    UpdateReplacesLifetimes,
+    UpdateIgnoresNewerLifetimes,
     UpdateIgnoresRequireUnchanged,
     UpdateWritesOnError,
     UpdateIsTwoSteps,
@@ -53,6 +58,8 @@ defects! {
     TouchCountsAsWrite,
     TouchRevivesTheExpired,
     TouchDeniesTheSameExpiry,
+    TouchIgnoresLifetimes,
+    TouchForgetsLifetimes,
     CycleCopiesWhatWasRead,
     CycleLeavesNothing,
     CycleLeavesTombstonesOnly,
@@ -61,6 +68,9 @@ defects! {
     CycleForgetsTheIssue,
     CycleOverwrites,
     CycleIgnoresTheExpiry,
+    CycleIgnoresLifetimes,
+    CycleForgetsLifetimes,
+    CycleIgnoresNewerLifetimes,
     CycleIsTwoSteps,
     ReplaceKeepsTheOld,
     ReplaceOverwrites,
@@ -174,6 +184,7 @@ impl SessionStore for Broken {
             Defect::LoadTouchesTheRecent => touch.latest_ttl = record.ttl(),
             Defect::LoadTouchesBeyondTheLifetime => touch.earliest_created = record.created(),
             Defect::LoadTouchesBeyondTheBinding => judged = judged.bound_to(None),
+            Defect::LoadTouchesOwnLifetimes => judged = judged.with_lifetimes(Lifetimes::default()),
             Defect::LoadHidesItsTouch if record.ttl() > at.now() => {
                 self.0.load_with(key, load).await?;
                 return Ok(Found::Live(record));
@@ -217,7 +228,12 @@ impl SessionStore for Broken {
             Defect::CreateForgetsTheIssue => {
                 let forgotten = Record::new(stored.data().clone(), stored.created(), stored.ttl());
                 let forgotten = forgotten.bound_to(stored.binding().cloned()).at_version(1);
+                let forgotten = forgotten.with_lifetimes(stored.lifetimes());
                 self.put(key, forgotten.modified_at(stored.modified()))
+                    .await
+            }
+            Defect::CreateForgetsLifetimes => {
+                self.put(key, stored.with_lifetimes(Lifetimes::default()))
                     .await
             }
             _ => Ok(()),
@@ -254,6 +270,7 @@ impl SessionStore for Broken {
             }
             (Defect::UpdateIgnoresTheExpiry, _) => update.ttl = None,
             (Defect::UpdateIgnoresTheLabel, _) => update.label = None,
+            (Defect::UpdateIgnoresLifetimes, _) => update.lifetimes = Lifetimes::default(),
             (Defect::UpdateIgnoresRequireUnchanged, _) => update.require_unchanged = false,
             _ => {}
         }
@@ -264,6 +281,13 @@ impl SessionStore for Broken {
         let record = record.clone();
         let written = match (self.1, &update.read) {
             (Defect::UpdateOverwritesOtherKeys, Some(read)) => update.apply(read)?,
+            (Defect::UpdateReplacesLifetimes, _) if !update.lifetimes.is_empty() => {
+                record.with_lifetimes(update.lifetimes)
+            }
+            (Defect::UpdateIgnoresNewerLifetimes, _) => {
+                let ttl = update.ttl.unwrap_or(record.ttl());
+                record.with_ttl(ttl)
+            }
             (Defect::UpdateKeepsTheVersion, _) => record.at_version(before.version()),
             (Defect::UpdateKeepsModified, _) => record.modified_at(before.modified()),
             (Defect::UpdateGuessesTheVersion, Some(read)) if update.discards_values => {
@@ -297,6 +321,15 @@ impl SessionStore for Broken {
                 self.put(key, counted.at_version(before.version() + 1))
                     .await?;
             }
+            Defect::TouchIgnoresLifetimes if before.ttl() < ttl => {
+                self.put(key, record.modified_at(at.now())).await?;
+                return Ok(true);
+            }
+            Defect::TouchForgetsLifetimes if touched => {
+                let forgotten = record.modified_at(at.now());
+                self.put(key, forgotten.with_lifetimes(Lifetimes::default()))
+                    .await?;
+            }
             Defect::TouchDeniesTheSameExpiry => return Ok(touched && before.ttl() < ttl),
             _ => {}
         }
@@ -315,6 +348,7 @@ impl SessionStore for Broken {
             Defect::CycleForgetsTheIssue => cycle.records_issue = false,
             Defect::CycleLeavesTombstonesOnly => cycle.redirects = false,
             Defect::CycleIgnoresTheExpiry => cycle.ttl = cycle.read.ttl(),
+            Defect::CycleIgnoresLifetimes => cycle.lifetimes = Lifetimes::default(),
             Defect::CycleOverwrites => self.force(to, None).await?,
             _ => {}
         }
@@ -333,6 +367,16 @@ impl SessionStore for Broken {
                 let record = cycle.apply(&cycle.read)?;
                 self.put(to, record.clone()).await?;
                 return Ok(Found::Live(record));
+            }
+            (Defect::CycleForgetsLifetimes, Found::Live(record)) => {
+                let forgotten = record.clone().with_lifetimes(Lifetimes::default());
+                self.put(to, forgotten.clone()).await?;
+                return Ok(Found::Live(forgotten));
+            }
+            (Defect::CycleIgnoresNewerLifetimes, Found::Live(record)) => {
+                let late = record.clone().with_ttl(cycle.ttl);
+                self.put(to, late.clone()).await?;
+                return Ok(Found::Live(late));
             }
             (Defect::CycleLeavesNothing, Found::Live(_)) => self.force(from, None).await?,
             (Defect::CycleLeavesThemTooLong, Found::Live(_)) => {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use lambda_sessions::store::{
-    Item, RequestTime, StorageKey, Stored, Tombstone, VersionedStore, Write,
+    Item, Lifetimes, RequestTime, StorageKey, Stored, Tombstone, VersionedStore, Write,
 };
 use lambda_sessions::{Error, ErrorKind};
 
@@ -41,6 +41,7 @@ flaws! {
     CutsLongKeys,
     ForgetsSuccessors,
     ForgetsTheLabel,
+    ForgetsLifetimes,
     ReadsAReplica,
 }
 
@@ -100,6 +101,10 @@ impl Flawed {
             }
             (Flaw::ForgetsTheLabel, Stored::Live(record)) => {
                 same_revision(&item, Stored::Live(record.labelled("")))
+            }
+            (Flaw::ForgetsLifetimes, Stored::Live(record)) => {
+                let without = record.with_lifetimes(Lifetimes::default());
+                same_revision(&item, Stored::Live(without))
             }
             _ => item,
         };

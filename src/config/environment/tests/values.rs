@@ -3,7 +3,9 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::*;
+use crate::config::settings::SkipTouch;
 use crate::id::SessionId;
+use crate::wire::cookie::session_cookie::Kept;
 use crate::wire::hints::Hints;
 use crate::wire::received::Reply;
 
@@ -23,6 +25,7 @@ fn defaults_apply_without_variables() {
         expiry,
         max_size,
         prefetch,
+        skip_touch,
         clock: _,
         on_error,
     } = settings(&[]).unwrap();
@@ -39,6 +42,8 @@ fn defaults_apply_without_variables() {
     assert_eq!(expiry.idle, Duration::from_secs(1_209_600));
     assert_eq!(expiry.lifetime, Duration::from_secs(90 * 86_400));
     assert_eq!(expiry.touch, None);
+    assert_eq!((expiry.max_idle, expiry.max_lifetime), (None, None));
+    assert!(matches!(skip_touch, SkipTouch::Never));
     assert_eq!((max_size, prefetch), (65_536, false));
     let on_error = on_error.for_request(&http::Request::new(()));
     let response = on_error.respond(&Error::new(ErrorKind::Gone, "gone"));
@@ -128,6 +133,12 @@ fn variable_sets_its_setting() {
         ("SESSION_USER_KEY", KEY, |s| s.user_hash_key.is_some()),
         ("SESSION_AUDIENCE", "shop", |s| {
             s.audience.as_deref() == Some("shop")
+        }),
+        ("SESSION_MAX_IDLE_TIMEOUT_SECONDS", "62", |s| {
+            s.expiry.max_idle == Some(Duration::from_secs(62))
+        }),
+        ("SESSION_MAX_LIFETIME_SECONDS", "63", |s| {
+            s.expiry.max_lifetime == Some(Duration::from_secs(63))
         }),
         ("SESSION_LIFETIME_SECONDS", "61", |s| {
             s.expiry.lifetime.as_secs() == 61
@@ -234,10 +245,13 @@ fn variables_reach_the_cookie() {
     .unwrap();
     let id = SessionId::parse("A".repeat(43).as_bytes()).unwrap();
     let mut headers = HeaderMap::new();
-    settings
-        .validate()
-        .unwrap()
-        .issue(&mut headers, Reply::default(), &id, Hints::default(), 5);
+    settings.validate().unwrap().issue(
+        &mut headers,
+        Reply::default(),
+        &id,
+        Hints::default(),
+        Kept::seconds(5),
+    );
     let expected = format!(
         "sid={}; HttpOnly; SameSite=Strict; Secure; Path=/app; Max-Age=5",
         id.expose()

@@ -5,6 +5,7 @@ use crate::store::dynamodb::item;
 use crate::store::dynamodb::testing::{FORM, MAP, NOW, OURS, check_placeholders, m, n, s};
 use crate::store::record::Found;
 
+mod lifetimes;
 mod limits;
 mod properties;
 
@@ -22,6 +23,7 @@ fn stamp(ttl: Option<Timestamp>) -> Stamp<'static> {
         now: NOW,
         write: "write-id",
         label: None,
+        lifetimes: Lifetimes::default(),
         ttl,
     }
 }
@@ -155,8 +157,13 @@ fn touch_only_extends_the_expiry() {
     let expression = touch(TTL_SET, NOW);
     check_placeholders(&expression);
     assert_eq!(expression.update, "SET #t=:t,modified=:m");
-    assert_eq!(expression.condition, format!("{OURS} AND #t>:n AND #t<:t"));
+    assert_eq!(
+        expression.condition,
+        format!("{OURS} AND #t>:n AND #t<:t AND NOT idle<:j AND NOT ends<:t")
+    );
     assert_eq!(expression.values[":t"], n(1_700_000_500_u64));
+    let extension = TTL_SET.seconds_since(NOW);
+    assert_eq!(expression.values[":j"], n(extension));
 }
 
 #[test]
@@ -169,7 +176,7 @@ fn touch_of_a_load_depends_on_the_record() {
     assert_eq!(
         expression.condition,
         "attribute_type(#d,:p) AND created>=:e AND (attribute_not_exists(fmt) OR fmt=:i) AND #t>:n \
-         AND #t<=:x AND (attribute_not_exists(#u) OR #u>=:t)"
+         AND #t<=:x AND NOT #u<:t AND NOT idle>=:i AND NOT ends>=:i"
     );
     assert_eq!(expression.values[":t"], n(1_700_000_500_u64));
     assert_eq!(expression.values[":x"], n(7));

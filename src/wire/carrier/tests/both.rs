@@ -113,7 +113,7 @@ fn reply_uses_the_carriers_that_it_names() {
             version: Some(3),
             ..Hints::default()
         };
-        by_both(None).issue(&mut set, reply, &id(A), hints, 60);
+        by_both(None).issue(&mut set, reply, &id(A), hints, Kept::seconds(60));
         by_both(None).remove(&mut removed, reply);
         for (response, cookie, header) in [
             (&set, format!("__Host-sid={A}~v3;"), A),

@@ -49,7 +49,7 @@ fn set_of(positions: &[usize]) -> PreviousCookies {
 
 fn issued(cookies: &Cookies, previous: PreviousCookies) -> Vec<String> {
     let mut headers = HeaderMap::new();
-    cookies.issue(&mut headers, A, 60, previous);
+    cookies.issue(&mut headers, A, Kept::seconds(60), previous);
     let lines = headers.get_all(SET_COOKIE).iter();
     lines
         .map(|line| line.to_str().unwrap().to_owned())
@@ -270,7 +270,7 @@ fn previous_cookie_of_handler_is_dropped() {
         let mut headers = HeaderMap::new();
         headers.append(SET_COOKIE, HeaderValue::from_static("old=theirs; Path=/"));
         headers.append(SET_COOKIE, HeaderValue::from_static("old=other; Path=/x"));
-        cookies.issue(&mut headers, A, 60, previous);
+        cookies.issue(&mut headers, A, Kept::seconds(60), previous);
         let lines: Vec<_> = headers.get_all(SET_COOKIE).iter().collect();
         let has = |line: &str| lines.iter().any(|other| *other == line);
         assert_eq!(has("old=theirs; Path=/"), stays, "only where it is removed");
@@ -282,10 +282,10 @@ fn previous_cookie_of_handler_is_dropped() {
 fn handler_cookie_is_logged_without_value() {
     let mut headers = HeaderMap::new();
     let cookies = cookies(&[]);
-    let log = log_of(|| cookies.issue(&mut headers, A, 60, PreviousCookies::NONE));
+    let log = log_of(|| cookies.issue(&mut headers, A, Kept::seconds(60), PreviousCookies::NONE));
     assert_eq!(log, "", "there is nothing to drop");
     headers.append(SET_COOKIE, HeaderValue::from_static("sid=secret-value"));
-    let log = log_of(|| cookies.issue(&mut headers, B, 60, PreviousCookies::NONE));
+    let log = log_of(|| cookies.issue(&mut headers, B, Kept::seconds(60), PreviousCookies::NONE));
     assert!(log.contains("WARN") && log.contains("dropped"), "{log}");
     assert!(!log.contains("secret-value") && !log.contains(B), "{log}");
 }

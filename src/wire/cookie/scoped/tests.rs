@@ -2,6 +2,7 @@ use http::{HeaderMap, Request};
 
 use super::*;
 use crate::wire::cookie::scope::CookieScope;
+use crate::wire::cookie::session_cookie::Kept;
 use crate::wire::received::{Ids, PreviousCookies};
 
 const A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -29,7 +30,7 @@ fn scope(cookies: &ScopedCookies, path: &str) -> Scope {
 fn issued(cookies: &ScopedCookies, path: &str, previous: PreviousCookies) -> Vec<String> {
     let mut headers = HeaderMap::new();
     let cookies = cookies.of(scope(cookies, path));
-    cookies.issue(&mut headers, A, 60, previous);
+    cookies.issue(&mut headers, A, Kept::seconds(60), previous);
     let lines = headers.get_all("set-cookie").iter();
     lines
         .map(|line| line.to_str().unwrap().to_owned())

@@ -52,7 +52,9 @@ fn attributes(header: &HeaderValue) -> BTreeSet<String> {
 fn issued(change: impl FnOnce(&mut CookieSettings)) -> HeaderValue {
     let mut settings = CookieSettings::default();
     change(&mut settings);
-    SessionCookie::new(&settings).unwrap().issue(A, 60)
+    SessionCookie::new(&settings)
+        .unwrap()
+        .issue(A, Kept::seconds(60))
 }
 
 fn rejection(settings: &CookieSettings) -> String {

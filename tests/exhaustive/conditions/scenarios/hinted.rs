@@ -19,11 +19,13 @@ pub(super) enum Record {
     BeganLongAgo,
     WasTouched,
     HasExpired,
+    /// A lifetime of its own ends before the new expiry.
+    HasItsOwn(&'static str),
     IsText(&'static str),
     IsOfANewerFormat,
 }
 
-pub(super) const RECORDS: [Record; 11] = [
+pub(super) const RECORDS: [Record; 13] = [
     Record::IsDue,
     Record::SaysFormat,
     Record::IsBound,
@@ -31,6 +33,8 @@ pub(super) const RECORDS: [Record; 11] = [
     Record::BeganLongAgo,
     Record::WasTouched,
     Record::HasExpired,
+    Record::HasItsOwn("idle"),
+    Record::HasItsOwn("ends"),
     Record::IsText("data"),
     Record::IsText("created"),
     Record::IsText("ttl"),
@@ -58,6 +62,8 @@ pub(super) async fn hinted_load(setup: &Setup, record: Record) -> Verdict {
         Record::BeganLongAgo => vec![("created", number(now - days(80).as_secs()))],
         Record::WasTouched => vec![("ttl", number(now + days(60).as_secs()))],
         Record::HasExpired => vec![("ttl", number(now))],
+        Record::HasItsOwn("idle") => vec![("idle", number(days(10).as_secs()))],
+        Record::HasItsOwn(name) => vec![(name, number(now + days(10).as_secs()))],
         // In a comparison, a text is greater than any number.
         Record::IsText(name) => vec![(name, text("~"))],
         Record::IsOfANewerFormat => vec![("fmt", number(2))],

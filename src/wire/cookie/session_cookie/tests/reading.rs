@@ -196,7 +196,7 @@ proptest! {
     fn cookie_issued_reads_back(bytes in any::<[u8; 32]>(), hint in "[ -:<-~]{0,40}") {
         use base64::Engine as _;
         let text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
-        let header = cookie().issue(&text, 60);
+        let header = cookie().issue(&text, Kept::seconds(60));
         let pair = header.to_str().unwrap().split(';').next().unwrap().to_owned();
         let hinted = format!("{pair}~{hint}");
         for line in [pair, hinted] {

@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn cookie_default_is_exact() {
     assert_eq!(
-        cookie().issue(A, 1_209_600),
+        cookie().issue(A, Kept::seconds(1_209_600)),
         format!("__Host-sid={A}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=1209600")
     );
     assert_eq!(
@@ -55,7 +55,7 @@ fn cookie_setting_is_one_attribute() {
 fn cookie_max_age_is_at_most_400_days() {
     const CAP: u64 = 34_560_000;
     for (seconds, sent) in [(0, 0), (1, 1), (CAP, CAP), (CAP + 1, CAP), (u64::MAX, CAP)] {
-        let header = cookie().issue(A, seconds);
+        let header = cookie().issue(A, Kept::seconds(seconds));
         assert!(attributes(&header).contains(&format!("Max-Age={sent}")));
     }
 }
@@ -81,7 +81,7 @@ fn cookie_removal_keeps_the_attributes() {
         let mut settings = CookieSettings::default();
         setter(&mut settings);
         let cookie = SessionCookie::new(&settings).unwrap();
-        let (set, removal) = (cookie.issue(A, 60), cookie.removal());
+        let (set, removal) = (cookie.issue(A, Kept::seconds(60)), cookie.removal());
         let lasting = |header| {
             let mut attributes = attributes(header);
             attributes.retain(|text| !text.starts_with("Max-Age") && !text.starts_with("Expires"));
