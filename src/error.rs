@@ -69,7 +69,7 @@ pub enum ErrorKind {
     /// neither read as empty nor overwritten. The response is 503.
     Corrupt,
     /// The configuration is invalid: a variable, a cookie's attributes, the table, permissions or a
-    /// missing layer. The response is 503.
+    /// missing layer. A lifetime of one session is over the layer's maximum. The response is 503.
     Misconfigured,
 }
 

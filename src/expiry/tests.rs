@@ -1,5 +1,7 @@
 use super::*;
 
+mod interleavings;
+
 const fn at(seconds: u64) -> Timestamp {
     Timestamp::from_epoch_seconds(seconds)
 }

@@ -245,6 +245,7 @@ impl Write {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expiry::lifetimes::Lifetimes;
     use crate::store::data::{Data, Entry};
     use crate::store::record::{Record, Redirect, Tombstone};
     use crate::store::stored::UserIndex;
@@ -294,6 +295,40 @@ mod tests {
             let read = Item::from_json(text.as_bytes()).unwrap();
             assert_eq!(read.to_json().unwrap(), text.as_bytes());
             assert_eq!(read.expires(), item.expires());
+        }
+    }
+
+    /// The lifetimes of a session are optional fields, which earlier versions do not know.
+    #[test]
+    fn item_format_has_optional_lifetimes() {
+        let lifetimes = Lifetimes {
+            idle: Some(60),
+            ends: Some(at(7)),
+            persistent: Some(false),
+        };
+        for (own, text) in [
+            (
+                lifetimes,
+                r#","lifetimes":{"idle":60,"ends":7,"persistent":false}}}}"#,
+            ),
+            (
+                Lifetimes {
+                    idle: None,
+                    ends: None,
+                    ..lifetimes
+                },
+                r#","lifetimes":{"persistent":false}}}}"#,
+            ),
+            (Lifetimes::default(), r#""until":9}}}}"#),
+        ] {
+            let item = Item::new(Stored::Live(record().with_lifetimes(own))).unwrap();
+            let json = item.to_json().unwrap();
+            let shown = String::from_utf8(json.clone()).unwrap();
+            assert!(shown.ends_with(text), "{shown}");
+            let Stored::Live(read) = Item::from_json(&json).unwrap().into_value() else {
+                panic!("a record is there");
+            };
+            assert_eq!(read.lifetimes(), own);
         }
     }
 

@@ -48,6 +48,7 @@ mod on_error;
 mod prefetch;
 mod previous_cookies;
 mod received_cookies;
+mod remember_me;
 mod request_bytes;
 mod retries;
 mod retries_overtaken;

@@ -175,6 +175,7 @@ fn check_written_again(item: &Item, record: &Record, now: Timestamp) {
     assert_eq!(back.ttl(), record.ttl(), "{item:?}");
     assert_eq!(back.version(), record.version(), "{item:?}");
     assert_eq!(back.issued(), record.issued(), "{item:?}");
+    assert_eq!(back.lifetimes(), record.lifetimes(), "{item:?}");
     assert_eq!(back.binding(), record.binding(), "{item:?}");
     assert_eq!(back.data().len(), record.data().len(), "{item:?}");
     for ((key, before), (again, after)) in record.data().iter().zip(back.data().iter()) {

@@ -222,6 +222,18 @@ fn optional_attributes_may_be_absent_or_odd() {
         let got = found(put("retired", value.clone()));
         assert_eq!(got, Ok(expected), "{value:?}");
     }
+    // A lifetime of another type, or of nothing, is that of the layer.
+    for name in ["idle", "ends", "persistent"] {
+        for value in of_each_type().into_iter().chain([n(0), n("0.5"), n(-1)]) {
+            let is_valid = match name {
+                "persistent" => value.is_bool(),
+                _ => value == n("1700000001"),
+            };
+            let odd = item(put(name, value.clone()));
+            let own = live(&odd).lifetimes();
+            assert_eq!(own != Lifetimes::default(), is_valid, "{name} {value:?}");
+        }
+    }
     let unmarked = found(put("retired", AttributeValue::Bool(false)));
     assert_eq!(unmarked, Ok(Found::Live(())));
     let without = item(|item| drop(item.remove("version")));
@@ -315,6 +327,7 @@ proptest! {
         write: String,
         issued: Option<u64>,
         user: Option<(String, String, Option<String>, u64)>,
+        lifetimes: (Option<u32>, Option<u32>, Option<bool>),
     ) {
         let data: Data = entries
             .iter()
@@ -328,6 +341,14 @@ proptest! {
         if let Some(issued) = issued {
             record = record.issued_at(at(issued));
         }
+        let (idle, ends, persistent) = lifetimes;
+        let positive = |number: Option<u32>| number.map(|number| u64::from(number) + 1);
+        let lifetimes = Lifetimes {
+            idle: positive(idle),
+            ends: positive(ends).map(at),
+            persistent,
+        };
+        let record = record.with_lifetimes(lifetimes);
         let item = super::write(&key(), &record, NOW, &write).unwrap();
         prop_assert!(is_written_by(&item, &write));
         let back = live(&item);
@@ -338,6 +359,7 @@ proptest! {
         prop_assert_eq!(back.modified(), NOW);
         prop_assert_eq!(back.issued(), record.issued());
         prop_assert_eq!(back.binding(), record.binding());
+        prop_assert_eq!(back.lifetimes(), lifetimes);
         prop_assert!(back.native().is_none());
         let again = super::write(&key(), &back, NOW, &write).unwrap();
         prop_assert_eq!(again, item);

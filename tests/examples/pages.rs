@@ -1,0 +1,1 @@
+../../examples/login/src/pages.rs
