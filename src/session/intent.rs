@@ -47,11 +47,12 @@ impl State {
         let end = self.record.binding().map(Binding::ends);
         // A client that used a cycled id does not get a new cookie.
         let is_live = self.origin == Origin::Live;
-        let reissue = is_live && (reissue || self.hint_outdated.is_some());
         // The load may just have found the id alive. Otherwise a write must do so, because the client
         // must not get a dead id.
         let was_found = |at: Timestamp| now.seconds_since(at) < FOUND_ALIVE_SECONDS;
-        let is_known = self.hint_outdated.is_some_and(was_found);
+        let drops_hint = self.drops_hint && was_found(self.began);
+        let is_known = self.hint_outdated.is_some_and(was_found) || drops_hint;
+        let reissue = is_live && (reissue || self.hint_outdated.is_some() || drops_hint);
         let must_write = reissue && !is_known && !self.skips_touch;
         let touch = rules.touch_due(created, ttl, now).or_else(|| {
             let fresh = rules.ttl(created, now);

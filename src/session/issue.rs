@@ -22,7 +22,7 @@ impl Session {
             let own = record.lifetimes();
             let hints = Hints {
                 // A load extends no session with an expiry of its own.
-                touch: match own.limits_expiry() {
+                touch: match own.limits_expiry() || state.drops_hint {
                     true => None,
                     false => rules.next_touch(record.created(), record.ttl(), end),
                 },

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::lifetimes::Lifetimes;
 use crate::session::handle::Session;
-use crate::session::state::{End, State};
+use crate::session::state::{End, Load, State};
 
 impl Session {
     /// Sets whether the cookie outlives the browser.
@@ -188,10 +188,12 @@ impl Session {
     /// does not extend the session either.
     ///
     /// If a touch is due, the load of a session may make it, before a [wrapped](crate::SessionLayer::wrap)
-    /// handler runs. This method then comes too late and fails. Use the layer's
-    /// [`skip_touch`](crate::SessionLayer::skip_touch) or
-    /// [`skip_touch_if`](crate::SessionLayer::skip_touch_if), which decide before the load. A handler
-    /// of the tower layer can also call [`WriteOnlySession::skip_touch`] before it loads the session.
+    /// handler runs. This method then comes too late and fails. To make that rare, its first response
+    /// sets the cookie without the hint of a touch, so that the next loads are plain reads. To exclude
+    /// it, use the layer's [`skip_touch`](crate::SessionLayer::skip_touch) or
+    /// [`skip_touch_if`](crate::SessionLayer::skip_touch_if), which decide before the load and cost less.
+    /// A handler of the tower layer can also call [`WriteOnlySession::skip_touch`] before it loads the
+    /// session.
     ///
     /// A login still gives the session its full idle timeout, and so do
     /// [`set_idle_timeout`](Self::set_idle_timeout) and [`set_lifetime`](Self::set_lifetime).
@@ -213,6 +215,7 @@ impl Session {
     ///
     /// [`WriteOnlySession::skip_touch`]: crate::WriteOnlySession::skip_touch
     pub fn skip_touch(&self) -> Result<(), Error> {
+        let has_hint = self.hints().touch.is_some();
         self.try_change(|state| {
             if state.touched_by_load {
                 let reason = "the session was extended when it was loaded: set skip_touch or \
@@ -220,6 +223,10 @@ impl Session {
                 return Err(Error::new(ErrorKind::Misconfigured, reason));
             }
             state.skips_touch = true;
+            // Without its hint, the client's later requests are loaded without a touch, so that this
+            // call is not too late for them.
+            let was_loaded = matches!(state.load, Load::Done);
+            state.drops_hint = was_loaded && has_hint;
             Ok(())
         })
     }

@@ -14,7 +14,7 @@ use crate::session::location::Location;
 use crate::store::changes::change_set::Changes;
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
-use crate::store::user::{self, Binding, Pseudonym};
+use crate::store::user::{Binding, Pseudonym};
 
 /// The maximum number of errors that one request remembers.
 const MAX_FAILURES: usize = 16;
@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) require_unchanged: bool,
     /// True if this request must not extend the expiry.
     pub(super) skips_touch: bool,
+    /// True if the client is to get its id without the hint of a touch.
+    pub(super) drops_hint: bool,
     /// True if the load has extended the expiry.
     pub(super) touched_by_load: bool,
     /// True if the stored expiry is later than the layer's maxima allow.
@@ -153,6 +155,7 @@ impl State {
             requested: Requested::default(),
             require_unchanged: false,
             skips_touch: false,
+            drops_hint: false,
             touched_by_load: false,
             exceeds_maximum: false,
             login_under_way: None,
@@ -271,10 +274,6 @@ impl State {
         dropped
     }
 
-    pub(super) fn set_label(&mut self, label: &str) {
-        self.requested.label = Some(user::label(label));
-    }
-
     /// Returns the user that the session is bound to, or will be when it is written.
     pub(super) fn user(&self) -> Option<&Pseudonym> {
         let under_way = self.login_under_way.as_ref();
@@ -287,13 +286,6 @@ impl State {
     pub(super) fn bound(&self) -> Option<&Binding> {
         let bound = self.record.binding();
         bound.filter(|_| self.requested.end == End::No)
-    }
-
-    /// Returns the label if it differs from the stored one of the user's session.
-    pub(super) fn new_label(&self) -> Option<&str> {
-        let bound = self.bound()?;
-        let label = self.requested.label.as_deref();
-        label.filter(|label| bound.label() != Some(label))
     }
 
     /// Returns where the session is stored, or was stored.

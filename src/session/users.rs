@@ -4,10 +4,11 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::session::handle::Session;
+use crate::session::state::State;
 #[cfg(doc)]
 use crate::store::session_info::SessionInfo;
 use crate::store::session_info::UserSessions;
-use crate::store::user::{Binding, Pseudonym, Revoked};
+use crate::store::user::{self, Binding, Pseudonym, Revoked};
 
 impl Session {
     /// Binds the session to a user and cycles its id, as [`cycle_id`](Self::cycle_id) does.
@@ -248,5 +249,18 @@ impl Session {
             let own = own.map(Binding::handle).map(str::to_owned);
             (user, own)
         })
+    }
+}
+
+impl State {
+    fn set_label(&mut self, label: &str) {
+        self.requested.label = Some(user::label(label));
+    }
+
+    /// Returns the label if it differs from the stored one of the user's session.
+    pub(super) fn new_label(&self) -> Option<&str> {
+        let bound = self.bound()?;
+        let label = self.requested.label.as_deref();
+        label.filter(|label| bound.label() != Some(label))
     }
 }

@@ -4,7 +4,7 @@ use lambda_http::Request;
 use lambda_sessions::Session;
 
 use crate::lifetimes::{idle, stored};
-use crate::support::{Setup, begin, count, days, minutes, number, text};
+use crate::support::{Action, Setup, begin, count, days, minutes, number, text};
 
 /// Each request has read the session before the other one writes.
 #[tokio::test]
@@ -125,4 +125,69 @@ async fn lifetimes_are_written_with_many_keys() {
     assert_eq!(stored(&setup, "idle").await, Some(300));
     assert_eq!(stored(&setup, "ends").await, Some(now + days(2).as_secs()));
     assert_eq!(stored(&setup, "ttl").await, Some(now + 300));
+}
+
+#[tokio::test]
+async fn lifetimes_survive_a_lost_response() {
+    let setup = Setup::new().await;
+    let mut ada = setup.guest(count).await;
+    setup
+        .proxy
+        .script(|operation, before| match (operation, before) {
+            ("UpdateItem", 0) => Action::lost(),
+            _ => Action::Forward,
+        });
+    let reply = ada.visit(&setup.sessions, idle(minutes(5))).await;
+    assert_eq!(setup.proxy.calls(), ["GetItem", "UpdateItem", "UpdateItem"]);
+    assert_eq!(reply.status, 200);
+    assert!(reply.cookies[0].ends_with("; Max-Age=300"));
+    assert_eq!(stored(&setup, "idle").await, Some(300));
+    assert_eq!(stored(&setup, "version").await, Some(2), "once");
+    setup.clock.advance(minutes(4));
+    let reply = ada.visit(&setup.sessions, count).await;
+    assert_eq!(reply.body, "3");
+    assert_eq!(
+        stored(&setup, "ttl").await,
+        Some(setup.clock.seconds() + 300)
+    );
+}
+
+/// What a save did not write is written at the end of the request.
+#[tokio::test]
+async fn lifetimes_survive_a_save_that_failed() {
+    let setup = Setup::new().await;
+    let mut ada = setup.guest(count).await;
+    let handler = |_: Request, session: Session| async move {
+        session.set_idle_timeout(minutes(5))?;
+        session.set_persistent(false)?;
+        session.insert("large", "x".repeat(100_000))?;
+        assert!(session.save().await.is_err());
+        assert_eq!(session.idle_timeout(), Some(minutes(5)));
+        session.remove("large")?;
+        Ok("")
+    };
+    let reply = ada.visit(&setup.sessions, handler).await;
+    assert_eq!(setup.proxy.calls(), ["GetItem", "UpdateItem"]);
+    assert!(reply.cookies[0].ends_with("; Path=/"), "no Max-Age");
+    assert_eq!(stored(&setup, "idle").await, Some(300));
+}
+
+/// A handler that fails sets no lifetime.
+#[tokio::test]
+async fn lifetimes_of_a_failed_handler_are_not_set() {
+    let setup = Setup::new().await;
+    let mut ada = setup.guest(count).await;
+    let item = setup.table.item().await;
+    let handler = |_: Request, session: Session| async move {
+        session.set_lifetime(minutes(5))?;
+        Ok(http::StatusCode::INTERNAL_SERVER_ERROR)
+    };
+    let handler = |request, session| async move {
+        let status: Result<_, lambda_http::Error> = handler(request, session).await;
+        let response = http::Response::builder().status(status?);
+        Ok(response.body(String::new())?)
+    };
+    let reply = ada.visit(&setup.sessions, handler).await;
+    assert_eq!((reply.status, reply.cookies.len()), (500, 0));
+    assert_eq!(setup.table.item().await, item);
 }
