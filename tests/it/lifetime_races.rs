@@ -152,7 +152,7 @@ async fn lifetimes_survive_a_lost_response() {
     );
 }
 
-/// What a save did not write is written at the end of the request.
+/// The end of the request writes what a save did not write.
 #[tokio::test]
 async fn lifetimes_survive_a_save_that_failed() {
     let setup = Setup::new().await;
