@@ -12,6 +12,7 @@
 //!    stored is an error and is never dropped silently.
 
 mod concurrent;
+pub(crate) mod deadline;
 pub(crate) mod decision;
 mod detached;
 mod fields;
@@ -25,6 +26,7 @@ pub(crate) mod pending;
 pub(crate) mod read_only;
 mod rebase;
 pub(crate) mod state;
+mod timing;
 mod typed;
 pub(crate) mod update_error;
 mod users;

@@ -76,6 +76,8 @@ pub(crate) struct Settings {
     /// True if the session is looked up when the request arrives.
     pub(crate) prefetch: bool,
     pub(crate) skip_touch: SkipTouch,
+    /// True if the Lambda Web Adapter's header has the deadline.
+    pub(crate) web_adapter: bool,
     pub(crate) clock: Clock,
     pub(crate) on_error: OnError,
 }
@@ -94,6 +96,7 @@ impl Default for Settings {
             max_size: DEFAULT_MAX_SIZE,
             prefetch: false,
             skip_touch: SkipTouch::Never,
+            web_adapter: false,
             clock: Arc::new(system_clock),
             on_error: OnError::default(),
         }
@@ -161,6 +164,7 @@ impl fmt::Debug for Settings {
             .field("max_size", &self.max_size)
             .field("prefetch", &self.prefetch)
             .field("skip_touch", &self.skip_touch)
+            .field("web_adapter", &self.web_adapter)
             .finish_non_exhaustive()
     }
 }

@@ -164,6 +164,30 @@ impl<S: SessionStore> SessionLayer<S> {
         self.set(|settings| settings.prefetch = prefetch)
     }
 
+    /// Sets whether the deadline of an invocation is read from the header of the [Lambda Web
+    /// Adapter][adapter].
+    ///
+    /// The default is `false`: only `lambda_http`'s own context has a deadline. The adapter runs a
+    /// plain HTTP server on Lambda. It sends the context of the invocation in
+    /// `x-amzn-lambda-context`, and replaces a client's header of that name.
+    ///
+    /// Without the adapter, a client can send any time. The header therefore only shortens what the
+    /// store's timeouts allow, and each operation has at least one second. A header is
+    /// ignored if it is not the adapter's JSON, is longer than 8 KB, occurs twice, or has a time
+    /// that is past or more than 15 minutes ahead.
+    ///
+    /// ```
+    /// use lambda_sessions::{MemoryStore, SessionLayer};
+    ///
+    /// let sessions = SessionLayer::new(MemoryStore::new()).web_adapter(true);
+    /// # let _ = sessions;
+    /// ```
+    ///
+    /// [adapter]: https://github.com/awslabs/aws-lambda-web-adapter
+    pub fn web_adapter(self, yes: bool) -> Self {
+        self.set(|settings| settings.web_adapter = yes)
+    }
+
     /// Sets the response that a client gets when its session fails.
     ///
     /// The default is 503 if the store fails or is misconfigured, 409 if another request changed

@@ -12,6 +12,7 @@ use http::HeaderMap;
 
 use crate::error::Error;
 use crate::pipeline::core::Pipeline;
+use crate::session::deadline::Deadline;
 use crate::session::handle::Session;
 use crate::store::session_store::SessionStore;
 use crate::wire::request_head::RequestHead;
@@ -28,7 +29,7 @@ impl<S: SessionStore> Pipeline<S> {
             headers,
             ..RequestHead::of(&request)
         };
-        let session = self.begin_with(&head, deadline);
+        let session = self.begin_with(&head, deadline.map(Deadline::Invocation));
         // A lookup that no handler has asked for makes no touch.
         self.prefetch(&session).await;
         self.read(&session).await?;

@@ -3,7 +3,10 @@
 //! 1. The store is called only before the deadline, which is 200 ms before the invocation ends. A
 //!    later response could not reach the client.
 //! 2. A read that is cut off has timed out. A write that is cut off is ambiguous.
-//! 3. The deadline is a time of the monotonic clock, because it must not move with the system's
+//! 3. Behind the Lambda Web Adapter, the deadline is in a header. Without the adapter, a client can
+//!    send it. It only shortens what the timeouts of the store allow, and a write that needs no
+//!    longer than usual is never skipped because of it. One that is not plausible is ignored.
+//! 4. The deadline is a time of the monotonic clock, because it must not move with the system's
 //!    clock or with [`SessionLayer::clock`](crate::SessionLayer::clock).
 
 use std::cell::Cell;
@@ -12,18 +15,66 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use http::HeaderMap;
 use lambda_http::RequestExt as _;
+use serde::Deserialize;
 
 use crate::clock::system_clock;
 use crate::error::{Error, ErrorKind};
+use crate::session::deadline::Deadline;
 
 /// The part of an invocation's time in which the store is not called.
 const MARGIN: Duration = Duration::from_millis(200);
 
+/// The header in which the Lambda Web Adapter sends the invocation's context, as JSON.
+const ADAPTER_CONTEXT: &str = "x-amzn-lambda-context";
+
+/// The longest context that is parsed. The adapter's has a few hundred bytes, and up to 3.5 KB more
+/// of a client context.
+const MAX_CONTEXT_BYTES: usize = 8 * 1024;
+
+/// The longest time that an invocation can have. A later deadline in a header is not the adapter's.
+const LONGEST_INVOCATION: Duration = Duration::from_secs(15 * 60);
+
+/// The part of the adapter's header that is used.
+#[derive(Deserialize)]
+struct AdapterContext {
+    /// The end of the invocation, in milliseconds since 1970.
+    deadline: u64,
+}
+
 /// Returns when an invocation has no time left for the store. That is before its own deadline, so
-/// that the response can still be sent. A request that does not come from Lambda has no deadline.
-pub(crate) fn deadline<B>(request: &http::Request<B>) -> Option<Instant> {
-    let milliseconds = request.lambda_context_ref()?.deadline;
+/// that the response can still be sent. A request that does not come from Lambda has no deadline,
+/// unless it has the header of the adapter and the layer is behind one.
+pub(crate) fn deadline<B>(request: &http::Request<B>, web_adapter: bool) -> Option<Deadline> {
+    if let Some(context) = request.lambda_context_ref() {
+        return end_of_store_calls(context.deadline).map(Deadline::Invocation);
+    }
+    if !web_adapter {
+        return None;
+    }
+    let at = end_of_store_calls(deadline_in_header(request.headers())?)?;
+    let is_plausible = at.saturating_duration_since(Instant::now()) <= LONGEST_INVOCATION;
+    is_plausible.then_some(Deadline::Header(at))
+}
+
+/// Returns the deadline in the header of the adapter. The adapter replaces a client's header, so
+/// it sends one line.
+fn deadline_in_header(headers: &HeaderMap) -> Option<u64> {
+    let mut lines = headers.get_all(ADAPTER_CONTEXT).iter();
+    let (line, None) = (lines.next()?.as_bytes(), lines.next()) else {
+        return None;
+    };
+    if line.len() > MAX_CONTEXT_BYTES {
+        return None;
+    }
+    let context: AdapterContext = serde_json::from_slice(line).ok()?;
+    Some(context.deadline)
+}
+
+/// Returns the end of calls to the store in an invocation that ends at this time, in milliseconds
+/// since 1970.
+fn end_of_store_calls(milliseconds: u64) -> Option<Instant> {
     let deadline = UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))?;
     let now = system_clock();
     // A deadline that is over, or nearly over, when the request begins is ignored: Lambda starts
@@ -130,7 +181,99 @@ mod tests {
     fn of_context(milliseconds: u64) -> Option<Instant> {
         let mut context = Context::default();
         context.deadline = milliseconds;
-        deadline(&http::Request::new(()).with_lambda_context(context))
+        let request = http::Request::new(()).with_lambda_context(context);
+        match deadline(&request, true)? {
+            Deadline::Invocation(at) => Some(at),
+            Deadline::Header(_) => panic!("it is the context's"),
+        }
+    }
+
+    fn now() -> u64 {
+        let now = system_clock().duration_since(UNIX_EPOCH).unwrap();
+        u64::try_from(now.as_millis()).unwrap()
+    }
+
+    /// Returns the deadline of a request with these lines of the adapter's header.
+    fn of_lines(lines: &[&str], web_adapter: bool) -> Option<Deadline> {
+        let mut request = http::Request::get("/");
+        for line in lines {
+            request = request.header(ADAPTER_CONTEXT, *line);
+        }
+        deadline(&request.body(()).unwrap(), web_adapter)
+    }
+
+    /// Returns the header that the adapter sends, which is `Context` of lambda_runtime in JSON.
+    fn of_adapter(milliseconds: u64) -> String {
+        let mut context = Context::default();
+        context.deadline = milliseconds;
+        context.request_id = "af9c3624-3842-4629-b1a4-7f0e1d2c5a6b".to_owned();
+        serde_json::to_string(&context).unwrap()
+    }
+
+    #[test]
+    fn deadline_of_the_adapter_is_opt_in() {
+        let soon = of_adapter(now() + 60_000);
+        assert_eq!(of_lines(&[&soon], false), None);
+        let Some(Deadline::Header(at)) = of_lines(&[&soon], true) else {
+            panic!("it is in the header");
+        };
+        let left = at - Instant::now();
+        assert!(left <= Duration::from_millis(59_800), "{left:?}");
+        assert!(left > Duration::from_secs(30), "{left:?}");
+        // The runtime's own context cannot be forged, so it counts.
+        let request = http::Request::get("/").header(ADAPTER_CONTEXT, &soon);
+        let request = request
+            .body(())
+            .unwrap()
+            .with_lambda_context(Context::default());
+        assert_eq!(deadline(&request, true), None);
+    }
+
+    #[test]
+    fn deadline_that_is_forged_is_ignored() {
+        let soon = now() + 60_000;
+        let valid = of_adapter(soon);
+        let long = format!("{{\"deadline\":{soon},\"x\":\"{}\"}}", "x".repeat(8 * 1024));
+        for line in [
+            "",
+            "not JSON",
+            "7",
+            "null",
+            "[]",
+            "{}",
+            "{\"deadline\":null}",
+            "{\"deadline\":-1}",
+            "{\"deadline\":0}",
+            "{\"deadline\":1e300}",
+            "{\"deadline\":1.5}",
+            "{\"deadline\":18446744073709551615}",
+            "{\"deadline\":18446744073709551616}",
+            &format!("{{\"deadline\":\"{soon}\"}}"),
+            &format!("{{\"deadline_ms\":{soon}}}"),
+            &format!("{{\"deadline\":{soon},\"deadline\":{soon}}}"),
+            &format!("{{\"deadline\":{}}}", soon / 1000),
+            &format!("{{\"deadline\":{}}}", soon + 16 * 60_000),
+            &format!("{{\"deadline\":{}}}", now() - 1_000),
+            &format!("{{\"deadline\":{}}}", now() + 100),
+            &format!("{valid}, {valid}"),
+            &long,
+        ] {
+            assert_eq!(of_lines(&[line], true), None, "{line:.80}");
+        }
+        assert_eq!(of_lines(&[], true), None);
+        assert_eq!(of_lines(&[&valid, &valid], true), None, "two lines");
+        assert!(of_lines(&[&valid], true).is_some());
+    }
+
+    /// A header cannot prevent an operation, whenever it begins.
+    #[test]
+    fn deadline_in_a_header_leaves_a_second() {
+        let past = Instant::now() - Duration::from_secs(60);
+        let left = Deadline::Header(past).of_operation() - Instant::now();
+        assert!(left > Duration::from_millis(900) && left <= Duration::from_secs(1));
+        assert_eq!(Deadline::Invocation(past).of_operation(), past);
+        let later = Instant::now() + Duration::from_secs(60);
+        assert_eq!(Deadline::Header(later).of_operation(), later);
     }
 
     #[test]

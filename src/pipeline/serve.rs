@@ -3,7 +3,6 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
 
 use http::Response;
 use lambda_http::{Body, IntoResponse, Request};
@@ -15,6 +14,7 @@ use crate::pipeline::deadline;
 use crate::pipeline::front_door;
 use crate::pipeline::handler_outcome::HandlerOutcome;
 use crate::pipeline::respond::respond_to_error;
+use crate::session::deadline::Deadline;
 use crate::session::handle::Session;
 use crate::store::session_store::SessionStore;
 use crate::wire::received::Ids;
@@ -51,9 +51,9 @@ impl<S: SessionStore> Pipeline<S> {
         // The result is converted at once, because a value that is not `Send` must not be held
         // across an await.
         let mut handling = pin!(handler(request, session.clone()));
-        let deadline = session.deadline();
+        let deadline = session.deadline_of_request();
         let response = poll_fn(|cx| {
-            let _entered = deadline::enter(deadline);
+            let _entered = deadline::enter(deadline.map(Deadline::of_operation));
             let response = handling.as_mut().poll(cx);
             response.map_ok(R::into_response)
         });
@@ -81,14 +81,15 @@ impl<S: SessionStore> Pipeline<S> {
 
     /// Reads the id from the request and returns its session.
     pub(crate) fn begin<B>(self: &Arc<Self>, request: &http::Request<B>) -> Session {
-        self.begin_with(&RequestHead::of(request), deadline::deadline(request))
+        let deadline = deadline::deadline(request, self.settings.web_adapter);
+        self.begin_with(&RequestHead::of(request), deadline)
     }
 
     /// Reads the id from the head of a request and returns its session.
     pub(super) fn begin_with(
         self: &Arc<Self>,
         head: &RequestHead<'_>,
-        deadline: Option<Instant>,
+        deadline: Option<Deadline>,
     ) -> Session {
         let scope = self.carrier.scope(head);
         let mut received = self.carrier.read(head.headers, scope);

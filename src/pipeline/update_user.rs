@@ -26,6 +26,7 @@ use crate::pipeline::handler_outcome::HandlerOutcome;
 use crate::pipeline::redirects::follow_redirects;
 use crate::pipeline::serve::CloseOnDrop;
 use crate::pipeline::users::all_user_sessions;
+use crate::session::deadline::Deadline;
 use crate::session::decision::Scope;
 use crate::session::handle::Session;
 use crate::session::location::Location;
@@ -198,7 +199,7 @@ impl<S: SessionStore> Pipeline<S> {
                     return Err(Change::Unchanged);
                 };
                 let session = Session::new(Ids::Nothing.into(), Arc::<Self>::clone(self));
-                session.begin(at.now(), deadline);
+                session.begin(at.now(), deadline.map(Deadline::Invocation));
                 let rules = &self.settings.expiry;
                 session.loaded(Found::Live(record), key, at.now(), rules);
                 Ok(CloseOnDrop(session))

@@ -8,7 +8,6 @@ use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 
@@ -266,16 +265,6 @@ impl Session {
     /// alive.
     pub(crate) fn hint_is_outdated(&self, now: Timestamp) {
         self.with(|state| state.hint_outdated = Some(now));
-    }
-
-    /// Returns the time after which the store is not called any more.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.with(|state| state.deadline)
-    }
-
-    /// Begins the request now.
-    pub(crate) fn begin(&self, now: Timestamp, deadline: Option<Instant>) {
-        self.with(|state| (state.began, state.deadline) = (now, deadline));
     }
 
     /// Remembers an error that is returned to a handler.

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::mem;
-use std::time::Instant;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, WeakError};
 use crate::expiry::lifetimes::SetLifetimes;
 use crate::id::{SessionId, StorageKey};
 use crate::key;
+use crate::session::deadline::Deadline;
 use crate::session::decision::Origin;
 use crate::session::location::Location;
 use crate::store::changes::change_set::Changes;
@@ -46,7 +46,7 @@ pub(super) struct State {
     /// The time at which the request began.
     pub(super) began: Timestamp,
     /// The time after which the store is not called any more.
-    pub(super) deadline: Option<Instant>,
+    pub(super) deadline: Option<Deadline>,
     /// True if this request began the session.
     pub(super) is_new: bool,
     pub(super) token: Token,

@@ -17,7 +17,7 @@ struct Way {
     client: &'static str,
     /// The path of `request.uri()`.
     uri: &'static str,
-    /// The same with `AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH`, and `request.raw_http_path()`.
+    /// The path of `request.raw_http_path()`, and of the URI if the stage is ignored.
     raw: &'static str,
 }
 

@@ -70,6 +70,7 @@ mod update_user;
 mod user_list;
 mod users;
 mod values;
+mod web_adapter;
 mod websockets;
 mod withheld_items;
 mod write_only;

@@ -28,7 +28,7 @@ pub(crate) fn timeouts<S: SessionStore>(sessions: SessionLayer<S>) -> SessionLay
         .lifetime(LIFETIME)
         .max_idle_timeout(REMEMBERED_IDLE)
         .max_lifetime(REMEMBERED)
-        .skip_touch_if(|_method, uri, _headers| uri.path() == "/status")
+        .skip_touch_if(|request| request.uri.path() == "/status")
 }
 
 /// Serves each page.

@@ -26,6 +26,7 @@ fn defaults_apply_without_variables() {
         max_size,
         prefetch,
         skip_touch,
+        web_adapter,
         clock: _,
         on_error,
     } = settings(&[]).unwrap();
@@ -44,7 +45,7 @@ fn defaults_apply_without_variables() {
     assert_eq!(expiry.touch, None);
     assert_eq!((expiry.max_idle, expiry.max_lifetime), (None, None));
     assert!(matches!(skip_touch, SkipTouch::Never));
-    assert_eq!((max_size, prefetch), (65_536, false));
+    assert_eq!((max_size, prefetch, web_adapter), (65_536, false, false));
     let on_error = on_error.for_request(&http::Request::new(()));
     let response = on_error.respond(&Error::new(ErrorKind::Gone, "gone"));
     assert_eq!(response.status(), 409);

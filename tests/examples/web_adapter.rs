@@ -1,0 +1,1 @@
+../../examples/web_adapter/src/app.rs
