@@ -11,7 +11,7 @@ use lambda_sessions::{ErrorKind, Session, SessionExt as _};
 use serde_json::json;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
-use crate::support::{Browser, Reply, SHAPES, Sessions, Setup, Shape, count, logout, peek};
+use crate::support::{Browser, Log, Reply, SHAPES, Sessions, Setup, Shape, count, logout, peek};
 
 /// Returns the scope of the domains that are ours.
 fn by_host(request: &RequestHead<'_>) -> Option<&'static str> {
@@ -122,6 +122,22 @@ async fn scope_is_chosen_by_each_request() {
         }
     }
     assert!(setup.table.items().await.is_empty());
+}
+
+/// A client may cause it, so it is logged once, and no more.
+#[tokio::test]
+async fn scope_that_is_unknown_is_logged_once() {
+    let setup = Setup::new().await;
+    let by_client = |request: &RequestHead<'_>| request.host();
+    let sessions = setup.sessions.clone().cookie_scopes(scopes(), by_client);
+    let log = Log::capture();
+    let mut text = String::new();
+    for host in ["evil.example", "more.example", "shop"] {
+        visit(Shape::HttpApi, &sessions, host, &[], count).await;
+        text += &log.take();
+    }
+    assert!(text.matches("WARN").count() <= 1, "{text}");
+    assert!(!text.contains("evil.example"), "{text}");
 }
 
 /// A cookie counts in its own scope alone, so one that a host of another domain can plant does not

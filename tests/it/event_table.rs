@@ -9,7 +9,8 @@ use lambda_sessions::{Session, SessionLayer};
 use serde_json::{Value, json};
 
 use crate::support::{
-    COOKIE, Function, Outcome, SHAPES, ScopedBrowser, Sessions, Setup, Shape, Table, count, who,
+    COOKIE, Function, Log, Outcome, SHAPES, ScopedBrowser, Sessions, Setup, Shape, Table, count,
+    who,
 };
 
 /// The table's columns that name a shape, and the shape.
@@ -97,6 +98,29 @@ async fn event_table_holds_for_each_shape() {
             .iter()
             .all(|shape| ROWS.iter().any(|(_, row)| row == shape))
     );
+}
+
+/// The log names the setting that cures the loss, for the shapes that lose cookies.
+#[tokio::test]
+async fn event_that_loses_cookies_is_logged() {
+    let setup = Setup::new().await;
+    let log = Log::capture();
+    for (_, shape) in ROWS {
+        let mut adapter = Adapter::from(setup.sessions.wrap(set_two));
+        adapter.call(request(shape, &[])).await.unwrap();
+        let text = log.take();
+        let cure = match shape {
+            Shape::LoadBalancer => "lambda.multi_value_headers.enabled",
+            Shape::VpcLattice => "VPC Lattice has no setting for it",
+            _ => "",
+        };
+        assert_eq!(text.is_empty(), cure.is_empty(), "{shape:?}: {text}");
+        assert!(text.contains(cure), "{shape:?}: {text}");
+        // The session's cookie alone is no loss.
+        let mut adapter = Adapter::from(setup.sessions.wrap(count));
+        adapter.call(request(shape, &[])).await.unwrap();
+        assert_eq!(log.take(), "", "{shape:?}");
+    }
 }
 
 /// A streamed response has all cookies in its prelude, which precedes the body. The session is

@@ -9,8 +9,8 @@ use tower::Layer as _;
 use tower_http::cors::CorsLayer;
 
 use crate::support::{
-    Browser, COOKIE, Reply, SHAPES, Sessions, Setup, count, cycle, login, logout, minutes, peek,
-    plain_login, signing_key, who,
+    Browser, COOKIE, Log, Reply, SHAPES, Sessions, Setup, count, cycle, login, logout, minutes,
+    peek, plain_login, signing_key, who,
 };
 
 const HEADER: &str = "x-sessionid";
@@ -116,7 +116,9 @@ async fn id_header_unlike_the_cookie_is_refused() {
         ada.jar = own.clone();
         ada.set_header(HEADER, header);
         setup.proxy.calls();
+        let log = Log::capture();
         let reply = ada.visit(&sessions, peek).await;
+        assert!(log.take().contains("neither was accepted"), "{header}");
         assert_eq!(
             (reply.body.as_str(), reply.cookies.len()),
             ("None", 0),
@@ -227,8 +229,10 @@ async fn id_header_is_exposed_by_cors() {
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([name.clone()])
         .expose_headers([name]);
-    let service = || cors.layer(both(&setup).wrap(count));
+    let sessions = setup.sessions.clone().id_header_only("X-SessionId");
+    let service = || cors.layer(sessions.wrap(count));
     let mut app = Browser::new();
+    app.set_header("sec-fetch-site", "cross-site");
     app.set_header("origin", "https://app.example");
     let reply = app.send(service()).await.unwrap();
     assert_eq!(reply.header("access-control-expose-headers"), Some(HEADER));
@@ -236,7 +240,7 @@ async fn id_header_is_exposed_by_cors() {
         reply.header("access-control-allow-origin"),
         Some("https://app.example")
     );
-    app.jar.clear();
+    assert!(app.jar.is_empty());
     app.set_header(HEADER, reply.header(HEADER).unwrap());
     assert_eq!(app.send(service()).await.unwrap().body, "2");
 

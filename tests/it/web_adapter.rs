@@ -120,7 +120,7 @@ async fn slow(session: Session) -> Result<String, Error> {
     Ok(session.increment("visits", 1)?.to_string())
 }
 
-/// Without the adapter a client can send any header. Its write happens all the same.
+/// Without the adapter a client can send any header. Its write still happens.
 #[tokio::test]
 async fn web_adapter_forged_deadline_loses_no_write() {
     let setup = patient().await;

@@ -9,6 +9,7 @@ mod dynamodb;
 mod events;
 mod function;
 mod handlers;
+mod log;
 mod proxy;
 mod random;
 mod scoped_browser;
@@ -30,6 +31,7 @@ pub use handlers::{
     begin, count, count_write_only, cycle, logged_in, login, logout, logout_write_only, name_seen,
     peek, plain_login, revoke_others, who,
 };
+pub use log::Log;
 pub use proxy::{Action, Copies, Proxy, Seen};
 pub use random::{Random, seeds};
 pub use scoped_browser::ScopedBrowser;
