@@ -14,9 +14,13 @@ use crate::support::{
 };
 
 /// The table's columns that name a shape, and the shape.
-const ROWS: [(&str, Shape); 7] = [
+const ROWS: [(&str, Shape); 8] = [
     ("REST API | `apigw_rest`", Shape::RestApi),
     ("HTTP API, payload 2.0 | `apigw_http`", Shape::HttpApi),
+    (
+        "HTTP API, payload 1.0 | `apigw_rest`",
+        Shape::HttpApiPayload1,
+    ),
     ("Function URL | `apigw_http`", Shape::FunctionUrl),
     (
         "ALB with multi-value headers | `alb`",

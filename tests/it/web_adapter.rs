@@ -16,6 +16,7 @@ use hyper_util::rt::TokioExecutor;
 use lambda_http::Context;
 use lambda_sessions::{Error, ErrorKind, Session};
 use tokio::net::TcpListener;
+use tower::ServiceExt as _;
 
 use crate::support::{Action, COOKIE, Setup, count};
 
@@ -172,6 +173,27 @@ async fn web_adapter_forged_deadline_revokes_all() {
     let url = serve(Router::new().route("/", get(revoke)).layer(sessions)).await;
     let (status, _, _) = visit(&url, None, &[&ends_in(500)]).await;
     assert_eq!(status, 200);
+    let seen = crate::support::name_seen(&setup.sessions, &ada).await;
+    assert_eq!(seen, "nobody");
+}
+
+/// A forged header is no limit in a wrapped handler either.
+#[tokio::test]
+async fn web_adapter_forged_deadline_is_no_limit() {
+    let setup = Setup::with_users().await;
+    let sessions = setup.sessions.clone().web_adapter(true);
+    let ada = crate::support::logged_in(&setup.sessions).await;
+    let revoking = &sessions;
+    let handler = |_: lambda_http::Request, session: Session| async move {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        revoking.revoke_user("ada").await?;
+        session.increment("visits", 1)?;
+        Ok::<_, lambda_http::Error>("")
+    };
+    let request = Request::get("/").header(HEADER, ends_in(500));
+    let request = request.body(lambda_http::Body::Empty).unwrap();
+    let response = sessions.wrap(handler).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
     let seen = crate::support::name_seen(&setup.sessions, &ada).await;
     assert_eq!(seen, "nobody");
 }

@@ -20,6 +20,8 @@ pub enum Shape {
     LoadBalancerMultiValue,
     FunctionUrl,
     VpcLattice,
+    /// An HTTP API with payload 1.0.
+    HttpApiPayload1,
 }
 
 /// The front doors that deliver every cookie of a response to the client, and an ALB without
@@ -39,7 +41,7 @@ impl Shape {
     pub fn has_lines(self) -> bool {
         matches!(
             self,
-            Self::RestApi | Self::LoadBalancerMultiValue | Self::VpcLattice
+            Self::RestApi | Self::LoadBalancerMultiValue | Self::VpcLattice | Self::HttpApiPayload1
         )
     }
 
@@ -53,6 +55,7 @@ impl Shape {
             Self::LoadBalancerMultiValue => include_str!("../../events/alb_multi_value.json"),
             Self::FunctionUrl => include_str!("../../events/function_url.json"),
             Self::VpcLattice => include_str!("../../events/vpc_lattice_v2.json"),
+            Self::HttpApiPayload1 => include_str!("../../events/http_v1.json"),
         };
         let mut event: Value = serde_json::from_str(text).unwrap();
         if lines.is_empty() {
@@ -65,7 +68,7 @@ impl Shape {
                 event["headers"]["cookie"] = json!(joined);
             }
             // The last line is also sent alone, next to all lines.
-            Self::RestApi => {
+            Self::RestApi | Self::HttpApiPayload1 => {
                 event["headers"]["Cookie"] = json!(lines.last());
                 event["multiValueHeaders"]["Cookie"] = json!(lines);
             }
@@ -85,9 +88,10 @@ impl Shape {
     pub fn cookies_sent(self, response: &Value) -> Vec<String> {
         let list = match self {
             Self::HttpApi | Self::FunctionUrl => &response["cookies"],
-            Self::RestApi | Self::RestApiOneLine | Self::LoadBalancerMultiValue => {
-                &response["multiValueHeaders"]["set-cookie"]
-            }
+            Self::RestApi
+            | Self::RestApiOneLine
+            | Self::HttpApiPayload1
+            | Self::LoadBalancerMultiValue => &response["multiValueHeaders"]["set-cookie"],
             Self::LoadBalancer | Self::VpcLattice => &response["headers"]["set-cookie"],
         };
         match list {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tracing::subscriber::DefaultGuard;
 
-/// What this thread logs until it is dropped.
+/// The log of this thread, captured until the value is dropped.
 pub struct Log {
     text: Arc<Mutex<Vec<u8>>>,
     _subscribed: DefaultGuard,
