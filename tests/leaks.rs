@@ -364,6 +364,24 @@ async fn debug_of_public_types_leaks_no_secret() {
     let shown = Arc::new(Mutex::new(String::new()));
     let show = |text: String| shown.lock().unwrap().push_str(&text);
 
+    let cookie = format!("__Host-sid={}", ada.browser.cookie().unwrap());
+    let read_only = ada.sessions.authenticate_cookies([&cookie]).await.unwrap();
+    let read_only = read_only.expect("it is alive");
+    assert_eq!(
+        read_only.get::<String>(KEY).unwrap().as_deref(),
+        Some(VALUE)
+    );
+    show(format!("{read_only:?}"));
+    let fails = ada.sessions.update_user(USER, |session| {
+        show(format!("{session:?}"));
+        session.get::<u8>(KEY).map(drop)
+    });
+    let error = fails.await.unwrap_err();
+    show(format!(
+        "{error:?} {}",
+        everything_of(&error.clone().into())
+    ));
+
     let written = Arc::clone(&shown);
     let look = |request: Request, session: Session| {
         let written = Arc::clone(&written);
@@ -419,7 +437,9 @@ async fn debug_of_public_types_leaks_no_secret() {
     show(format!(
         "{binding:?} {:?} {:?}",
         binding.user(),
-        record.info()
+        record
+            .info()
+            .map(|info| info.stored_at(storage_key.clone()))
     ));
     let handle = binding.handle();
     show(format!(

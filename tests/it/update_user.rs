@@ -9,8 +9,8 @@ use lambda_sessions::layer::UpdateUserError;
 use lambda_sessions::{ErrorKind, MemoryStore, Session, SessionLayer};
 
 use crate::support::{
-    Action, Browser, Item, Sessions, Setup, copy_session, count, cycle, days, logout, minutes,
-    plain_login,
+    Action, Browser, Copies, Item, Sessions, Setup, copy_session, count, cycle, days, logout,
+    minutes, plain_login,
 };
 
 /// Logs in the user `ada`, who is an administrator.
@@ -462,6 +462,32 @@ async fn update_user_reports_an_unknown_outcome() {
     let error = demote(&setup.hasty()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
     assert_eq!((error.changed(), error.not_changed()), (0, 1));
+}
+
+/// An older copy of a session is never changed instead of the latest one.
+#[tokio::test]
+async fn update_user_reads_no_older_copy() {
+    let mut setup = Setup::with_users().await;
+    let store = setup.table.store_at(&setup.proxy.endpoint);
+    setup.use_store(store.eventually_consistent(true));
+    setup.proxy.keep_copies(&Copies::default());
+    let [mut ada] = admins(&setup).await;
+    ada.visit(&setup.sessions, count).await;
+    setup.proxy.script(|_, _| Action::Stale);
+    setup.proxy.seen();
+    let changed = setup.sessions.update_user("ada", |session| {
+        let visits: Option<i64> = session.get("visits")?;
+        session.insert("note", visits)
+    });
+    assert_eq!(changed.await.unwrap(), 1);
+    let seen = setup.proxy.seen();
+    let reads = seen.iter().filter(|call| call.operation == "GetItem");
+    let reads: Vec<_> = reads
+        .map(|call| call.body["ConsistentRead"].clone())
+        .collect();
+    assert_eq!(reads, [true]);
+    let note = crate::support::stored_value(&setup.table.items().await, "note");
+    assert_eq!(note.as_n().unwrap(), "1");
 }
 
 /// The function fails for one session: nothing of it is written, and the others are changed.

@@ -7,6 +7,7 @@ mod socket;
 #[path = "../examples/tickets.rs"]
 mod tickets;
 
+use lambda_http::http::Method;
 use lambda_http::{Error, Request, Service as _};
 use lambda_runtime::{Context, LambdaEvent};
 use lambda_sessions::{DynamoDbStore, Session};
@@ -76,9 +77,10 @@ impl Application {
     /// Fetches a ticket from the application, as a page of it does.
     async fn ticket(&self, browser: &mut Browser, now: u64) -> (u64, String) {
         let connections = self.socket.connections.clone();
-        let handler = move |_: Request, session: Session| {
+        let handler = move |mut request: Request, session: Session| {
             let connections = connections.clone();
-            async move { tickets::issue(&connections, session, now).await }
+            *request.method_mut() = Method::POST;
+            async move { tickets::issue(&connections, &request, session, now).await }
         };
         let reply = browser.visit(&self.setup.sessions, handler).await;
         assert_eq!(reply.header("cache-control"), Some("no-store"));
@@ -305,10 +307,15 @@ async fn ticket_expires_and_ends_with_the_login() {
 async fn ticket_handler_runs_as_a_service() {
     let application = Application::new().await;
     let connections = application.socket.connections.clone();
-    let mut service = application.setup.sessions.wrap(move |_, session| {
+    let sessions = &application.setup.sessions;
+    let mut service = sessions.wrap(move |request: Request, session| {
         let connections = connections.clone();
-        async move { tickets::issue(&connections, session, tickets::now()).await }
+        async move { tickets::issue(&connections, &request, session, tickets::now()).await }
     });
-    let response = service.call(Request::default()).await.unwrap();
-    assert_eq!(response.status(), 401);
+    for (method, status) in [(Method::POST, 401), (Method::GET, 405)] {
+        let mut request = Request::default();
+        *request.method_mut() = method;
+        let response = service.call(request).await.unwrap();
+        assert_eq!(response.status(), status);
+    }
 }

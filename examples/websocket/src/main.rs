@@ -50,9 +50,9 @@ async fn main() -> Result<(), Error> {
     match variable("_HANDLER")?.as_str() {
         "tickets" => {
             let connections = Arc::new(connections);
-            let handler = sessions.wrap(move |_, session| {
+            let handler = sessions.wrap(move |request, session| {
                 let connections = Arc::clone(&connections);
-                async move { tickets::issue(&connections, session, tickets::now()).await }
+                async move { tickets::issue(&connections, &request, session, tickets::now()).await }
             });
             lambda_sessions::run(handler).await
         }
