@@ -2,13 +2,14 @@
 //!
 //! 1. A connection and a ticket hold the same: the account, and the handle of its login. The handle
 //!    stays the same when the id of the session is cycled, and it gives no access.
-//! 2. A ticket is redeemed by its deletion. DynamoDB returns a deleted item once, so of several
-//!    concurrent requests one gets it.
+//! 2. A ticket is redeemed by a deletion with a condition, which is one step. Of several concurrent
+//!    requests one finds the ticket. Without the condition, DynamoDB Local gives it to several.
 //! 3. The table holds a hash of a ticket, and never the ticket.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -55,7 +56,10 @@ impl Connections {
 
     /// Forgets a connection.
     pub(crate) async fn unbind(&self, id: &str) -> Result<(), Error> {
-        self.delete(&connection_key(id)).await.map(drop)
+        let delete = self.client.delete_item().table_name(&self.table);
+        let delete = delete.key("id", AttributeValue::S(connection_key(id)));
+        delete.send().await?;
+        Ok(())
     }
 
     /// Issues a ticket for a connection of this login.
@@ -71,14 +75,21 @@ impl Connections {
     /// Redeems a ticket, and returns whose it is. It is redeemed once. If the response of DynamoDB is
     /// lost, it is lost too, and the page fetches another one.
     pub(crate) async fn redeem(&self, ticket: &str, now: u64) -> Result<Option<Login>, Error> {
-        let item = self.delete(&ticket_key(ticket)).await?;
-        // TTL deletes an expired item hours later, so its time is checked here.
-        let is_valid = |item: &HashMap<String, AttributeValue>| {
-            let ttl = item.get("ttl").and_then(|ttl| ttl.as_n().ok());
-            ttl.and_then(|ttl| ttl.parse().ok())
-                .is_some_and(|ttl: u64| now < ttl)
-        };
-        Ok(item.filter(is_valid).as_ref().and_then(login))
+        let delete = self.client.delete_item().table_name(&self.table);
+        let redeemed = delete
+            .key("id", AttributeValue::S(ticket_key(ticket)))
+            // TTL deletes an expired item hours later, so its time is checked here.
+            .condition_expression("#ttl > :now")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":now", AttributeValue::N(now.to_string()))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await;
+        match redeemed.map_err(SdkError::into_service_error) {
+            Ok(deleted) => Ok(deleted.attributes.as_ref().and_then(login)),
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn put(&self, key: &str, login: &Login, ttl: u64) -> Result<(), Error> {
@@ -90,14 +101,6 @@ impl Connections {
             .send()
             .await?;
         Ok(())
-    }
-
-    /// Deletes an item, and returns it if it was there.
-    async fn delete(&self, key: &str) -> Result<Option<HashMap<String, AttributeValue>>, Error> {
-        let delete = self.client.delete_item().table_name(&self.table);
-        let delete = delete.key("id", AttributeValue::S(key.to_owned()));
-        let deleted = delete.return_values(ReturnValue::AllOld).send().await?;
-        Ok(deleted.attributes)
     }
 }
 
