@@ -6,6 +6,8 @@
 //! 2. Its text form is 43 characters of base64url without padding. Nothing else parses.
 //! 3. The store sees the SHA-256 of the bytes and never the id: a stolen table opens no session.
 //! 4. `Debug` shows the fingerprint, a prefix of that hash, which is safe to log.
+//! 5. The id of another library becomes a key through HMAC-SHA-256, so that no id of ours has that
+//!    key.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -13,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -163,7 +166,8 @@ impl fmt::Debug for SessionId {
 
 /// The key under which a store keeps an item.
 ///
-/// The key of a session is base64url of the SHA-256 of its id.
+/// The key of a session is base64url of the SHA-256 of its id. [`derived`](Self::derived) makes the
+/// key of an id that another library has issued.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StorageKey(String);
@@ -173,6 +177,31 @@ impl StorageKey {
     /// nothing.
     pub(crate) fn stored(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// Creates the key of an id that another library has issued, for an adapter that keeps that
+    /// library's sessions in a [`SessionStore`](crate::SessionStore).
+    ///
+    /// The key is base64url of the HMAC-SHA-256 of `id` with `scope` as its key. A store therefore
+    /// never holds the id. Keys of different scopes differ, and no session of this library has such
+    /// a key. The scope names the library, and the application if several share a table. The id
+    /// must be random, with at least 128 bits.
+    ///
+    /// ```
+    /// use lambda_sessions::store::StorageKey;
+    ///
+    /// let id = [7; 16]; // from a cookie of the other library
+    /// let key = StorageKey::derived("another-library", &id);
+    /// assert_eq!(key.as_str().len(), 43);
+    /// assert_ne!(key, StorageKey::derived("another-application", &id));
+    /// ```
+    #[must_use]
+    #[allow(clippy::missing_panics_doc)] // it does not panic: HMAC accepts a key of any length
+    pub fn derived(scope: &str, id: &[u8]) -> Self {
+        let mut mac = Hmac::<Sha256>::new_from_slice(scope.as_bytes())
+            .expect("HMAC accepts a key of any length");
+        mac.update(id);
+        Self(URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
     }
 
     /// Returns the characters that are stored: 43 for a session.
@@ -279,6 +308,15 @@ mod tests {
         assert_eq!(shop.expose(), id.expose());
         let blog = id.in_audience(Some("blog"));
         assert_ne!(shop.storage_key(), blog.storage_key());
+    }
+
+    #[test]
+    fn derived_key_is_the_hmac_of_the_id() {
+        let key = StorageKey::derived("shop", &[0; 16]);
+        // printf '\0%.0s' {1..16} | openssl dgst -sha256 -hmac shop -binary | basenc --base64url
+        assert_eq!(key.as_str(), "ufXIdUa3br7ZXcyJ4vi-n3nPYT7BjV2CremzndImLt8");
+        let id = SessionId::from_bytes([0; ID_BYTES]).in_audience(Some("shop"));
+        assert_ne!(*id.storage_key(), StorageKey::derived("shop", &[0; 32]));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A value that another program stored in DynamoDB in another form is kept in that form, so that it
 //! is compared and copied exactly. It is read by its text, or not at all if it has none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::fmt;
 use std::sync::Arc;
 
@@ -63,6 +63,16 @@ impl Data {
         self.iter()
             .map(|(key, entry)| key.len() + entry.size())
             .sum()
+    }
+}
+
+impl IntoIterator for Data {
+    type Item = (String, Entry);
+    type IntoIter = btree_map::IntoIter<String, Entry>;
+
+    /// Returns all entries, ordered by key.
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 

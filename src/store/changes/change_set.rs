@@ -24,6 +24,29 @@ pub struct Changes {
 }
 
 impl Changes {
+    /// Creates changes that remove all stored values and set those of `data`, whatever is stored.
+    ///
+    /// It is for an adapter of a library that saves whole sessions. Values that another request has
+    /// stored concurrently are removed too.
+    ///
+    /// ```
+    /// use lambda_sessions::store::{Changes, Data, Entry};
+    ///
+    /// let stored = Data::from_iter([("old", Entry::from_json("1"))]);
+    /// let data = Data::from_iter([("new", Entry::from_json("2"))]);
+    /// assert_eq!(Changes::replacing(data.clone()).apply(&stored)?, data);
+    /// # Ok::<_, lambda_sessions::Error>(())
+    /// ```
+    #[must_use]
+    pub fn replacing(data: Data) -> Self {
+        let sets = data.into_iter();
+        Self {
+            cleared: true,
+            by_key: sets.map(|(key, entry)| (key, Change::Set(entry))).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Returns whether all stored values are removed before the changes.
     #[must_use]
     pub fn is_cleared(&self) -> bool {

@@ -101,3 +101,18 @@ fn changes_are_in_data_only_if_certain() {
     assert!(unread(&[Step::Remove("a")]).are_in(&Data::new()));
     assert!(clear(&[]).are_in(&Data::new()));
 }
+
+#[test]
+fn replacing_changes_leave_only_their_data() {
+    let stored = data(&[("old", "1"), ("both", "2")]);
+    let new = data(&[("both", "3"), ("new", "[4]")]);
+    let changes = Changes::replacing(new.clone());
+    assert!(changes.is_cleared() && !changes.is_empty());
+    for before in [stored.clone(), Data::new(), new.clone()] {
+        assert_eq!(changes.apply(&before).unwrap(), new);
+    }
+    // An empty map is a change too: it removes what another request may have stored.
+    let nothing = Changes::replacing(Data::new());
+    assert!(nothing.is_cleared() && !nothing.is_empty());
+    assert!(nothing.apply(&stored).unwrap().is_empty());
+}

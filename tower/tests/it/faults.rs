@@ -1,0 +1,166 @@
+//! Faults on the wire: lost responses, writes that arrive late, and outages.
+
+use super::store::{record, stored, visits};
+use super::tower_sessions::SessionStore;
+use super::tower_sessions::session_store::Error;
+use crate::harness::Setup;
+use crate::support::Action;
+
+#[tokio::test]
+async fn create_lost_response_leaves_one_record() {
+    let setup = Setup::new().await;
+    setup
+        .proxy
+        .script(|operation, calls| match (operation, calls) {
+            ("PutItem", 0) => Action::lost(),
+            _ => Action::Forward,
+        });
+    let record = stored(&setup.store, 1).await;
+    assert_eq!(setup.proxy.calls(), ["PutItem", "PutItem"]);
+    assert_eq!(setup.table.items().await.len(), 1);
+    assert_eq!(visits(&setup.store, &record.id).await, Some(1));
+    // The repetition has left a fence in the record. A save and a delete still work.
+    let mut changed = record.clone();
+    changed.data.insert("visits".to_owned(), 2.into());
+    setup.elsewhere().save(&changed).await.unwrap();
+    assert_eq!(visits(&setup.store, &record.id).await, Some(2));
+    setup.store.delete(&record.id).await.unwrap();
+    assert_eq!(visits(&setup.store, &record.id).await, None);
+}
+
+#[tokio::test]
+async fn save_lost_response_is_a_success() {
+    let setup = Setup::new().await;
+    let mut record = stored(&setup.store, 1).await;
+    record.data.insert("visits".to_owned(), 2.into());
+    setup
+        .proxy
+        .script(|operation, calls| match (operation, calls) {
+            ("UpdateItem", 0) => Action::lost(),
+            _ => Action::Forward,
+        });
+    setup.store.save(&record).await.unwrap();
+    assert_eq!(visits(&setup.elsewhere(), &record.id).await, Some(2));
+}
+
+#[tokio::test]
+async fn save_that_did_not_arrive_is_sent_again() {
+    let setup = Setup::new().await;
+    let mut record = stored(&setup.elsewhere(), 1).await;
+    record.data.insert("visits".to_owned(), 2.into());
+    let fails = Action::error(500, "InternalServerError");
+    let (reset, read) = (Action::Reset, Action::Forward);
+    for fault in [fails, reset] {
+        let (fault, read) = (fault, read.clone());
+        setup
+            .proxy
+            .script(move |operation, calls| match (operation, calls) {
+                ("UpdateItem", 0) => fault.clone(),
+                _ => read.clone(),
+            });
+        record.data.insert("tries".to_owned(), 1.into());
+        setup.store.save(&record).await.unwrap();
+        let calls = setup.proxy.calls();
+        let sent = calls.iter().filter(|call| *call == "UpdateItem").count();
+        assert!(sent >= 2, "{calls:?}");
+        let loaded = setup.elsewhere().load(&record.id).await.unwrap();
+        assert_eq!(loaded.unwrap().data, record.data);
+    }
+}
+
+/// A save is reported as failed and sent again, and its first attempt arrives after another
+/// request's save.
+#[tokio::test]
+async fn save_that_arrives_late_changes_nothing() {
+    let setup = Setup::new().await;
+    let mut record = stored(&setup.store, 1).await;
+    // The late attempt goes after the repetition and the next save.
+    setup
+        .proxy
+        .script(|operation, calls| match (operation, calls) {
+            ("UpdateItem", 0) => Action::Overtaken(2),
+            _ => Action::Forward,
+        });
+    record.data.insert("visits".to_owned(), 2.into());
+    setup.store.save(&record).await.unwrap();
+    let mut next = setup.store.load(&record.id).await.unwrap().unwrap();
+    next.data.insert("visits".to_owned(), 3.into());
+    setup.store.save(&next).await.unwrap();
+    let calls = ["UpdateItem", "UpdateItem", "GetItem", "UpdateItem"];
+    assert_eq!(setup.proxy.calls(), calls);
+    assert_eq!(visits(&setup.elsewhere(), &record.id).await, Some(3));
+}
+
+/// The same for an attempt that arrives after the logout.
+#[tokio::test]
+async fn create_that_arrives_late_stays_logged_out() {
+    let setup = Setup::new().await;
+    setup
+        .proxy
+        .script(|operation, calls| match (operation, calls) {
+            ("PutItem", 0) => Action::Overtaken(3),
+            _ => Action::Forward,
+        });
+    let record = stored(&setup.store, 1).await;
+    setup.store.delete(&record.id).await.unwrap();
+    setup.store.load(&record.id).await.unwrap();
+    let calls = setup.proxy.calls();
+    assert!(calls.len() >= 4, "the late attempt has arrived: {calls:?}");
+    assert_eq!(visits(&setup.elsewhere(), &record.id).await, None);
+}
+
+#[tokio::test]
+async fn outage_is_an_error_and_not_a_logout() {
+    let setup = Setup::new().await;
+    let mut record_before = stored(&setup.store, 1).await;
+    setup
+        .proxy
+        .script(|_, _| Action::error(500, "InternalServerError"));
+    let store = setup.hasty();
+    let loaded = store.load(&record_before.id).await.unwrap_err();
+    let saved = store.save(&record_before).await.unwrap_err();
+    let created = store.create(&mut record(2)).await.unwrap_err();
+    let deleted = store.delete(&record_before.id).await.unwrap_err();
+    let id = record_before.id.to_string();
+    for error in [loaded, saved, created, deleted] {
+        let shown = format!("{error} {error:?}");
+        assert!(matches!(error, Error::Backend(_)), "{shown}");
+        assert!(shown.contains("InternalServerError"), "{shown}");
+        assert!(!shown.contains(&id) && !shown.contains("visits"), "{shown}");
+    }
+    setup.proxy.script(|_, _| Action::Forward);
+    record_before.data.insert("visits".to_owned(), 2.into());
+    setup.store.save(&record_before).await.unwrap();
+    assert_eq!(visits(&setup.store, &record_before.id).await, Some(2));
+}
+
+#[tokio::test]
+async fn delete_lost_response_is_a_success() {
+    let setup = Setup::new().await;
+    let record = stored(&setup.store, 1).await;
+    setup
+        .proxy
+        .script(|operation, calls| match (operation, calls) {
+            ("DeleteItem", 0) => Action::lost(),
+            _ => Action::Forward,
+        });
+    setup.store.delete(&record.id).await.unwrap();
+    assert_eq!(setup.proxy.calls(), ["DeleteItem", "DeleteItem"]);
+    assert!(setup.table.items().await.is_empty());
+}
+
+#[tokio::test]
+async fn throttled_save_is_sent_again() {
+    let setup = Setup::new().await;
+    let mut record = stored(&setup.store, 1).await;
+    record.data.insert("visits".to_owned(), 2.into());
+    setup
+        .proxy
+        .script(|operation, calls| match (operation, calls) {
+            ("UpdateItem", 0 | 1) => Action::error(400, "ThrottlingException"),
+            _ => Action::Forward,
+        });
+    setup.store.save(&record).await.unwrap();
+    assert_eq!(setup.proxy.calls(), ["UpdateItem"; 3]);
+    assert_eq!(visits(&setup.store, &record.id).await, Some(2));
+}
