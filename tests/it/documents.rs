@@ -3,13 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-/// Returns all documents: those of the root and those under `docs`.
+/// Returns all documents: those of the root, those under `docs`, and the READMEs of other crates.
 fn documents(root: &Path) -> Vec<PathBuf> {
     let at_root = [
         "README.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
         "CHANGELOG.md",
+        "tower/README.md",
     ];
     let at_root = at_root.map(|name| root.join(name));
     let folder = std::fs::read_dir(root.join("docs")).unwrap();

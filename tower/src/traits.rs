@@ -3,7 +3,6 @@
 //! The versions have the same trait with types of their own. The methods are what `async_trait`
 //! makes of an `async fn`, written out, so that no macro of another crate is needed.
 
-#[cfg(any(feature = "tower-sessions-0-14", feature = "tower-sessions-0-15"))]
 macro_rules! implement {
     ($feature:literal, $core:ident) => {
         #[cfg(feature = $feature)]

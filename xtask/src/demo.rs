@@ -69,8 +69,15 @@ impl Demo {
                    curl -c jar -b jar {url}\n  \
                    curl -i -b jar {url}give -d coins=3 -H 'sec-fetch-site: cross-site'"
             ),
-            "axum_login" => format!("  Open {url} and sign in as ada, with the password lovelace"),
+            "axum_example" => {
+                format!("  Open {url} and sign in as ada, with the password lovelace")
+            }
             "callbacks" => format!("  Open {url} in a browser, and log in as Alice or Bob."),
+            "axum_login_example" => format!(
+                "  curl -c jar -b jar {url}login -d name=alice -d password=wonderland\n  \
+                   curl -c jar -b jar {url}account\n  \
+                   curl -c jar -b jar {url}logout -X POST"
+            ),
             _ => format!("  curl -c jar -b jar {url}"),
         };
         let table = match self.example {
@@ -98,7 +105,8 @@ fn known(example: &str) -> Result<&'static str> {
     [
         "counter",
         "login",
-        "axum_login",
+        "axum_example",
+        "axum_login_example",
         "custom_store",
         "csrf",
         "callbacks",

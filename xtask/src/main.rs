@@ -33,7 +33,7 @@ use crate::workspace::Workspace;
 const USAGE: &str = "\
 usage: cargo xtask <task>
 
-  demo [--example counter|login|axum_login|custom_store|csrf|callbacks] [--port 9000]
+  demo [--example counter|login|axum_example|axum_login_example|custom_store|csrf|callbacks] [--port 9000]
           runs an example under cargo-lambda, with a DynamoDB emulator in memory
   e2e     tests the examples under cargo-lambda over HTTP, and kills their processes in between
   dynamodb-local -- <arguments of cargo test>

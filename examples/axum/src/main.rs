@@ -4,14 +4,14 @@
 //! `cargo lambda watch`, it serves the events of the function. Elsewhere it listens on
 //! `http://localhost:3000`, or on the port in the variable `PORT`.
 //!
-//! To run it with its own DynamoDB in memory, use `cargo xtask demo --example axum_login`.
+//! To run it with its own DynamoDB in memory, use `cargo xtask demo --example axum_example`.
 //!
 //! To run it as a server, with a DynamoDB that is already running and has the tables `sessions`
 //! and `sessions-users`:
 //!
 //! ```sh
 //! SESSION_DYNAMODB_ENDPOINT=http://localhost:8000 AWS_REGION=us-east-1 \
-//! AWS_ACCESS_KEY_ID=dummy AWS_SECRET_ACCESS_KEY=dummy cargo run -p axum_login
+//! AWS_ACCESS_KEY_ID=dummy AWS_SECRET_ACCESS_KEY=dummy cargo run -p axum_example
 //! ```
 
 mod pages;

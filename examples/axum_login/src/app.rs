@@ -20,9 +20,17 @@ where
     Router::new()
         .route("/account", get(account))
         .route_layer(login_required!(Users))
+        .route("/", get(who))
         .route("/login", post(login))
         .route("/logout", post(logout))
         .layer(AuthManagerLayerBuilder::new(Users, sessions).build())
+}
+
+async fn who(auth: AuthSession) -> String {
+    match auth.user {
+        Some(user) => format!("logged in as {}\n", user.name),
+        None => "not logged in\n".to_owned(),
+    }
 }
 
 async fn login(mut auth: AuthSession, Form(form): Form<Credentials>) -> Result<String, StatusCode> {

@@ -91,7 +91,7 @@ async fn save_that_arrives_late_changes_nothing() {
     assert_eq!(visits(&setup.elsewhere(), &record.id).await, Some(3));
 }
 
-/// The same for an attempt that arrives after the logout.
+/// A create is sent again, and its first attempt arrives after the logout.
 #[tokio::test]
 async fn create_that_arrives_late_stays_logged_out() {
     let setup = Setup::new().await;

@@ -61,6 +61,8 @@ async fn page_requires_a_login() {
     let setup = Setup::new().await;
     let app = application(&setup.store);
     let mut browser = Browser::new();
+    let reply = visit(&mut browser, &app, "GET /").await;
+    assert_eq!(reply.body, "not logged in\n");
     assert_eq!(visit(&mut browser, &app, "GET /account").await.status, 401);
     let reply = log_in(&mut browser, &app, "wrong").await;
     assert_eq!((reply.status, reply.cookies.len()), (401, 0));
@@ -82,6 +84,9 @@ async fn login_opens_the_page() {
         assert_eq!(reply.body, format!("alice, visit {visits}\n"));
         assert_eq!(setup.proxy.calls(), ["GetItem", "UpdateItem"]);
     }
+    let reply = visit(&mut browser, &app, "GET /").await;
+    assert_eq!(reply.body, "logged in as alice\n");
+    assert_eq!(setup.proxy.calls(), ["GetItem"]);
 }
 
 #[tokio::test]
@@ -155,8 +160,8 @@ async fn login_lost_responses_are_sent_again() {
     assert_eq!(setup.table.items().await.len(), 1);
 }
 
-/// What the trait cannot do: the old record is gone before the new one is there. `Session::log_in`
-/// of `lambda_sessions` does both in one transaction.
+/// The trait has no atomic cycle: the old record is gone before the new one is there.
+/// `Session::log_in` of `lambda_sessions` does both in one transaction.
 #[tokio::test]
 async fn login_failed_create_loses_the_session() {
     let setup = Setup::new().await;

@@ -11,6 +11,8 @@ mod harness;
 #[cfg(feature = "tower-sessions-0-14")]
 mod login;
 #[cfg(feature = "tower-sessions-0-15")]
+mod logs;
+#[cfg(feature = "tower-sessions-0-15")]
 mod moving;
 #[path = "../../../tests/it/support/mod.rs"]
 mod support;

@@ -16,7 +16,7 @@ use crate::client::{Client, Reply};
 use crate::emulator::point_at;
 use crate::process::{Running, free_port};
 
-const EXAMPLE: &str = "axum_login";
+const EXAMPLE: &str = "axum_example";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 pub(super) async fn journey(setup: &Setup<'_>, checks: &mut Checks) -> Result<()> {
