@@ -68,6 +68,24 @@ async fn save_that_did_not_arrive_is_sent_again() {
     }
 }
 
+/// The store remembers the version of the first save, so that the second one is retried without a read.
+#[tokio::test]
+async fn second_save_of_a_request_is_sent_again() {
+    let setup = Setup::new().await;
+    let mut record = stored(&setup.store, 1).await;
+    setup.store.save(&record).await.unwrap();
+    setup
+        .proxy
+        .script(|operation, calls| match (operation, calls) {
+            ("UpdateItem", 0) => Action::error(500, "InternalServerError"),
+            _ => Action::Forward,
+        });
+    record.data.insert("visits".to_owned(), 2.into());
+    setup.store.save(&record).await.unwrap();
+    assert_eq!(setup.proxy.calls(), ["UpdateItem", "UpdateItem"]);
+    assert_eq!(visits(&setup.elsewhere(), &record.id).await, Some(2));
+}
+
 /// A save is reported as failed and sent again, and its first attempt arrives after another
 /// request's save.
 #[tokio::test]
