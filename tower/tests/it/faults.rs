@@ -130,26 +130,29 @@ async fn create_that_arrives_late_stays_logged_out() {
 #[tokio::test]
 async fn outage_is_an_error_and_not_a_logout() {
     let setup = Setup::new().await;
-    let mut record_before = stored(&setup.store, 1).await;
+    let mut known = stored(&setup.store, 1).await;
+    let mut new = record(2);
     setup
         .proxy
         .script(|_, _| Action::error(500, "InternalServerError"));
     let store = setup.hasty();
-    let loaded = store.load(&record_before.id).await.unwrap_err();
-    let saved = store.save(&record_before).await.unwrap_err();
-    let created = store.create(&mut record(2)).await.unwrap_err();
-    let deleted = store.delete(&record_before.id).await.unwrap_err();
-    let id = record_before.id.to_string();
-    for error in [loaded, saved, created, deleted] {
+    let (loaded, saved, created, deleted) = tokio::join!(
+        store.load(&known.id),
+        store.save(&known),
+        store.create(&mut new),
+        store.delete(&known.id),
+    );
+    let id = known.id.to_string();
+    let errors = [loaded.map(drop), saved, created, deleted];
+    for error in errors.map(Result::unwrap_err) {
         let shown = format!("{error} {error:?}");
         assert!(matches!(error, Error::Backend(_)), "{shown}");
-        assert!(shown.contains("InternalServerError"), "{shown}");
         assert!(!shown.contains(&id) && !shown.contains("visits"), "{shown}");
     }
     setup.proxy.script(|_, _| Action::Forward);
-    record_before.data.insert("visits".to_owned(), 2.into());
-    setup.store.save(&record_before).await.unwrap();
-    assert_eq!(visits(&setup.store, &record_before.id).await, Some(2));
+    known.data.insert("visits".to_owned(), 2.into());
+    setup.store.save(&known).await.unwrap();
+    assert_eq!(visits(&setup.store, &known.id).await, Some(2));
 }
 
 #[tokio::test]

@@ -52,10 +52,10 @@ impl Setup {
         TowerStore::new(self.table.store())
     }
 
-    /// Returns the store with a short operation timeout, for faults that last.
+    /// Returns the store with a shorter operation timeout, for faults that last.
     pub(crate) fn hasty(&self) -> TowerStore<DynamoDbStore> {
         let store = self.table.store_at(&self.proxy.endpoint);
-        TowerStore::new(store.operation_timeout(Duration::from_millis(300)))
+        TowerStore::new(store.operation_timeout(Duration::from_millis(1_500)))
     }
 }
 

@@ -103,7 +103,7 @@ async fn move_that_fails_loses_nothing() {
     let setup = Setup::new().await;
     let mut browser = ada(&setup).await;
     let store = setup.table.store_at(&setup.proxy.endpoint);
-    let app = after(store.operation_timeout(std::time::Duration::from_millis(300)));
+    let app = after(store.operation_timeout(std::time::Duration::from_millis(1_500)));
     setup.proxy.script(|operation, _| match operation {
         "TransactWriteItems" => Action::error(500, "InternalServerError"),
         _ => Action::Forward,
