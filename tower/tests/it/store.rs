@@ -146,6 +146,29 @@ async fn slow_save_loses_against_a_logout() {
     assert!(setup.store.load(&id).await.unwrap().is_none());
 }
 
+/// Requests on two instances save a session again and again while it is logged out.
+#[tokio::test]
+async fn concurrent_saves_never_revive_a_session() {
+    let setup = Setup::new().await;
+    let record = stored(&setup.store, 1).await;
+    let stores = [setup.store.clone(), setup.elsewhere()];
+    let mut saving = tokio::task::JoinSet::new();
+    for store in stores.iter().cycle().take(12) {
+        let (store, mut record) = (store.clone(), record.clone());
+        saving.spawn(async move {
+            for n in 0..10 {
+                record.data.insert("visits".to_owned(), json!(n));
+                store.save(&record).await.unwrap();
+            }
+        });
+    }
+    assert!(visits(&stores[1], &record.id).await.is_some());
+    stores[1].delete(&record.id).await.unwrap();
+    saving.join_all().await;
+    assert!(setup.table.items().await.is_empty());
+    assert!(setup.store.load(&record.id).await.unwrap().is_none());
+}
+
 #[tokio::test]
 async fn save_without_a_load_reads_first() {
     let setup = Setup::new().await;
