@@ -24,7 +24,7 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// The time for which an item is kept after its end, in seconds.
 const KEPT: u64 = 60;
 /// The last time at which a key may expire: the end of the year 9999. The server refuses much later
-/// ones, and would have written the item by then.
+/// times, after it has written the item.
 const LATEST: u64 = 253_402_300_799;
 const PREFIX: &str = "session:";
 
