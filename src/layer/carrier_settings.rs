@@ -125,7 +125,7 @@ impl<S: SessionStore> SessionLayer<S> {
     /// Sets whether the cookie ends with the browser's session.
     ///
     /// If `true`, the cookie has no `Max-Age`. The server's timeouts still apply. The default is
-    /// `false`.
+    /// `false`. One session can differ, by [`Session::set_persistent`](crate::Session::set_persistent).
     ///
     /// ```
     /// use lambda_sessions::{MemoryStore, SessionLayer};

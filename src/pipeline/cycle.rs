@@ -69,7 +69,11 @@ impl<S: SessionStore> Pipeline<S> {
         let new = self.new_id()?;
         match self.cycle_with_redirect(&new, pending, at).await {
             Ok(Found::Live(record)) => Ok(Committed::under_new_id(new, record)),
-            Ok(Found::Redirect(_)) if has_changes => self.update(pending, None, at).await,
+            // The other request has extended the expiry. One that the handler has set must be written.
+            Ok(Found::Redirect(_)) if has_changes => {
+                let set = ttl.filter(|_| pending.lifetimes.limits_expiry());
+                self.update(pending, set, at).await
+            }
             Ok(Found::Absent) if has_changes => Err(destroyed()),
             Ok(Found::Tombstone(_)) if has_changes => Err(cycled()),
             Ok(_) => Ok(Committed::Kept(None)),

@@ -54,8 +54,9 @@ impl Session {
     /// Sets the idle timeout of this session, in whole seconds.
     ///
     /// It is for a session that must end earlier than others, or may be left unused for longer, as
-    /// "remember me" does. The expiry counts from this request. The value is stored with the session,
-    /// as that of [`set_persistent`](Self::set_persistent) is.
+    /// "remember me" does. The expiry counts from this request, and [`expires`](Self::expires) returns it
+    /// when it is written. The value is stored with the session, as that of
+    /// [`set_persistent`](Self::set_persistent) is.
     ///
     /// A shorter timeout than the [layer's](crate::SessionLayer::idle_timeout) is always allowed. A
     /// longer one needs a [`max_idle_timeout`](crate::SessionLayer::max_idle_timeout). If that is

@@ -1,18 +1,19 @@
 //! Random concurrent requests under random faults, and a check of everything that clients observed.
 //!
 //! Eight clients, each with its own instance of the function, share five sessions, whose ids are
-//! cycled, and three more that are destroyed. They set, remove, count, push, save, and continue to
-//! use dead ids. Their calls fail, are reset or throttled, before or after the effect. Attempts
+//! cycled, and three more that are destroyed. They set, remove, count, push, save, set idle timeouts,
+//! and continue to use dead ids. Their calls fail, are reset or throttled, before or after the effect. Attempts
 //! arrive long after their own retry. Reads that are not strongly consistent return older copies.
 //! The seed decides which call comes next, one after the other, so a seed always has the same
 //! history. In a second test the calls run concurrently, and are slow or hang.
 //!
-//! 1. Every key that is set and read is linearizable, by stateright's checker. A write of which the
+//! 1. Every key and idle timeout that is set and read is linearizable, by stateright's checker. A write of which the
 //!    client was told that its outcome is unknown may have happened, at any time after it was sent,
 //!    or not; one that was refused has not.
 //! 2. A counter holds at least what was acknowledged, and at most that and what is unknown. So does
 //!    a list that is updated, which holds each entry once at most.
 //! 3. A session that was destroyed is dead for every request from then on, and not in the table.
+//! 4. No request has given a session a later expiry than its own idle timeout allows.
 //!
 //! `LAMBDA_SESSIONS_HISTORY_SEEDS` is how many seeds are tried (default 3), and
 //! `LAMBDA_SESSIONS_HISTORY_SEED` which comes first (default 1). A failure names its seed.
@@ -45,6 +46,8 @@ struct History {
     observations: Observations,
     /// The contents of the table at the end.
     items: Vec<Item>,
+    /// The time at the end, in epoch seconds.
+    ended: u64,
 }
 
 impl History {
@@ -114,6 +117,7 @@ impl History {
             log: scheduler.log(),
             observations,
             items: table.items().await,
+            ended: world.clock.seconds(),
         }
     }
 
@@ -128,6 +132,12 @@ impl History {
                 return Err(format!("session {session} is not there once"));
             };
             self.observations.check_session(session, &left(item))?;
+            let number = |name: &str| item.get(name).map(|it| it.as_n().unwrap().parse::<u64>());
+            if let (Some(Ok(idle)), Some(Ok(ttl))) = (number("idle"), number("ttl"))
+                && ttl > self.ended + idle
+            {
+                return Err(format!("session {session} expires at {ttl}, too late"));
+            }
         }
         // These are the sessions from the start and those that began later.
         let came = self.observations.destroyed_at_some_time();

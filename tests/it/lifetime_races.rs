@@ -127,6 +127,35 @@ async fn lifetimes_are_written_with_many_keys() {
     assert_eq!(stored(&setup, "ttl").await, Some(now + 300));
 }
 
+/// Another request has cycled the id when this one is about to do so.
+#[tokio::test]
+async fn lifetimes_follow_a_redirect() {
+    let setup = Setup::new().await;
+    let cycling = setup.sessions.clone().cycle_id_after(minutes(10));
+    let elsewhere = &setup.elsewhere().cycle_id_after(minutes(10));
+    let mut ada = setup.guest(count).await;
+    setup.clock.advance(minutes(11));
+    let fast = ada.clone();
+    let handler = |_: Request, session: Session| {
+        let mut fast = fast.clone();
+        async move {
+            fast.visit(elsewhere, count).await;
+            session.set_idle_timeout(minutes(5))?;
+            Ok("")
+        }
+    };
+    let reply = ada.visit(&cycling, handler).await;
+    assert_eq!((reply.status, reply.cookies.len()), (200, 0));
+    let calls = setup.proxy.calls();
+    assert_eq!(calls[..2], ["GetItem", "TransactWriteItems"]);
+    assert_eq!(calls.last().unwrap(), "UpdateItem");
+    assert_eq!(stored(&setup, "idle").await, Some(300));
+    assert_eq!(
+        stored(&setup, "ttl").await,
+        Some(setup.clock.seconds() + 300)
+    );
+}
+
 #[tokio::test]
 async fn lifetimes_survive_a_lost_response() {
     let setup = Setup::new().await;

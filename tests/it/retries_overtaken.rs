@@ -5,7 +5,9 @@ use std::time::Duration;
 use lambda_http::Request;
 use lambda_sessions::{ErrorKind, Session, SessionExt as _};
 
-use crate::support::{Action, Browser, Setup, assert_refused, count, minutes, peek};
+use crate::support::{
+    Action, Browser, Setup, assert_refused, count, logged_in, minutes, number, peek, text,
+};
 
 /// The first attempt at a write, and another request before its retry.
 #[derive(Clone, Copy, Debug)]
@@ -248,4 +250,40 @@ async fn retry_that_loses_every_race_is_unknown() {
     let reply = ada.visit(&setup.sessions, count).await;
     assert_refused(&reply, 503, "it is not known");
     assert_eq!(setup.kinds(), [ErrorKind::OutcomeUnknown]);
+}
+
+/// A lifetime or a label changes no value, and counts as written only if it is there itself.
+#[tokio::test]
+async fn retry_overtaken_of_a_lifetime_or_label() {
+    for (sets_label, happened) in [(false, false), (false, true), (true, false), (true, true)] {
+        let setup = Setup::with_users().await;
+        let mut ada = logged_in(&setup.sessions).await;
+        let other = Other::WritesTwice;
+        let between = Between { happened, other };
+        setup.proxy.calls();
+        between.arrange(&setup, &ada, ("UpdateItem", 1));
+        let act = |_: Request, session: Session| async move {
+            match sets_label {
+                true => session.set_label("phone")?,
+                false => session.set_idle_timeout(minutes(5))?,
+            }
+            Ok("")
+        };
+        let reply = ada.visit(&setup.sessions, act).await;
+        let what = format!("label: {sets_label}, {between:?}");
+        let items = setup.table.items().await;
+        let item = items.iter().find(|item| item.contains_key("data")).unwrap();
+        let is_set = match sets_label {
+            true => item["label"] == text("phone"),
+            false => item.get("idle") == Some(&number(300)),
+        };
+        assert_eq!(is_set, happened, "{what}");
+        match happened {
+            true => assert_eq!((reply.status, setup.kinds()), (200, vec![]), "{what}"),
+            false => {
+                assert_refused(&reply, 503, &what);
+                assert_eq!(setup.kinds(), [ErrorKind::OutcomeUnknown], "{what}");
+            }
+        }
+    }
 }

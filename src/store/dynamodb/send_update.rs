@@ -25,6 +25,7 @@ use crate::store::dynamodb::retry::{Ambiguity, RetryBudget};
 use crate::store::dynamodb::table::Table;
 use crate::store::dynamodb::update_expression::{raised_fence, repeat};
 use crate::store::record::Found;
+use crate::store::user::Binding;
 
 /// Sends an update whose expression was made from `update.read`.
 pub(super) async fn send_update(
@@ -103,7 +104,7 @@ enum Resolved {
 ///
 /// - The version is one higher than what was read. That one write is the other request's, so ours
 ///   has not happened yet. It is made again from the item as it is now.
-/// - Every value to set is present and every value to remove is gone. The result is the same as a
+/// - Every value to set is present, also the lifetimes and the label, and every value to remove is gone. The result is the same as a
 ///   write made just now, whichever request made it. The update must not be written again, since
 ///   other requests may write before it. This rule excludes updates that require an unchanged
 ///   record, and changes that count.
@@ -115,7 +116,12 @@ fn resolve(there: Option<Item>, update: &Update) -> Option<Resolved> {
     if there.version() == read_before.version().saturating_add(1) {
         return Some(Resolved::NotYet(item));
     }
-    let is_there = !update.require_unchanged && update.changes.are_in(there.data());
+    let label = there.binding().and_then(Binding::label);
+    let is_labelled = update.label.is_none() || update.label.as_deref() == label;
+    let is_there = !update.require_unchanged
+        && update.changes.are_in(there.data())
+        && update.lifetimes.changes_to(there.lifetimes()).is_empty()
+        && is_labelled;
     is_there.then_some(Resolved::InPlace(item))
 }
 

@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use lambda_http::{Error, Request};
 use lambda_sessions::{DynamoDbStore, Session, SessionExt as _, SessionLayer};
 
 use super::checker::{Event, Observations, Outcome};
 use super::scheduler::{BEGINS, Scheduler};
-use crate::support::{Browser, Clock, Random, Reply, minutes};
+use crate::support::{Browser, Clock, Random, Reply, days, minutes};
 
 pub(crate) const CLIENTS: usize = 8;
 /// The number of sessions that live to the end.
@@ -20,7 +21,11 @@ const REQUESTS: usize = 200;
 /// The number of clients that read consistently. The others may read old values, so their reads are
 /// not checked.
 const CONSISTENT: usize = 6;
-const REGISTERS: [&str; 3] = ["r0", "r1", "r2"];
+const REGISTERS: [&str; 4] = ["r0", "r1", "r2", IDLE];
+/// The register that is the session's idle timeout, in seconds above [`SHORTEST`].
+const IDLE: &str = "idle";
+/// The shortest idle timeout. It is longer than a history, so that no session expires.
+const SHORTEST: Duration = days(10);
 /// The register that says whether a session is destroyed: 0 or 1.
 const DEAD: &str = "dead";
 /// The response of a handler that found no session and changed nothing.
@@ -73,13 +78,15 @@ impl Client {
         }
         let session = self.below(SESSIONS);
         let register = REGISTERS[self.below(REGISTERS.len())];
+        // A timeout is neither removed nor set without a read.
+        let value = REGISTERS[self.below(REGISTERS.len() - 1)];
         match self.below(20) {
             0..=3 if reads_consistently(self.client) => self.read(session).await,
             0..=5 => self.set(session, register, Way::Plain).await,
-            6 => self.set(session, register, Way::WriteOnly).await,
+            6 => self.set(session, value, Way::WriteOnly).await,
             7 => self.set(session, register, Way::IfUnchanged).await,
             8 if reads_consistently(self.client) => {
-                self.set(session, register, Way::Removal).await;
+                self.set(session, value, Way::Removal).await;
             }
             8 | 9 => self.set(session, register, Way::Cycling).await,
             10 => self.save(session, register).await,
@@ -107,12 +114,15 @@ impl Client {
                 return Ok(NOBODY.to_owned());
             }
             let value = |register| Ok::<_, Error>(session.get::<u64>(register)?.unwrap_or(0));
-            let values = [value("r0")?, value("r1")?, value("r2")?];
+            let idle = session
+                .idle_timeout()
+                .map_or(0, |it| (it - SHORTEST).as_secs());
+            let values = [value("r0")?, value("r1")?, value("r2")?, idle];
             Ok(serde_json::to_string(&values)?)
         };
         let reply = self.browser(session).visit(self.instance(), read).await;
         let outcome = outcome(&reply);
-        let seen: Option<[u64; 3]> = match outcome {
+        let seen: Option<[u64; 4]> = match outcome {
             Outcome::Done => Some(serde_json::from_str(&reply.body).unwrap()),
             _ => None,
         };
@@ -148,7 +158,7 @@ impl Client {
                     }
                     match way {
                         Way::Removal => session.remove(register)?,
-                        _ => session.insert(register, value)?,
+                        _ => set(&session, register, value)?,
                     }
                     match way {
                         Way::IfUnchanged => session.require_unchanged()?,
@@ -183,7 +193,7 @@ impl Client {
             if session.is_new() {
                 return Ok(NOBODY);
             }
-            session.insert(register, value)?;
+            set(&session, register, value)?;
             session.save().await?;
             saved.store(true, Ordering::SeqCst);
             session.increment("n", 1)?;
@@ -321,6 +331,14 @@ impl Client {
 
     fn observe(&self, session: usize, register: &'static str, event: Event) {
         self.observations(|observations| observations.event((session, register), event));
+    }
+}
+
+/// Sets a register to this value.
+fn set(session: &Session, register: &str, value: u64) -> Result<(), lambda_sessions::Error> {
+    match register {
+        IDLE => session.set_idle_timeout(SHORTEST + Duration::from_secs(value)),
+        _ => session.insert(register, value),
     }
 }
 
