@@ -12,7 +12,7 @@ impl Session {
     ///
     /// With `true`, the cookie has a `Max-Age`, and with `false` it has none, so that browsers remove
     /// it when they are closed. By default, the layer decides, by its
-    /// [`browser_session`](crate::SessionLayer::browser_session_cookie).
+    /// [`browser_session`](crate::SessionLayer::browser_session).
     ///
     /// The choice is stored with the session, for later requests and every instance. A new value sends
     /// the cookie anew. A value that the session already has costs nothing, so a handler may set it in
