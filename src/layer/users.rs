@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::layer::session_layer::SessionLayer;
 use crate::pipeline::deadline;
 use crate::pipeline::users;
+use crate::session::deadline::Deadline;
 #[cfg(doc)]
 use crate::session::handle::Session;
 use crate::store::arguments::RequestTime;
@@ -69,6 +70,6 @@ impl<S: SessionStore> SessionLayer<S> {
     /// Reads the clock, and returns the time together with the deadline of the request whose
     /// handler calls this, if there is one.
     pub(super) fn request_time(&self) -> RequestTime {
-        RequestTime::at(self.settings.now()).until(deadline::current())
+        RequestTime::at(self.settings.now()).until(deadline::current().map(Deadline::of_operation))
     }
 }

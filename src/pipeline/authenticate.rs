@@ -6,7 +6,6 @@
 //! is closed at once, so nothing is written and no cookie is sent.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use http::HeaderMap;
 
@@ -22,14 +21,14 @@ impl<S: SessionStore> Pipeline<S> {
     pub(crate) async fn authenticate(
         self: &Arc<Self>,
         headers: &HeaderMap,
-        deadline: Option<Instant>,
+        deadline: Option<Deadline>,
     ) -> Result<Option<Session>, Error> {
         let request = http::Request::new(());
         let head = RequestHead {
             headers,
             ..RequestHead::of(&request)
         };
-        let session = self.begin_with(&head, deadline.map(Deadline::Invocation));
+        let session = self.begin_with(&head, deadline);
         // A lookup that no handler has asked for makes no touch.
         self.prefetch(&session).await;
         self.read(&session).await?;

@@ -86,17 +86,17 @@ fn end_of_store_calls(milliseconds: u64) -> Option<Instant> {
 
 thread_local! {
     /// The deadline of the request whose handler runs on this thread now.
-    static CURRENT: Cell<Option<Instant>> = const { Cell::new(None) };
+    static CURRENT: Cell<Option<Deadline>> = const { Cell::new(None) };
 }
 
 /// Returns the deadline of the request whose handler calls this, if it has one.
-pub(crate) fn current() -> Option<Instant> {
+pub(crate) fn current() -> Option<Deadline> {
     CURRENT.get()
 }
 
 /// Sets the deadline of the code that runs on this thread until the result is dropped. It applies
 /// for one `poll`.
-pub(crate) fn enter(deadline: Option<Instant>) -> DeadlineGuard {
+pub(crate) fn enter(deadline: Option<Deadline>) -> DeadlineGuard {
     DeadlineGuard {
         outer: CURRENT.replace(deadline),
         _stays_on_its_thread: PhantomData,
@@ -105,7 +105,7 @@ pub(crate) fn enter(deadline: Option<Instant>) -> DeadlineGuard {
 
 /// Restores the previous deadline of the thread when it is dropped.
 pub(crate) struct DeadlineGuard {
-    outer: Option<Instant>,
+    outer: Option<Deadline>,
     _stays_on_its_thread: PhantomData<*const ()>,
 }
 
@@ -299,8 +299,8 @@ mod tests {
     #[test]
     fn deadline_is_current_while_it_is_entered() {
         assert_eq!(current(), None);
-        let outer = Instant::now();
-        let inner = outer + Duration::from_secs(1);
+        let outer = Deadline::Invocation(Instant::now());
+        let inner = Deadline::Header(Instant::now());
         {
             let _outer = enter(Some(outer));
             {

@@ -53,7 +53,7 @@ impl<S: SessionStore> Pipeline<S> {
         let mut handling = pin!(handler(request, session.clone()));
         let deadline = session.deadline_of_request();
         let response = poll_fn(|cx| {
-            let _entered = deadline::enter(deadline.map(Deadline::of_operation));
+            let _entered = deadline::enter(deadline);
             let response = handling.as_mut().poll(cx);
             response.map_ok(R::into_response)
         });

@@ -13,7 +13,6 @@
 use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::future::join_all;
 
@@ -82,7 +81,7 @@ impl<S: SessionStore> Pipeline<S> {
         self: &Arc<Self>,
         user: &Pseudonym,
         mut change: impl FnMut(&Session) -> Result<(), Error>,
-        deadline: Option<Instant>,
+        deadline: Option<Deadline>,
     ) -> Result<usize, UpdateUserError> {
         let mut results = Results::default();
         let mut listed = match self.list(user, deadline).await {
@@ -145,9 +144,9 @@ impl<S: SessionStore> Pipeline<S> {
     async fn list(
         &self,
         user: &Pseudonym,
-        deadline: Option<Instant>,
+        deadline: Option<Deadline>,
     ) -> Result<UserSessions, Error> {
-        let at = RequestTime::at(self.settings.now()).until(deadline);
+        let at = RequestTime::at(self.settings.now()).until(deadline.map(Deadline::of_operation));
         all_user_sessions(&self.store, user, at).await
     }
 
@@ -157,7 +156,7 @@ impl<S: SessionStore> Pipeline<S> {
         user: &Pseudonym,
         infos: &[SessionInfo],
         change: &mut impl FnMut(&Session) -> Result<(), Error>,
-        deadline: Option<Instant>,
+        deadline: Option<Deadline>,
     ) -> Vec<Change> {
         let loads = infos.iter().map(|info| self.found(user, info, deadline));
         let loaded = join_all(loads).await;
@@ -180,14 +179,14 @@ impl<S: SessionStore> Pipeline<S> {
         self: &Arc<Self>,
         user: &Pseudonym,
         info: &SessionInfo,
-        deadline: Option<Instant>,
+        deadline: Option<Deadline>,
     ) -> Result<CloseOnDrop, Change> {
         let Some(key) = info.storage_key() else {
             let reason = "the store lists sessions without their keys: see SessionInfo::stored_at";
             let error = Error::new(ErrorKind::Misconfigured, reason);
             return Err(Change::Failed(error));
         };
-        let at = RequestTime::at(self.settings.now()).until(deadline);
+        let at = RequestTime::at(self.settings.now()).until(deadline.map(Deadline::of_operation));
         let loaded = self.load_at(key.clone(), at).await;
         let (found, key) = loaded.map_err(Change::Failed)?;
         let is_same =
@@ -199,7 +198,7 @@ impl<S: SessionStore> Pipeline<S> {
                     return Err(Change::Unchanged);
                 };
                 let session = Session::new(Ids::Nothing.into(), Arc::<Self>::clone(self));
-                session.begin(at.now(), deadline.map(Deadline::Invocation));
+                session.begin(at.now(), deadline);
                 let rules = &self.settings.expiry;
                 session.loaded(Found::Live(record), key, at.now(), rules);
                 Ok(CloseOnDrop(session))

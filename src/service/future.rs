@@ -186,7 +186,8 @@ where
                     }
                     let response = {
                         let handle = session.as_ref().map(|session| &session.session.0);
-                        let _entered = handle.map(|handle| deadline::enter(handle.deadline()));
+                        let _entered =
+                            handle.map(|handle| deadline::enter(handle.deadline_of_request()));
                         ready!(inner.poll(cx))
                     };
                     let used = session

@@ -197,3 +197,31 @@ async fn web_adapter_forged_deadline_is_no_limit() {
     let seen = crate::support::name_seen(&setup.sessions, &ada).await;
     assert_eq!(seen, "nobody");
 }
+
+/// A forged header leaves a second to each operation of a long call, and not to all together.
+#[tokio::test]
+async fn web_adapter_forged_deadline_updates_all() {
+    let setup = Setup::with_users().await;
+    let sessions = setup.sessions.clone().web_adapter(true);
+    let mut browsers = Vec::new();
+    for _ in 0..3 {
+        browsers.push(crate::support::logged_in(&setup.sessions).await);
+    }
+    let updating = &sessions;
+    let handler = |_: lambda_http::Request, _: Session| async move {
+        let rename = |session: &Session| {
+            std::thread::sleep(Duration::from_millis(600));
+            session.insert("name", "grace")
+        };
+        let changed = updating.update_user("ada", rename).await?;
+        Ok::<_, lambda_http::Error>(changed.to_string())
+    };
+    let request = Request::get("/").header(HEADER, ends_in(500));
+    let request = request.body(lambda_http::Body::Empty).unwrap();
+    let response = sessions.wrap(handler).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    for browser in &browsers {
+        let seen = crate::support::name_seen(&setup.sessions, browser).await;
+        assert_eq!(seen, "grace");
+    }
+}
