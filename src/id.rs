@@ -77,8 +77,10 @@ impl SessionId {
         }))
     }
 
-    /// Returns the id with these bytes.
-    fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
+    /// Returns the id with these bytes, which must be as hard to guess as those of [`generate`].
+    ///
+    /// [`generate`]: Self::generate
+    pub(crate) fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
         Self::new(URL_SAFE_NO_PAD.encode(bytes), bytes)
     }
 

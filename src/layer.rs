@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`PreviousCookie`] | a cookie that the application set before, for [`previous_cookie`] |
 //! | [`CookieScope`], [`RequestHead`] | a variant of the cookie for some domains, and the parts of a request that choose it, for [`cookie_scopes`] |
+//! | `FlaskSessions`, `FlaskCopy` | the sessions of a Flask application, for `import_from` (feature `flask`) |
 //! | [`SessionService`], [`SessionFuture`], [`SessionBody`] | the service that the layer makes of another one, its future and its body; they are needed to name types only |
 //! | `run_concurrent` (feature `concurrency-tokio`) | [`run`](crate::run) for several requests at once, also for axum |
 //! | [`UpdateUserError`] | the error of [`update_user`](crate::SessionLayer::update_user) |
@@ -29,6 +30,8 @@
 mod authenticate;
 mod carrier_settings;
 mod expiry_settings;
+#[cfg(feature = "flask")]
+mod import;
 pub(crate) mod session_layer;
 mod session_settings;
 mod update_user;
@@ -37,12 +40,16 @@ mod users;
 #[cfg(feature = "concurrency-tokio")]
 pub use crate::events::run_concurrent;
 pub use crate::events::{repair_event, run_with_streaming_response};
+#[cfg(feature = "flask")]
+pub use crate::layer::import::FlaskCopy;
 #[doc(no_inline)]
 pub use crate::layer::session_layer::SessionLayer;
 pub use crate::service::body::SessionBody;
 pub use crate::service::future::SessionFuture;
 pub use crate::service::session_service::SessionService;
 pub use crate::session::update_error::UpdateUserError;
+#[cfg(feature = "flask")]
+pub use crate::store::dynamodb::flask::sessions::FlaskSessions;
 pub use crate::wire::cookie::previous::PreviousCookie;
 pub use crate::wire::cookie::scope::CookieScope;
 pub use crate::wire::request_head::RequestHead;

@@ -190,6 +190,7 @@
 //!
 //! [guide]: https://docs.rs/crate/lambda-sessions/latest/source/docs/guide.md
 //! [configuration]: https://docs.rs/crate/lambda-sessions/latest/source/docs/configuration.md
+//! [flask]: https://docs.rs/crate/lambda-sessions/latest/source/docs/from-flask.md
 //! [costs]: https://docs.rs/crate/lambda-sessions/latest/source/docs/costs.md
 //! [faults]: https://docs.rs/crate/lambda-sessions/latest/source/docs/faults.md
 //!
@@ -200,6 +201,7 @@
 //! | `dynamodb` | `DynamoDbStore` and `SessionLayer::from_env`; without it, no crate of the AWS SDK is compiled | yes |
 //! | `axum` | [`Session`] and [`WriteOnlySession`] as extractors, [`Error`] as a response | no |
 //! | `concurrency-tokio` | `layer::run_concurrent`, for functions with managed concurrency | no |
+//! | `flask` | the sessions of a Flask application [go on here][flask] | no |
 #![cfg_attr(
     feature = "conformance",
     doc = "| `conformance` | [the suites](crate::store::conformance) that every [`SessionStore`] passes | no |"
@@ -282,4 +284,5 @@ pub use crate::wire::signing::SigningKey;
 #[doc = include_str!("../docs/configuration.md")]
 #[doc = include_str!("../docs/errors.md")]
 #[doc = include_str!("../docs/deploy.md")]
+#[cfg_attr(feature = "flask", doc = include_str!("../docs/from-flask.md"))]
 pub struct Documents;

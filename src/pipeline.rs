@@ -6,6 +6,7 @@
 //! | `serve` | reads the id, begins the session, and runs a wrapped handler |
 //! | `load` | reads the record |
 //! | `authenticate` | reads the session of headers, outside a request |
+//! | `import` | takes over the session of a Flask application (feature `flask`) |
 //! | `redirects` | follows the redirects that automatic cycling leaves |
 //! | `commit` | decides what is written after the handler has returned |
 //! | `apply`, `cycle`, `destroy`, `new_record` | call the store, one function for each [`Outcome`] |
@@ -18,7 +19,7 @@
 //! | `deadline`, `log` | the time that is left for the store, and the log |
 //!
 //! 1. Nothing is written before the handler has returned, except by [`Session::save`], by a
-//!    revocation, and by a touch that is part of the load.
+//!    revocation, and by a touch or the takeover of a predecessor's session that is part of the load.
 //! 2. If a handler fails or responds with 5xx, only a logout is committed. If it panics or is
 //!    dropped, nothing is committed.
 //! 3. A failed load never looks like an empty session. A wrapped handler is not called, and nothing
@@ -44,6 +45,8 @@ pub(crate) mod deadline;
 mod destroy;
 mod front_door;
 pub(crate) mod handler_outcome;
+#[cfg(feature = "flask")]
+mod import;
 mod load;
 mod log;
 mod new_record;

@@ -16,6 +16,8 @@ pub(crate) mod deadline;
 pub(crate) mod decision;
 mod detached;
 mod fields;
+#[cfg(feature = "flask")]
+mod foreign;
 pub(crate) mod handle;
 mod intent;
 mod issue;

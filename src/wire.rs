@@ -7,6 +7,8 @@
 
 pub(crate) mod carrier;
 pub(crate) mod cookie;
+#[cfg(feature = "flask")]
+pub(crate) mod foreign;
 pub(crate) mod header_carrier;
 pub(crate) mod header_name;
 pub(crate) mod hints;

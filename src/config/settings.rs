@@ -10,6 +10,8 @@ use crate::clock::{Timestamp, system_clock};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Expiry;
 use crate::on_error::OnError;
+#[cfg(feature = "flask")]
+use crate::store::dynamodb::flask::import::FlaskImport;
 use crate::store::user::Pseudonym;
 use crate::wire::carrier::{Carrier, Carriers};
 use crate::wire::cookie::previous::PreviousCookie;
@@ -78,6 +80,9 @@ pub(crate) struct Settings {
     pub(crate) skip_touch: SkipTouch,
     /// True if the Lambda Web Adapter's header has the deadline.
     pub(crate) web_adapter: bool,
+    /// The sessions of a predecessor that are taken over.
+    #[cfg(feature = "flask")]
+    pub(crate) import: Option<Arc<FlaskImport>>,
     pub(crate) clock: Clock,
     pub(crate) on_error: OnError,
 }
@@ -97,6 +102,8 @@ impl Default for Settings {
             prefetch: false,
             skip_touch: SkipTouch::Never,
             web_adapter: false,
+            #[cfg(feature = "flask")]
+            import: None,
             clock: Arc::new(system_clock),
             on_error: OnError::default(),
         }
@@ -120,13 +127,21 @@ impl Settings {
             return Err(Error::new(ErrorKind::Misconfigured, reason));
         }
         let signer = self.signing_keys.as_deref().map(Signer::new).transpose()?;
-        Carrier::new(
+        let carrier = Carrier::new(
             &self.carriers,
             &self.cookie,
             self.cookie_scopes.as_ref(),
             &self.previous_cookies,
             signer,
-        )
+        )?;
+        #[cfg(feature = "flask")]
+        if let Some(import) = &self.import {
+            let from = import.settings();
+            from.validate()?;
+            let (cookie, keeps) = (from.cookie_settings(), from.keeps());
+            return carrier.with_foreign(&self.cookie, from.form(), cookie, keeps);
+        }
+        Ok(carrier)
     }
 
     /// Reads the clock.
@@ -152,7 +167,10 @@ impl Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
+        let mut shown = f.debug_struct("Settings");
+        #[cfg(feature = "flask")]
+        shown.field("import", &self.import);
+        shown
             .field("carriers", &self.carriers)
             .field("cookie", &self.cookie)
             .field("cookie_scopes", &self.cookie_scopes)

@@ -174,6 +174,8 @@ impl<S: SessionStore> Pipeline<S> {
         pending: &Pending<'_>,
         at: RequestTime,
     ) -> Result<Committed, Error> {
+        #[cfg(feature = "flask")]
+        self.end_foreign(pending, at).await?;
         let Some(location) = pending.location.clone() else {
             return self.create(pending, at).await;
         };

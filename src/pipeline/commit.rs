@@ -83,6 +83,12 @@ impl<S: SessionStore> Pipeline<S> {
     /// Decides what to write, and applies it.
     pub(super) async fn write(&self, session: &Session, scope: Scope) -> Result<Timestamp, Error> {
         let _one_at_a_time = wait_until(session.deadline(), session.writing()).await?;
+        // Changes without a read would begin a session, and the predecessor's would not be taken over.
+        // If that fails, so does the write, unless it is a logout.
+        #[cfg(feature = "flask")]
+        if session.awaits_import() {
+            let _ = Box::pin(self.read(session)).await;
+        }
         let at = self.request_time(session);
         let pending = match session.take_pending(scope, at.now(), &self.settings.expiry) {
             Ok(pending) => pending,

@@ -21,6 +21,8 @@ impl<S: SessionStore> Pipeline<S> {
         pending: &Pending<'_>,
         at: RequestTime,
     ) -> Result<Committed, Error> {
+        #[cfg(feature = "flask")]
+        self.end_foreign(pending, at).await?;
         if let Some(location) = pending.location.clone() {
             self.end(location, pending, at).await?;
         }

@@ -42,6 +42,10 @@ impl<S: SessionStore> Pipeline<S> {
         };
         let (found, moved_to) = looked_up.inspect_err(|error| session.not_loaded(error))?;
         let found = self.still_alive(found, at);
+        #[cfg(feature = "flask")]
+        if matches!(found, Found::Absent) && self.imported(session, at).await? {
+            return Ok(());
+        }
         if let (Some(touch), None, Found::Live(record)) = (touch, &moved_to, &found) {
             session.hint_is_outdated(at.now());
             if record.ttl() == touch.ttl {

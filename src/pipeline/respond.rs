@@ -55,6 +55,9 @@ fn session_headers(
     with_version: bool,
 ) -> SessionHeaders {
     let (token, id, hints, (ttl, persistent)) = session.token(rules, with_version);
+    let received_anything = session.received_anything();
+    #[cfg(feature = "flask")]
+    let received_anything = received_anything || session.has_foreign();
     let id = match (token, id) {
         (Token::Issue, Some(id)) => IdHeader::Set {
             id,
@@ -63,12 +66,15 @@ fn session_headers(
             persistent,
         },
         // A client that sent nothing has nothing to remove.
-        (Token::Remove, _) if session.received_anything() => IdHeader::Remove,
+        (Token::Remove, _) if received_anything => IdHeader::Remove,
         (Token::Keep | Token::Issue | Token::Remove, _) => IdHeader::Unchanged,
     };
+    let reply = session.reply();
+    #[cfg(feature = "flask")]
+    let reply = session.with_foreign_cookie(reply);
     SessionHeaders {
         id,
-        reply: session.reply(),
+        reply,
         was_read: session.was_read(),
     }
 }

@@ -82,7 +82,11 @@ impl<S: SessionStore> Pipeline<S> {
     /// Reads the id from the request and returns its session.
     pub(crate) fn begin<B>(self: &Arc<Self>, request: &http::Request<B>) -> Session {
         let deadline = deadline::deadline(request, self.settings.web_adapter);
-        self.begin_with(&RequestHead::of(request), deadline)
+        let session = self.begin_with(&RequestHead::of(request), deadline);
+        // Not for a session that is only authenticated: nothing is written for it.
+        #[cfg(feature = "flask")]
+        self.remember(&session, request.headers());
+        session
     }
 
     /// Reads the id from the head of a request and returns its session.

@@ -22,6 +22,8 @@ use crate::store::changes::change_set::Changes;
 use crate::store::data::Data;
 use crate::store::record::Record;
 use crate::store::user::Login;
+#[cfg(feature = "flask")]
+use crate::wire::foreign::ForeignId;
 
 impl Session {
     /// Decides what is to be written, and takes it out of the session. After a commit no further
@@ -203,6 +205,12 @@ impl Pending<'_> {
     /// Returns the ids of a request that sent several, none of which was accepted.
     pub(crate) fn others(&self) -> &[SessionId] {
         self.session.others()
+    }
+
+    /// Returns the id of a predecessor that the client has sent.
+    #[cfg(feature = "flask")]
+    pub(crate) fn foreign(&self) -> Option<ForeignId> {
+        self.session.foreign()
     }
 
     /// Remembers that this write, which has found the record alive, raises its version above the

@@ -15,6 +15,8 @@ use crate::store::changes::change_set::Changes;
 use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
 use crate::store::user::{Binding, Pseudonym};
+#[cfg(feature = "flask")]
+use crate::wire::foreign::ForeignId;
 
 /// The maximum number of errors that one request remembers.
 const MAX_FAILURES: usize = 16;
@@ -55,6 +57,9 @@ pub(super) struct State {
     pub(super) hint_outdated: Option<Timestamp>,
     pub(super) load: Load,
     pub(super) phase: Phase,
+    /// The predecessor's session that the client has.
+    #[cfg(feature = "flask")]
+    pub(super) foreign: Option<Foreign>,
     /// The errors that were returned to a handler, or the most recent of them.
     failures: Vec<WeakError>,
 }
@@ -68,6 +73,14 @@ pub(super) struct Requested {
     pub(super) user: Option<Pseudonym>,
     pub(super) label: Option<String>,
     pub(super) lifetimes: SetLifetimes,
+}
+
+/// The session of a predecessor that the client has.
+#[cfg(feature = "flask")]
+pub(super) struct Foreign {
+    pub(super) id: ForeignId,
+    /// True if the predecessor still serves a part of the site.
+    pub(super) keeps: bool,
 }
 
 /// States if the stored session ends with this request.
@@ -167,6 +180,8 @@ impl State {
             hint_outdated: None,
             load: Load::NotYet,
             phase: Phase::Open,
+            #[cfg(feature = "flask")]
+            foreign: None,
             failures: Vec::new(),
         }
     }

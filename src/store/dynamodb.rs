@@ -10,6 +10,7 @@
 //! | Part | Modules |
 //! |---|---|
 //! | the public type and its settings | [`store`], [`snapstart`] |
+//! | sessions of a Flask application (feature `flask`) | `flask` |
 //! | the operations | [`load`], [`create`], [`update`] (sent by [`send_update`]), [`touch`] (also for [`load`]), [`cycle`], [`replace`], [`delete`], [`user_list`], [`revoke`] |
 //! | requests | [`get`], [`requests`], [`transaction`], [`user_rows`], [`write_id`] |
 //! | items and expressions, as pure functions | [`item`], [`attribute`], [`entry`], [`size`], [`expression`], [`condition`], [`update_expression`] |
@@ -31,6 +32,8 @@ mod delete;
 pub(crate) mod entry;
 mod errors;
 mod expression;
+#[cfg(feature = "flask")]
+pub(crate) mod flask;
 mod get;
 pub(crate) mod item;
 mod load;

@@ -23,6 +23,8 @@ use crate::wire::cookie::scope::ScopeSettings;
 use crate::wire::cookie::scoped::ScopedCookies;
 use crate::wire::cookie::session_cookie::Kept;
 use crate::wire::cookie::settings::CookieSettings;
+#[cfg(feature = "flask")]
+use crate::wire::foreign::{ForeignForm, ForeignId};
 use crate::wire::header_carrier::HeaderCarrier;
 use crate::wire::hints::Hints;
 use crate::wire::received::{Ids, PreviousCookies, Received, Reply, ReplyBy, Scope};
@@ -50,6 +52,9 @@ pub(crate) struct Carrier {
     place: Place,
     /// The signer of ids. If there is one, ids must be signed.
     signer: Option<Signer>,
+    /// The form of a predecessor's ids, if they are accepted.
+    #[cfg(feature = "flask")]
+    foreign: Option<ForeignForm>,
 }
 
 #[derive(Clone, Debug)]
@@ -79,7 +84,49 @@ impl Carrier {
             Carriers::Header(name) => Place::Header(HeaderCarrier::new(name)?),
             Carriers::Both(name) => Place::Both(cookies()?, HeaderCarrier::new(name)?),
         };
-        Ok(Self { place, signer })
+        Ok(Self {
+            place,
+            signer,
+            #[cfg(feature = "flask")]
+            foreign: None,
+        })
+    }
+
+    /// Also reads a predecessor's ids: from its cookie, or from the header that carries ours.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`ScopedCookies::with_foreign`].
+    #[cfg(feature = "flask")]
+    pub(crate) fn with_foreign(
+        mut self,
+        settings: &CookieSettings,
+        form: ForeignForm,
+        cookie: &PreviousCookie,
+        keeps: bool,
+    ) -> Result<Self, Error> {
+        let with = |cookies: ScopedCookies| cookies.with_foreign(settings, cookie, keeps);
+        self.place = match self.place {
+            Place::Cookies(cookies) => Place::Cookies(with(cookies)?),
+            Place::Both(cookies, header) => Place::Both(with(cookies)?, header),
+            header @ Place::Header(_) => header,
+        };
+        self.foreign = Some(form);
+        Ok(self)
+    }
+
+    /// Returns the id of a predecessor that a request carries, if it carries exactly one.
+    #[cfg(feature = "flask")]
+    pub(crate) fn read_foreign(&self, headers: &HeaderMap) -> Option<ForeignId> {
+        let form = self.foreign?;
+        match &self.place {
+            Place::Cookies(cookies) => form.only_one(cookies.foreign_values(headers)),
+            Place::Header(header) => form.only_one(header.values(headers)),
+            Place::Both(cookies, header) => {
+                let in_header = header.values(headers);
+                form.only_one(cookies.foreign_values(headers).chain(in_header))
+            }
+        }
     }
 
     /// Returns the scope of the cookie that a request uses. It calls the application's function.

@@ -57,6 +57,17 @@ impl HeaderCarrier {
         }
     }
 
+    /// Returns the values that a request carries in this header, as they are.
+    #[cfg(feature = "flask")]
+    pub(crate) fn values<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
+        let is_bearer = matches!(self, Self::Bearer);
+        let lines = headers.get_all(self.in_requests()).iter();
+        lines.filter_map(move |line| match is_bearer {
+            true => bearer_token(line.as_bytes()),
+            false => Some(line.as_bytes()),
+        })
+    }
+
     /// Gives the client this value.
     pub(crate) fn issue(&self, headers: &mut HeaderMap, value: String) {
         let value = HeaderValue::try_from(value).expect("a value is base64url and a dot");

@@ -111,7 +111,7 @@ impl Ids {
 
 /// A set of previous cookies, by their positions in the settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PreviousCookies(u8);
+pub(crate) struct PreviousCookies(u16);
 
 impl PreviousCookies {
     /// The maximum number of previous cookies.
@@ -119,7 +119,18 @@ impl PreviousCookies {
     /// The empty set.
     pub(crate) const NONE: Self = Self(0);
     /// All previous cookies, including those that the request did not carry.
-    pub(crate) const ALL: Self = Self(u8::MAX);
+    pub(crate) const ALL: Self = Self(0xff);
+
+    /// The position of a predecessor's cookie, behind all others.
+    #[cfg(feature = "flask")]
+    pub(super) const FOREIGN: usize = Self::MAX;
+
+    /// Adds the cookie of a predecessor.
+    #[cfg(feature = "flask")]
+    pub(crate) fn with_foreign(mut self) -> Self {
+        self.insert(Self::FOREIGN);
+        self
+    }
 
     /// Adds the cookie at this position.
     pub(super) fn insert(&mut self, position: usize) {

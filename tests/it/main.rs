@@ -30,6 +30,7 @@ mod events;
 mod expiry;
 mod failures;
 mod faults;
+mod flask;
 mod freeze;
 mod handles;
 mod hint_faults;

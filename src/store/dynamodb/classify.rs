@@ -230,6 +230,19 @@ pub(super) fn of_users_table(error: Error) -> Error {
     }
 }
 
+/// Returns the error of a call that concerns the table of a predecessor.
+#[cfg(feature = "flask")]
+pub(super) fn of_foreign_table(error: Error) -> Error {
+    let response = error.source().and_then(|cause| cause.downcast_ref());
+    match response {
+        Some(response @ ServiceResponse { code, .. }) if code == NO_TABLE => {
+            let reason = "the table of import_from does not exist";
+            Error::with_source(ErrorKind::Misconfigured, reason, response.clone())
+        }
+        _ => error,
+    }
+}
+
 /// Returns `true` if the connection was never established, so that no byte of the request was sent.
 ///
 /// `hyper-util` names such an error "client error (Connect)", for a failed TLS handshake too, and

@@ -14,6 +14,17 @@ pub(super) fn absent() -> Expression {
     Expression::condition("attribute_not_exists(id)")
 }
 
+/// Returns the condition for the put of a mark. An earlier mark may still be there after its expiry,
+/// until DynamoDB deletes it.
+#[cfg(feature = "flask")]
+pub(super) fn absent_or_expired(now: Timestamp) -> Expression {
+    let mut expression = absent();
+    expression.condition.push_str(" OR #t<=:n");
+    expression.attribute(&TTL);
+    expression.value(":n", TTL.stored(&now));
+    expression
+}
+
 /// Returns the condition for repeating the put of a new record. No item exists, or it is the one
 /// that an earlier attempt has put, not written since.
 pub(super) fn absent_or_written_by(write: &str) -> Expression {

@@ -29,6 +29,8 @@ use crate::store::dynamodb::entry::{decode_all, encode_all};
 use crate::store::dynamodb::errors::not_read_back;
 use crate::store::dynamodb::size;
 use crate::store::native::NativeParts;
+#[cfg(feature = "flask")]
+use crate::store::record::Redirect;
 use crate::store::record::{Found, LeftBehind, Record, Tombstone};
 use crate::store::user::{Binding, Pseudonym};
 
@@ -210,6 +212,20 @@ pub(crate) fn tombstone(key: &StorageKey, since: Timestamp, ttl: Timestamp) -> I
 /// Returns the redirect or tombstone that cycling the id leaves at the old key.
 pub(crate) fn left_by(cycle: &Cycle, from: &StorageKey, to: &StorageKey) -> Item {
     write_retired(from, &cycle.left_behind(to))
+}
+
+/// Returns the redirect from a key to another one.
+#[cfg(feature = "flask")]
+pub(crate) fn redirect(
+    from: &StorageKey,
+    to: &StorageKey,
+    since: Timestamp,
+    ttl: Timestamp,
+) -> Item {
+    write_retired(
+        from,
+        &LeftBehind::Redirect(Redirect::new(since, ttl, to.clone())),
+    )
 }
 
 /// Returns the successor that a redirect or tombstone names, however long ago it expired.

@@ -34,6 +34,14 @@ pub(super) fn put(table: &Table, item: Item, condition: Expression) -> PutItemIn
         .return_values_on_condition_check_failure(AllOld)
 }
 
+/// Returns the request that puts an item, whatever is there.
+#[cfg(feature = "flask")]
+pub(super) fn put_always(table: &Table, item: Item) -> PutItemInputBuilder {
+    PutItemInputBuilder::default()
+        .table_name(&*table.name)
+        .set_item(Some(item))
+}
+
 /// Returns the request that updates an item.
 pub(super) fn update(
     table: &Table,

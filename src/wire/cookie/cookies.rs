@@ -28,6 +28,18 @@ pub(crate) struct Cookies {
     previous: Vec<SessionCookie>,
     /// The hint of the current scope, if a previous cookie has the same name.
     scope_hint: Option<String>,
+    /// The cookie of a predecessor, whose ids are not ours.
+    #[cfg(feature = "flask")]
+    foreign: Option<Box<ForeignCookie>>,
+}
+
+/// The cookie of a predecessor.
+#[cfg(feature = "flask")]
+#[derive(Clone, Debug)]
+struct ForeignCookie {
+    cookie: SessionCookie,
+    /// True if it is also the current cookie, so that setting the current one replaces it.
+    is_current: bool,
 }
 
 impl Cookies {
@@ -99,7 +111,54 @@ impl Cookies {
             current,
             previous,
             scope_hint,
+            #[cfg(feature = "flask")]
+            foreign: None,
         })
+    }
+
+    /// Adds the cookie of a predecessor. If `keeps` is true, the predecessor goes on using it.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if browsers would reject the cookie, or
+    /// if the predecessor and the current cookie would overwrite each other.
+    #[cfg(feature = "flask")]
+    pub(crate) fn with_foreign(
+        mut self,
+        settings: &CookieSettings,
+        cookie: &PreviousCookie,
+        keeps: bool,
+    ) -> Result<Self, Error> {
+        let cookie = cookie.resolve(settings)?;
+        let is_current = cookie.has_scope_of(&self.current);
+        if is_current && keeps {
+            let name = cookie.name();
+            let reason = format!(
+                "invalid import_from: the predecessor keeps its cookie `{name}`, which is also the \
+                 current cookie: set another cookie_name"
+            );
+            return Err(Error::new(ErrorKind::Misconfigured, reason));
+        }
+        self.foreign = Some(Box::new(ForeignCookie { cookie, is_current }));
+        Ok(self)
+    }
+
+    /// Returns the values of the predecessor's cookie.
+    #[cfg(feature = "flask")]
+    pub(crate) fn foreign_values<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+    ) -> impl Iterator<Item = &'a [u8]> {
+        let foreign = self.foreign.iter();
+        foreign.flat_map(|foreign| foreign.cookie.read(headers))
+    }
+
+    /// Returns the predecessor's cookie, if it is to be removed.
+    #[cfg(feature = "flask")]
+    fn removed_foreign(&self, previous: PreviousCookies) -> Option<&SessionCookie> {
+        let foreign = self.foreign.as_ref()?;
+        let is_removed = previous.contains(PreviousCookies::FOREIGN) && !foreign.is_current;
+        is_removed.then_some(&foreign.cookie)
     }
 
     /// Returns the ids that a request carries.
@@ -198,6 +257,11 @@ impl Cookies {
         let removed: Vec<&SessionCookie> = cookies
             .filter(|(position, _)| previous.contains(*position))
             .map(|(_, cookie)| cookie)
+            .collect();
+        #[cfg(feature = "flask")]
+        let removed: Vec<_> = removed
+            .into_iter()
+            .chain(self.removed_foreign(previous))
             .collect();
         let is_same = |header: &HeaderValue| {
             self.current.is_set_by(header) || removed.iter().any(|cookie| cookie.is_set_by(header))

@@ -2,6 +2,9 @@
 
 use std::sync::Once;
 
+#[cfg(feature = "flask")]
+use http::HeaderMap;
+
 use crate::error::{Error, ErrorKind};
 use crate::wire::cookie::cookies::Cookies;
 use crate::wire::cookie::previous::PreviousCookie;
@@ -58,6 +61,37 @@ impl ScopedCookies {
             others,
             settings: Some(settings.clone()),
         })
+    }
+
+    /// Adds the cookie of a predecessor to each scope.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Cookies::with_foreign`].
+    #[cfg(feature = "flask")]
+    pub(crate) fn with_foreign(
+        mut self,
+        settings: &CookieSettings,
+        cookie: &PreviousCookie,
+        keeps: bool,
+    ) -> Result<Self, Error> {
+        let with = |cookies: Cookies| cookies.with_foreign(settings, cookie, keeps);
+        self.default = with(self.default)?;
+        self.others = self
+            .others
+            .into_iter()
+            .map(with)
+            .collect::<Result<_, _>>()?;
+        Ok(self)
+    }
+
+    /// Returns the values of a predecessor's cookie.
+    #[cfg(feature = "flask")]
+    pub(crate) fn foreign_values<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+    ) -> impl Iterator<Item = &'a [u8]> {
+        self.default.foreign_values(headers)
     }
 
     /// Returns the scope that the application's function chooses for a request. If it names none

@@ -29,6 +29,8 @@ fn defaults_apply_without_variables() {
         web_adapter,
         clock: _,
         on_error,
+        #[cfg(feature = "flask")]
+            import: _,
     } = settings(&[]).unwrap();
     assert_eq!((cookie.name, audience), (None, None));
     assert_eq!(cookie.path, "/");
