@@ -3,9 +3,9 @@
 use crate::clock::Timestamp;
 use crate::session::handle::Session;
 use crate::session::location::Location;
-use crate::session::state::{Foreign, Load};
+use crate::session::state::Load;
 use crate::store::record::{Found, Record};
-use crate::wire::foreign::ForeignId;
+use crate::wire::foreign::{Foreign, ForeignId};
 use crate::wire::received::Reply;
 
 impl Session {

@@ -16,7 +16,7 @@ use crate::store::data::{Data, Entry};
 use crate::store::record::{Found, Record};
 use crate::store::user::{Binding, Pseudonym};
 #[cfg(feature = "flask")]
-use crate::wire::foreign::ForeignId;
+use crate::wire::foreign::Foreign;
 
 /// The maximum number of errors that one request remembers.
 const MAX_FAILURES: usize = 16;
@@ -73,14 +73,6 @@ pub(super) struct Requested {
     pub(super) user: Option<Pseudonym>,
     pub(super) label: Option<String>,
     pub(super) lifetimes: SetLifetimes,
-}
-
-/// The session of a predecessor that the client has.
-#[cfg(feature = "flask")]
-pub(super) struct Foreign {
-    pub(super) id: ForeignId,
-    /// True if the predecessor still serves a part of the site.
-    pub(super) keeps: bool,
 }
 
 /// States if the stored session ends with this request.

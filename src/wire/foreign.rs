@@ -72,6 +72,14 @@ impl ForeignId {
     }
 }
 
+/// The session of a predecessor that a client has.
+#[derive(Debug)]
+pub(crate) struct Foreign {
+    pub(crate) id: ForeignId,
+    /// True if the predecessor still serves a part of the site.
+    pub(crate) keeps: bool,
+}
+
 impl fmt::Debug for ForeignId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ForeignId")

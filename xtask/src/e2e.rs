@@ -2,7 +2,7 @@
 //! them: cookies, event conversion, cold starts and the items of the table.
 
 mod axum;
-mod checks;
+pub(crate) mod checks;
 mod counter;
 mod custom_store;
 mod freeze;

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::{
@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
     TimeToLiveSpecification,
 };
 use aws_smithy_http_client::Connector;
-use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
 use dynoxide::Database;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -81,16 +81,23 @@ impl Emulator {
 
 /// Creates a client for an emulator, which accepts any credentials.
 pub(crate) async fn client(endpoint: &str) -> Client {
-    // The emulator has no TLS.
-    let http = http_client_fn(|_, _| SharedHttpConnector::new(Connector::builder().build_http()));
-    let config = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
+    Client::new(&config(endpoint).await)
+}
+
+/// Returns an HTTP client without TLS, which the emulator does not have.
+pub(crate) fn plain_http() -> SharedHttpClient {
+    http_client_fn(|_, _| SharedHttpConnector::new(Connector::builder().build_http()))
+}
+
+/// Returns the configuration for an emulator.
+pub(crate) async fn config(endpoint: &str) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(plain_http())
         .endpoint_url(endpoint)
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("dummy", "dummy", None, None, "dummy"))
         .load()
-        .await;
-    Client::new(&config)
+        .await
 }
 
 /// Sets the environment of a function that uses the emulator's tables, and removes all settings of
@@ -111,7 +118,7 @@ pub(crate) fn point_at(endpoint: &str, command: &mut Command) {
 }
 
 /// Creates a table with these keys, the partition key first.
-async fn create_table(client: &Client, table: &str, keys: &[&str]) -> Result<()> {
+pub(crate) async fn create_table(client: &Client, table: &str, keys: &[&str]) -> Result<()> {
     let mut creation = client.create_table().table_name(table);
     for (key, key_type) in keys.iter().zip([KeyType::Hash, KeyType::Range]) {
         let attribute = AttributeDefinition::builder()

@@ -12,9 +12,12 @@ mod demo;
 mod dynamodb_local;
 mod e2e;
 mod emulator;
+mod flask;
 mod function;
 mod histories;
+mod import_flask;
 mod process;
+mod python;
 #[path = "../../tests/it/support/wire.rs"]
 #[allow(clippy::unwrap_used, unreachable_pub)] // the tests' own file, in which both are allowed
 mod wire;
@@ -28,6 +31,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::bench::Bench;
 use crate::demo::Demo;
 use crate::histories::Histories;
+use crate::import_flask::ImportFlask;
 use crate::workspace::Workspace;
 
 const USAGE: &str = "\
@@ -40,6 +44,11 @@ usage: cargo xtask <task>
           runs the tests against Amazon's DynamoDB Local instead of the emulator in memory
   histories [--seeds 20]
           tests random histories under random faults, against both emulators
+  flask   tests the takeover of sessions with the real Python packages
+  import-flask --from TABLE --to TABLE [--write] [--flask-session] [--rate 25] [--utc-offset 0]
+               [--key-attribute id] [--key-prefix P] [--audience A] [--idle-timeout S] [--lifetime S]
+               [--endpoint URL]
+          copies the sessions of a Flask application; without --write, it only reports
   bench [PART..] [--quick]
           measures the library beside other programs, and writes docs/benchmarks.md";
 
@@ -75,6 +84,11 @@ async fn run(arguments: &[String]) -> Result<ExitCode> {
         ["histories", options @ ..] => {
             let histories = Histories::parse(options)?;
             histories.run(&Workspace::find()?).await
+        }
+        ["flask"] => flask::run(&Workspace::find()?).await,
+        ["import-flask", options @ ..] => {
+            let import = ImportFlask::parse(options)?;
+            import.run(&Workspace::find()?).await
         }
         ["bench", options @ ..] => {
             let bench = Bench::parse(options)?;

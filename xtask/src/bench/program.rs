@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 
 use crate::bench::symbols;
 use crate::process::run;
+use crate::python;
 use crate::workspace::{Workspace, output};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,41 +145,14 @@ impl Programs {
         let flask = workspace.root().join("benchmarks/flask");
         Ok(Self {
             folder,
-            python: workspace.tools()?.join("bench-flask/bin/python"),
+            python: python::python(workspace, "bench-flask")?,
             flask,
         })
     }
 
     /// Installs the packages of the Python program from PyPI.
     pub(crate) async fn install_flask(&self) -> Result<()> {
-        let requirements = self.flask.join("requirements.txt");
-        let environment = self
-            .python
-            .parent()
-            .and_then(Path::parent)
-            .context("a path is too short")?;
-        let installed = environment.join("requirements.txt");
-        if fs::read(&installed).ok() == Some(fs::read(&requirements)?) {
-            return Ok(());
-        }
-        println!("installing Flask and its packages");
-        run(Command::new("python3")
-            .args(["-m", "venv"])
-            .arg(environment))
-        .await
-        .context("python3 with venv is missing: install python3-venv")?;
-        let mut pip = Command::new(&self.python);
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "-r",
-        ]);
-        run(pip.arg(&requirements)).await?;
-        fs::copy(&requirements, &installed)?;
-        Ok(())
+        python::install(&self.python, &self.flask.join("requirements.txt")).await
     }
 
     pub(crate) fn command(&self, program: Program) -> Command {

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 #[derive(Default)]
-pub(super) struct Checks {
+pub(crate) struct Checks {
     passed: usize,
     failed: usize,
 }
 
 impl Checks {
-    pub(super) fn equal<T: PartialEq<U> + Debug, U: Debug>(
+    pub(crate) fn equal<T: PartialEq<U> + Debug, U: Debug>(
         &mut self,
         what: &str,
         found: T,
@@ -25,7 +25,7 @@ impl Checks {
         }
     }
 
-    pub(super) fn holds(&mut self, what: &str, holds: bool) {
+    pub(crate) fn holds(&mut self, what: &str, holds: bool) {
         if holds {
             self.passed(what);
         } else {
@@ -34,7 +34,7 @@ impl Checks {
     }
 
     /// Records how a journey ended. A journey that stopped early is a failure.
-    pub(super) fn ended(&mut self, journey: &str, ended: Result<()>) {
+    pub(crate) fn ended(&mut self, journey: &str, ended: Result<()>) {
         let what = format!("{journey}: ran to its end, and no process is left");
         match ended {
             Ok(()) => self.passed(&what),
@@ -42,7 +42,7 @@ impl Checks {
         }
     }
 
-    pub(super) fn summary(&self) -> ExitCode {
+    pub(crate) fn summary(&self) -> ExitCode {
         println!("{} passed, {} failed", self.passed, self.failed);
         if self.failed == 0 {
             ExitCode::SUCCESS
