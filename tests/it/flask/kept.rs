@@ -160,3 +160,15 @@ async fn flask_kept_sessions_go_on_after_the_switch() {
     );
     assert_eq!(again.jar.len(), 1);
 }
+
+/// An authorizer only reads, so it takes nothing over.
+#[tokio::test]
+async fn flask_session_is_not_authenticated() {
+    let flask = Flask::new().await;
+    flask.put(DATA).await;
+    let mut headers = http::HeaderMap::new();
+    headers.insert("cookie", format!("session={UUID}").parse().unwrap());
+    let session = flask.sessions().authenticate(&headers).await.unwrap();
+    assert!(session.is_none() && flask.setup.proxy.calls().is_empty());
+    assert_eq!(flask.old.items().await.len(), 1);
+}
