@@ -6,8 +6,8 @@
 //! holds only a hash of that id.
 //!
 //! ```no_run
-//! use lambda_http::{Error, Request, run};
-//! use lambda_sessions::{Session, SessionLayer};
+//! use lambda_http::{Error, Request};
+//! use lambda_sessions::{Session, SessionLayer, run};
 //!
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Error> {
@@ -146,8 +146,8 @@
 //!
 //! ```no_run
 //! use lambda_http::tower::Layer as _;
-//! use lambda_http::{Body, Error, Request, Response, run, service_fn};
-//! use lambda_sessions::{SessionExt as _, SessionLayer};
+//! use lambda_http::{Body, Error, Request, Response, service_fn};
+//! use lambda_sessions::{SessionExt as _, SessionLayer, run};
 //!
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Error> {

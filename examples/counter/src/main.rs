@@ -10,8 +10,8 @@
 //! curl -c jar -b jar http://localhost:9000/
 //! ```
 
-use lambda_http::{Error, Request, run};
-use lambda_sessions::{Session, SessionLayer};
+use lambda_http::{Error, Request};
+use lambda_sessions::{Session, SessionLayer, run};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
