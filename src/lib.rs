@@ -283,6 +283,7 @@ pub use crate::wire::signing::SigningKey;
 #[doc = include_str!("../docs/websockets.md")]
 #[doc = include_str!("../docs/configuration.md")]
 #[doc = include_str!("../docs/errors.md")]
+#[cfg_attr(feature = "dynamodb", doc = include_str!("../docs/storage.md"))]
 #[doc = include_str!("../docs/deploy.md")]
 #[cfg_attr(feature = "flask", doc = include_str!("../docs/from-flask.md"))]
 pub struct Documents;

@@ -25,6 +25,8 @@ pub use crate::store::arguments::{Cycle, Load, Replacement, RequestTime, Touch, 
 pub use crate::store::changes::{Apply, Change, Changes};
 pub use crate::store::data::{Data, Entry};
 #[cfg(feature = "dynamodb")]
+pub use crate::store::dynamodb::schema::TableSchema;
+#[cfg(feature = "dynamodb")]
 pub use crate::store::dynamodb::store::DynamoDbStore;
 pub use crate::store::item::{Item, Revision, Write};
 pub use crate::store::memory::MemoryStore;

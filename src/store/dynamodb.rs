@@ -13,7 +13,7 @@
 //! | sessions of a Flask application (feature `flask`) | `flask` |
 //! | the operations | [`load`], [`create`], [`update`] (sent by [`send_update`]), [`touch`] (also for [`load`]), [`cycle`], [`replace`], [`delete`], [`user_list`], [`revoke`] |
 //! | requests | [`get`], [`requests`], [`transaction`], [`user_rows`], [`write_id`] |
-//! | items and expressions, as pure functions | [`item`], [`attribute`], [`entry`], [`size`], [`expression`], [`condition`], [`update_expression`] |
+//! | items and expressions, as pure functions | [`item`], [`attribute`], [`entry`], [`size`], [`expression`], [`condition`], [`update_expression`], [`schema`], [`session_schema`], [`users_schema`] |
 //! | calls | [`table`], [`attempt`], [`connection`] |
 //! | sending | [`transport`], [`clock`], [`settings`] |
 //! | failures | [`classify`], [`retry`], [`quota`], [`errors`] |
@@ -42,7 +42,9 @@ mod replace;
 mod requests;
 mod retry;
 mod revoke;
+pub(crate) mod schema;
 mod send_update;
+mod session_schema;
 pub(crate) mod settings;
 mod size;
 mod snapstart;
@@ -57,4 +59,5 @@ mod update;
 mod update_expression;
 mod user_list;
 mod user_rows;
+mod users_schema;
 mod write_id;

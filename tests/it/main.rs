@@ -55,6 +55,7 @@ mod retries;
 mod retries_overtaken;
 mod revocation;
 mod runtimes;
+mod schemas;
 mod sessions;
 mod settings;
 mod signatures;

@@ -140,7 +140,7 @@ async fn revocation_follows_a_cycle_it_cannot_see() {
 async fn revocation_without_a_redirect_asks_again() {
     let setup = Setup::with_users().await;
     let (ada, cycle_it) = racing(&setup).await;
-    let old = setup.table.item().await["id"].clone();
+    let old = setup.table.key(&setup.table.item().await["id"]);
     let cycled = Arc::new(Mutex::new(None));
     let seen = Arc::clone(&cycled);
     let (client, table) = (setup.table.client.clone(), setup.table.name.clone());
@@ -155,7 +155,7 @@ async fn revocation_without_a_redirect_asks_again() {
                     let delete = client
                         .delete_item()
                         .table_name(&table)
-                        .key("id", old.clone());
+                        .set_key(Some(old.clone()));
                     async move {
                         *seen.lock().unwrap() = Some(cycling.await);
                         delete.send().await.unwrap();

@@ -630,7 +630,7 @@ async fn update_user_reports_an_unreadable_record() {
     let newer = client
         .update_item()
         .table_name(&setup.table.name)
-        .key("id", id)
+        .set_key(Some(setup.table.key(&id)))
         .update_expression("SET #f = :newer")
         .expression_attribute_names("#f", "fmt")
         .expression_attribute_values(":newer", crate::support::number(99));

@@ -137,9 +137,9 @@ impl Fault {
                 } else if message.contains("document path provided in the update") {
                     let text = "the session's data is not a map";
                     Self::Refused(said(ErrorKind::Corrupt, text, false))
-                } else if message.contains("key element does not match the schema") {
-                    let text = "the table's partition key is not `id`, a string";
-                    Self::Refused(said(ErrorKind::Misconfigured, text, false))
+                } else if is_of_keys(message) {
+                    let text = "the table has other keys";
+                    Self::Refused(said(ErrorKind::Misconfigured, text, true))
                 } else {
                     let text = "DynamoDB finds the request invalid";
                     Self::Refused(said(ErrorKind::Misconfigured, text, false))
@@ -218,8 +218,41 @@ pub(super) fn unknown(cause: Error) -> Error {
     Error::with_source(ErrorKind::OutcomeUnknown, reason, cause)
 }
 
-/// Returns the error of a call that uses the users table, alone or with the session table.
-pub(super) fn of_users_table(error: Error) -> Error {
+/// Returns `true` if a request was refused because the keys of the table have other names or another
+/// type. The messages name keys and types, and no values. Reads and updates have the first, puts the
+/// next two, and queries the last. If the texts change, the error no longer names the keys.
+fn is_of_keys(message: &str) -> bool {
+    let texts = [
+        "key element does not match the schema",
+        "Missing the key",
+        "Type mismatch for key",
+        "number of conditions on the keys is invalid",
+        "missed key schema element",
+    ];
+    texts.iter().any(|text| message.contains(text))
+}
+
+/// Returns the error of a call to a table that has other keys. It names the setting, and `keys`, which
+/// the table must have. Returns any other error unchanged.
+pub(super) fn wrong_keys(error: Error, keys: impl FnOnce() -> String) -> Error {
+    let response = error.source().and_then(|cause| cause.downcast_ref());
+    match response {
+        Some(
+            response @ ServiceResponse {
+                message: Some(said),
+                ..
+            },
+        ) if is_of_keys(said) => {
+            let reason = format!("{}: for other keys, set a `TableSchema`", keys());
+            Error::with_source(ErrorKind::Misconfigured, reason, response.clone())
+        }
+        _ => error,
+    }
+}
+
+/// Returns the error of a call that uses the users table, alone or with the session table, if one of
+/// them may not exist.
+pub(super) fn no_table(error: Error) -> Error {
     let response = error.source().and_then(|cause| cause.downcast_ref());
     match response {
         Some(response @ ServiceResponse { code, .. }) if code == NO_TABLE => {

@@ -8,10 +8,14 @@ use crate::clock::Timestamp;
 use crate::store::dynamodb::expression::Expression;
 use crate::store::dynamodb::item::{TTL, WRITE};
 
+/// The clause that holds if there is no item. It becomes another text if the partition key of the
+/// table has another name.
+pub(super) const NO_ITEM: &str = "attribute_not_exists(id)";
+
 /// Returns the condition for the put of a new record. An id is 256 random bits, so an item that
 /// exists must not be overwritten.
 pub(super) fn absent() -> Expression {
-    Expression::condition("attribute_not_exists(id)")
+    Expression::condition(NO_ITEM)
 }
 
 /// Returns the condition for the put of a mark. An earlier mark may still be there after its expiry,
@@ -57,7 +61,7 @@ pub(super) fn ours_without_fence_or_absent() -> Expression {
     expression.require("attribute_type(#t,:c)");
     expression.attribute(&TTL);
     expression.require_fence(0);
-    expression.condition = format!("attribute_not_exists(id) OR ({})", expression.condition);
+    expression.condition = format!("{NO_ITEM} OR ({})", expression.condition);
     expression
 }
 

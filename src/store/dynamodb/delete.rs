@@ -99,7 +99,7 @@ async fn send_delete(
     };
     match table.until_response(budget, delete).await? {
         (Ok(output), _) => Ok(match output.attributes.filter(|item| !item.is_empty()) {
-            Some(deleted) => Written::Done(deleted),
+            Some(deleted) => Written::Done(table.sessions.read(deleted)),
             None => Written::Refused(None),
         }),
         (Err(DeleteItemError::ConditionalCheckFailedException(refused)), _) => {

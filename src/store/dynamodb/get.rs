@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::StorageKey;
 use crate::store::dynamodb::attribute::Item;
-use crate::store::dynamodb::item::{found, primary_key};
+use crate::store::dynamodb::item::found;
 use crate::store::dynamodb::retry::RetryBudget;
 use crate::store::dynamodb::table::Table;
 use crate::store::record::Found;
@@ -33,10 +33,11 @@ pub(super) async fn get_item(
     let get = || {
         GetItemInputBuilder::default()
             .table_name(&*table.name)
-            .set_key(Some(primary_key(key)))
+            .set_key(Some(table.sessions.key(key)))
             .consistent_read(consistent)
     };
-    Ok(table.read(budget, get).await?.item)
+    let item = table.read(budget, get).await?.item;
+    Ok(item.map(|item| table.sessions.read(item)))
 }
 
 /// Returns the item that a condition failed on, if there is one. A failed condition is a response.
@@ -51,9 +52,9 @@ pub(super) async fn failed_on(
     budget: &mut RetryBudget,
 ) -> Result<Option<Item>, Error> {
     budget.responded();
-    if returned.is_some() {
+    if let Some(item) = returned {
         table.connection.has_returned_an_item();
-        return Ok(returned);
+        return Ok(Some(table.sessions.read(item)));
     }
     if table.connection.returns_items() {
         return Ok(None);

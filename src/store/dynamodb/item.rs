@@ -3,9 +3,9 @@
 //! 1. The list `attributes!` is the only place that names an attribute. The known names, the
 //!    projection of a user's list and the alphabet of the fuzzer follow from it. A new attribute is
 //!    one line there, and one in each of [`read_record`] and [`write_record`] below it.
-//! 2. The names are constants, also that of the partition key. No setting changes them, and a value
-//!    that every function passes on would have one value only. What builds a key from a session's
-//!    key is [`primary_key`]. A setting for another key begins there and in [`ID`].
+//! 2. The names are constants, also those of the partition key and of the TTL attribute. A table with
+//!    other names has a [schema](super::session_schema), which exchanges them in requests and
+//!    responses.
 //! 3. An item without `data` (`M`), `ttl` (`N`) and `created` (`N`) does not belong to this crate.
 //!    It is read as absent and never written.
 //! 4. An item of a newer format is [`Corrupt`](ErrorKind::Corrupt). It is neither read as empty

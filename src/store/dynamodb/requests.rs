@@ -12,7 +12,6 @@ use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use crate::id::StorageKey;
 use crate::store::dynamodb::attribute::Item;
 use crate::store::dynamodb::expression::Expression;
-use crate::store::dynamodb::item::primary_key;
 use crate::store::dynamodb::table::Table;
 
 /// The response to a conditional write.
@@ -25,9 +24,10 @@ pub(super) enum Written {
 
 /// Returns the request that puts an item.
 pub(super) fn put(table: &Table, item: Item, condition: Expression) -> PutItemInputBuilder {
+    let condition = table.sessions.expression(condition);
     PutItemInputBuilder::default()
         .table_name(&*table.name)
-        .set_item(Some(item))
+        .set_item(Some(table.sessions.stored(item)))
         .condition_expression(condition.condition)
         .set_expression_attribute_names(not_empty(condition.names))
         .set_expression_attribute_values(not_empty(condition.values))
@@ -48,9 +48,10 @@ pub(super) fn update(
     key: &StorageKey,
     expression: Expression,
 ) -> UpdateItemInputBuilder {
+    let expression = table.sessions.expression(expression);
     UpdateItemInputBuilder::default()
         .table_name(&*table.name)
-        .set_key(Some(primary_key(key)))
+        .set_key(Some(table.sessions.key(key)))
         .update_expression(expression.update)
         .condition_expression(expression.condition)
         .set_expression_attribute_names(Some(expression.names))
@@ -64,9 +65,10 @@ pub(super) fn delete(
     key: &StorageKey,
     condition: Expression,
 ) -> DeleteItemInputBuilder {
+    let condition = table.sessions.expression(condition);
     DeleteItemInputBuilder::default()
         .table_name(&*table.name)
-        .set_key(Some(primary_key(key)))
+        .set_key(Some(table.sessions.key(key)))
         .condition_expression(condition.condition)
         .set_expression_attribute_names(not_empty(condition.names))
         .set_expression_attribute_values(not_empty(condition.values))

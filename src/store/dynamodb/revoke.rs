@@ -23,7 +23,8 @@ use crate::store::dynamodb::attribute::Item;
 use crate::store::dynamodb::delete::{Removed, remove};
 use crate::store::dynamodb::item::{HANDLE, read_ever, successor};
 use crate::store::dynamodb::table::Table;
-use crate::store::dynamodb::user_rows::{self, MAX_CONCURRENT_DELETES, PAGE, SESSION, query};
+use crate::store::dynamodb::user_rows::{self, MAX_CONCURRENT_DELETES, PAGE, query};
+use crate::store::dynamodb::users_schema::SESSION;
 use crate::store::user::{Pseudonym, Revoked};
 
 /// The number of times that the id of a session may be cycled while it is revoked.

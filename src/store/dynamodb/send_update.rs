@@ -47,7 +47,8 @@ pub(super) async fn send_update(
         match table.attempt(budget, request).await {
             Attempt::Done(output) => {
                 budget.responded();
-                return Ok(Written::Done(output.attributes.unwrap_or_default()));
+                let item = output.attributes.unwrap_or_default();
+                return Ok(Written::Done(table.sessions.read(item)));
             }
             Attempt::Refused(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                 let there = failed_on(table, key, refused.item, budget).await;

@@ -24,11 +24,14 @@ use crate::store::dynamodb::get::get_item;
 use crate::store::dynamodb::load::load;
 use crate::store::dynamodb::replace::replace;
 use crate::store::dynamodb::revoke::revoke;
+use crate::store::dynamodb::schema::TableSchema;
+use crate::store::dynamodb::session_schema::SessionSchema;
 use crate::store::dynamodb::settings::{TableSettings, checked_table};
 use crate::store::dynamodb::table::Table;
 use crate::store::dynamodb::touch::touch;
 use crate::store::dynamodb::update::update;
 use crate::store::dynamodb::user_list::{MAX_LISTED, user_list};
+use crate::store::dynamodb::users_schema::UsersSchema;
 use crate::store::record::{Found, Record};
 use crate::store::session_info::UserSessions;
 use crate::store::session_store::SessionStore;
@@ -37,7 +40,8 @@ use crate::store::user::{Pseudonym, Revoked};
 /// A store in a DynamoDB table, with one item per session and one call per operation.
 ///
 /// The table has a partition key `id` of type string, and nothing else is required. TTL on the
-/// attribute `ttl` makes DynamoDB delete expired items. The function needs the permissions
+/// attribute `ttl` makes DynamoDB delete expired items. A table with other names, and one that is
+/// shared with other items, has a [`schema`](Self::schema). The function needs the permissions
 /// `GetItem`, `PutItem`, `UpdateItem` and `DeleteItem`, which also allow `TransactWriteItems`. If
 /// sessions are bound to users, it also needs `BatchGetItem`, and on the [users
 /// table](Self::users_table) `Query`, `PutItem` and `DeleteItem`.
@@ -166,6 +170,72 @@ impl DynamoDbStore {
     /// Fails with the errors of [`new`](Self::new).
     pub fn users_table(mut self, table: impl Into<String>) -> Result<Self, Error> {
         self.table.users = checked_table(table.into())?.into();
+        self.checked()
+    }
+
+    /// Sets the names of the session table's keys and of its TTL attribute.
+    ///
+    /// The default is a partition key `id`, no sort key, and TTL on `ttl`. See
+    /// [storage][storage] for sessions and other items in one table.
+    ///
+    /// ```no_run
+    /// use lambda_sessions::store::TableSchema;
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let schema = TableSchema::new().partition_key("session_id", "").ttl("expires_at");
+    /// let store = DynamoDbStore::from_env().await?.schema(schema)?;
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if a name is empty, has more than 255
+    /// bytes, or is that of another attribute. Fails with the same kind if a prefix or the sort
+    /// key's value has more than 255 bytes, or if that value is empty. If the table has other keys
+    /// than the schema, the first call fails with that kind.
+    ///
+    /// [storage]: https://docs.rs/crate/lambda-sessions/latest/source/docs/storage.md
+    pub fn schema(mut self, schema: TableSchema) -> Result<Self, Error> {
+        self.table.sessions = SessionSchema::new(schema)?;
+        self.checked()
+    }
+
+    /// Sets the names of the users table's keys and of its TTL attribute.
+    ///
+    /// The default is a partition key `user`, a sort key `session`, and TTL on `ttl`. The users may
+    /// be in the session table: name it in [`users_table`](Self::users_table). The rows of a user
+    /// then need a prefix in the sort key, so that no other item is taken for one.
+    ///
+    /// ```no_run
+    /// use lambda_sessions::store::TableSchema;
+    /// use lambda_sessions::{DynamoDbStore, Error};
+    ///
+    /// # async fn f() -> Result<(), Error> {
+    /// let users = TableSchema::new().partition_key("PK", "USER#").sort_key("SK", "SESSION#");
+    /// let store = DynamoDbStore::from_env().await?.users_table("app")?.users_schema(users)?;
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails with the errors of [`schema`](Self::schema), except that the value of the sort key may
+    /// be empty. Fails with [`Misconfigured`](ErrorKind::Misconfigured) if sessions and users are in
+    /// one table with different names, or without a prefix in the sort key of the rows.
+    pub fn users_schema(mut self, schema: TableSchema) -> Result<Self, Error> {
+        self.table.rows = UsersSchema::new(schema)?;
+        self.checked()
+    }
+
+    /// Checks that the settings of both tables fit if they are one table.
+    fn checked(self) -> Result<Self, Error> {
+        if self.table.users == self.table.name {
+            self.table.rows.check_shared(&self.table.sessions)?;
+        }
         Ok(self)
     }
 

@@ -12,10 +12,13 @@ use aws_config::timeout::TimeoutConfig;
 use crate::error::Error;
 use crate::store::arguments::RequestTime;
 use crate::store::dynamodb::attempt::{Attempt, attempt};
+use crate::store::dynamodb::classify::{Fault, no_table, wrong_keys};
 use crate::store::dynamodb::connection::Connection;
 use crate::store::dynamodb::errors::unforeseen;
 use crate::store::dynamodb::retry::{Ambiguity, RetryBudget};
+use crate::store::dynamodb::session_schema::SessionSchema;
 use crate::store::dynamodb::transport::request::Request;
+use crate::store::dynamodb::users_schema::UsersSchema;
 
 /// The time limit for one attempt, which is also the cost of a socket that died while the
 /// environment was frozen.
@@ -31,6 +34,10 @@ pub(super) struct Table {
     pub(super) name: Arc<str>,
     /// The name or ARN of the users table.
     pub(super) users: Arc<str>,
+    /// The names of the session table.
+    pub(super) sessions: SessionSchema,
+    /// The names of the users table.
+    pub(super) rows: UsersSchema,
     pub(super) eventually_consistent: bool,
     pub(super) attempt_timeout: Duration,
     pub(super) operation_timeout: Duration,
@@ -48,6 +55,8 @@ impl Table {
             connection: connection.into(),
             users: format!("{name}-users").into(),
             name: name.into(),
+            sessions: SessionSchema::default(),
+            rows: UsersSchema::default(),
             eventually_consistent: false,
         }
     }
@@ -72,7 +81,29 @@ impl Table {
     ) -> Attempt<R::Output, R::Error> {
         // Boxed, because the futures of all callers contain it, and are moved.
         let attempt = attempt(&self.connection, self.attempt_timeout, budget, request);
-        Box::pin(attempt).await
+        match Box::pin(attempt).await {
+            Attempt::Failed(Fault::Refused(error)) => {
+                Attempt::Failed(Fault::Refused(self.of_session_table(error)))
+            }
+            other => other,
+        }
+    }
+
+    /// Returns the error of a call that uses the session table only. It names the expected keys if
+    /// the table has others.
+    pub(super) fn of_session_table(&self, error: Error) -> Error {
+        let keys = || format!("the session table must have {}, strings", self.sessions);
+        wrong_keys(error, keys)
+    }
+
+    /// Returns the error of a call that uses the users table, alone or with the session table.
+    pub(super) fn of_users_table(&self, error: Error) -> Error {
+        wrong_keys(no_table(error), || {
+            format!(
+                "the session table must have {}, and the users table {}, strings",
+                self.sessions, self.rows
+            )
+        })
     }
 
     /// Sends a read until there is a response.

@@ -62,7 +62,7 @@ pub(super) async fn touch_and_read(
     let item = match table.attempt(budget, request).await {
         Attempt::Done(output) => {
             budget.responded();
-            output.attributes
+            output.attributes.map(|item| table.sessions.read(item))
         }
         Attempt::Refused(UpdateItemError::ConditionalCheckFailedException(refused)) => {
             failed_on(table, key, refused.item, budget).await?

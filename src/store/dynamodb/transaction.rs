@@ -15,12 +15,12 @@ use crate::error::Error;
 use crate::id::StorageKey;
 use crate::store::dynamodb::attempt::Attempt;
 use crate::store::dynamodb::attribute::Item;
-use crate::store::dynamodb::classify::{Fault, of_users_table};
+use crate::store::dynamodb::classify::Fault;
 use crate::store::dynamodb::condition::ours_without_fence_or_absent;
 use crate::store::dynamodb::errors::{incomplete, unforeseen};
 use crate::store::dynamodb::expression::Expression;
 use crate::store::dynamodb::get::failed_on;
-use crate::store::dynamodb::item::{ID, primary_key};
+use crate::store::dynamodb::item::ID;
 use crate::store::dynamodb::requests::not_empty;
 use crate::store::dynamodb::retry::{Ambiguity, RetryBudget};
 use crate::store::dynamodb::table::Table;
@@ -41,9 +41,10 @@ pub(super) fn put(
     item: Item,
     condition: Expression,
 ) -> Result<TransactWriteItem, Error> {
+    let condition = table.sessions.expression(condition);
     let put = Put::builder()
         .table_name(&*table.name)
-        .set_item(Some(item))
+        .set_item(Some(table.sessions.stored(item)))
         .condition_expression(condition.condition)
         .set_expression_attribute_names(not_empty(condition.names))
         .set_expression_attribute_values(not_empty(condition.values))
@@ -55,10 +56,10 @@ pub(super) fn put(
 
 /// Returns the conditional delete of a record.
 pub(super) fn delete(table: &Table, key: &StorageKey) -> Result<TransactWriteItem, Error> {
-    let condition = ours_without_fence_or_absent();
+    let condition = table.sessions.expression(ours_without_fence_or_absent());
     let delete = Delete::builder()
         .table_name(&*table.name)
-        .set_key(Some(primary_key(key)))
+        .set_key(Some(table.sessions.key(key)))
         .condition_expression(condition.condition)
         .set_expression_attribute_names(not_empty(condition.names))
         .set_expression_attribute_values(not_empty(condition.values))
@@ -75,7 +76,7 @@ pub(super) async fn transact(
     budget: &mut RetryBudget,
 ) -> Result<Transacted, Error> {
     let token = transaction_token()?;
-    let has_rows = writes.iter().any(|write| is_row(table, write));
+    let has_rows = writes.iter().any(is_row);
     let mut ambiguity = Ambiguity::default();
     loop {
         let request = TransactWriteItemsInputBuilder::default()
@@ -101,17 +102,18 @@ pub(super) async fn transact(
         };
         let failed = ambiguity.after(fault, budget).await;
         failed.map_err(|error| match has_rows {
-            true => of_users_table(error),
-            false => error,
+            true => table.of_users_table(error),
+            false => table.of_session_table(error),
         })?;
     }
 }
 
-/// Returns `true` if the write is a row of the users table.
-fn is_row(table: &Table, write: &TransactWriteItem) -> bool {
-    let put = write.put.as_ref().map(Put::table_name);
-    let deleted = write.delete.as_ref().map(Delete::table_name);
-    put.or(deleted) == Some(&*table.users)
+/// Returns `true` if the write is a row of a user. Both kinds of items may be in one table, but rows
+/// alone have no condition.
+fn is_row(write: &TransactWriteItem) -> bool {
+    let put = write.put.as_ref().and_then(Put::condition_expression);
+    let deleted = write.delete.as_ref().and_then(Delete::condition_expression);
+    put.or(deleted).is_none()
 }
 
 /// Adds the items that the conditions failed on, if DynamoDB has not returned them.
@@ -123,17 +125,18 @@ async fn items_met(
 ) -> Result<Refusals, Error> {
     for (write, refusal) in writes.iter().zip(&mut refusals) {
         if let Some(there) = refusal {
-            *there = failed_on(table, &key_of(write), there.take(), budget).await?;
+            *there = failed_on(table, &key_of(table, write), there.take(), budget).await?;
         }
     }
     Ok(refusals)
 }
 
 /// Returns the key of the record that a write of a transaction concerns.
-fn key_of(write: &TransactWriteItem) -> StorageKey {
+fn key_of(table: &Table, write: &TransactWriteItem) -> StorageKey {
     let put = write.put.as_ref().map(Put::item);
     let item = put.or(write.delete.as_ref().map(Delete::key));
-    let key = item.and_then(|item| ID.read(item));
+    let item = item.map(|item| table.sessions.read(item.clone()));
+    let key = item.and_then(|item| ID.read(&item));
     // Every write of a record has a key. An empty one finds nothing.
     key.unwrap_or_else(|| StorageKey::stored(""))
 }

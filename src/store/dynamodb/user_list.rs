@@ -22,10 +22,12 @@ use crate::store::dynamodb::attempt::Attempt;
 use crate::store::dynamodb::attribute::Item;
 use crate::store::dynamodb::classify::Fault;
 use crate::store::dynamodb::errors::{incomplete, unforeseen};
-use crate::store::dynamodb::item::{CREATED, DATA, ID, NAMES, TTL, primary_key, read, successor};
+use crate::store::dynamodb::item::{CREATED, DATA, ID, NAMES, TTL, read, successor};
 use crate::store::dynamodb::retry::RetryBudget;
+use crate::store::dynamodb::session_schema::SessionSchema;
 use crate::store::dynamodb::table::Table;
-use crate::store::dynamodb::user_rows::{self, MAX_CONCURRENT_DELETES, PAGE, SESSION, query};
+use crate::store::dynamodb::user_rows::{self, MAX_CONCURRENT_DELETES, PAGE, query};
+use crate::store::dynamodb::users_schema::SESSION;
 use crate::store::record::Found;
 use crate::store::session_info::UserSessions;
 use crate::store::user::Pseudonym;
@@ -159,7 +161,7 @@ async fn get_all(
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let mut asked = without_data(&keys)?;
+    let mut asked = without_data(&table.sessions, &keys)?;
     let mut items = Vec::new();
     loop {
         let request =
@@ -170,7 +172,8 @@ async fn get_all(
                 // that is requested by its ARN may appear under its name.
                 let responses = output.responses.unwrap_or_default();
                 let before = items.len();
-                items.extend(responses.into_values().flatten());
+                let responses = responses.into_values().flatten();
+                items.extend(responses.map(|item| table.sessions.read(item)));
                 let got = items.len() - before;
                 let left = output.unprocessed_keys.unwrap_or_default();
                 let left = left.into_values().next();
@@ -199,14 +202,14 @@ async fn get_all(
 }
 
 /// Returns the request for all attributes of ours but `data`.
-fn without_data(keys: &[StorageKey]) -> Result<KeysAndAttributes, Error> {
+fn without_data(schema: &SessionSchema, keys: &[StorageKey]) -> Result<KeysAndAttributes, Error> {
     let names = NAMES.iter().filter(|name| **name != DATA.name());
     let placeholders: HashMap<String, String> = names
-        .map(|name| (format!("#{name}"), (*name).to_owned()))
+        .map(|name| (format!("#{name}"), schema.name(name).to_owned()))
         .collect();
     let projection: Vec<_> = placeholders.keys().cloned().collect();
     KeysAndAttributes::builder()
-        .set_keys(Some(keys.iter().map(primary_key).collect()))
+        .set_keys(Some(keys.iter().map(|key| schema.key(key)).collect()))
         .consistent_read(true)
         .projection_expression(projection.join(", "))
         .set_expression_attribute_names(Some(placeholders))

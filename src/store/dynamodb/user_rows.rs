@@ -10,24 +10,18 @@
 
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemInputBuilder;
 use aws_sdk_dynamodb::operation::query::builders::QueryInputBuilder;
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::StorageKey;
-use crate::store::dynamodb::attribute::{Attribute, Item, key, pseudonym};
-use crate::store::dynamodb::classify::of_users_table;
+use crate::store::dynamodb::attribute::Item;
 use crate::store::dynamodb::errors::{incomplete, unforeseen};
 use crate::store::dynamodb::item::{CREATED, HANDLE, TTL};
 use crate::store::dynamodb::retry::{Ambiguity, RetryBudget};
 use crate::store::dynamodb::table::Table;
+use crate::store::dynamodb::users_schema::{SESSION, USER};
 use crate::store::user::{Binding, Pseudonym};
-
-/// The partition key of a row. `ttl`, `handle` and `created` are named as in the record, and
-/// `created` is the time at which the row was written.
-pub(super) const USER: Attribute<Pseudonym> = pseudonym("user");
-/// The sort key of a row: the key of the record.
-pub(super) const SESSION: Attribute<StorageKey> = key("session");
 
 /// The number of rows that are read at once: the limit for the records of one `BatchGetItem`
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)).
@@ -50,13 +44,13 @@ pub(super) fn put(
     now: Timestamp,
     until: Timestamp,
 ) -> Result<TransactWriteItem, Error> {
-    let mut row = row_key(binding.user(), key);
+    let mut row = library_key(binding.user(), key);
     TTL.write(&mut row, &until);
     CREATED.write(&mut row, &now);
     HANDLE.write(&mut row, &binding.handle().to_owned());
     let put = Put::builder()
         .table_name(&*table.users)
-        .set_item(Some(row))
+        .set_item(Some(table.rows.stored(row)))
         .build()
         .map_err(incomplete)?;
     Ok(TransactWriteItem::builder().put(put).build())
@@ -70,7 +64,7 @@ pub(super) fn delete_in_transaction(
 ) -> Result<TransactWriteItem, Error> {
     let delete = Delete::builder()
         .table_name(&*table.users)
-        .set_key(Some(row_key(user, key)))
+        .set_key(Some(row_key(table, user, key)))
         .build()
         .map_err(incomplete)?;
     Ok(TransactWriteItem::builder().delete(delete).build())
@@ -87,12 +81,12 @@ pub(super) async fn delete(
     let delete = |_: &Ambiguity| {
         DeleteItemInputBuilder::default()
             .table_name(&*table.users)
-            .set_key(Some(row_key(user, key)))
+            .set_key(Some(row_key(table, user, key)))
     };
     match table.until_response(budget, delete).await {
         Ok((Ok(_), _)) => Ok(()),
         Ok((Err(_), _)) => Err(unforeseen()),
-        Err(error) => Err(of_users_table(error)),
+        Err(error) => Err(table.of_users_table(error)),
     }
 }
 
@@ -104,28 +98,44 @@ pub(super) async fn query(
     from: Option<Item>,
     budget: &mut RetryBudget,
 ) -> Result<Page, Error> {
+    let schema = &table.rows;
     let request = || {
-        QueryInputBuilder::default()
+        let request = QueryInputBuilder::default();
+        let request = match schema.prefix() {
+            None => request.key_condition_expression("#user = :user"),
+            // The user's partition may hold other items.
+            Some(prefix) => request
+                .key_condition_expression("#user = :user AND begins_with(#session, :session)")
+                .expression_attribute_values(":session", AttributeValue::S(prefix.to_owned())),
+        };
+        request
             .table_name(&*table.users)
-            .key_condition_expression("#user = :user")
             .projection_expression("#session, #handle, #created")
-            .expression_attribute_names("#user", USER.name())
-            .expression_attribute_names("#session", SESSION.name())
+            .expression_attribute_names("#user", schema.user())
+            .expression_attribute_names("#session", schema.session())
             .expression_attribute_names("#handle", HANDLE.name())
             .expression_attribute_names("#created", CREATED.name())
-            .expression_attribute_values(":user", USER.stored(user))
+            .expression_attribute_values(":user", schema.stored_user(user))
             .consistent_read(true)
             .limit(i32::try_from(most).unwrap_or(i32::MAX))
             .set_exclusive_start_key(from.clone())
     };
-    let page = table.read(budget, request).await.map_err(of_users_table)?;
+    let page = table.read(budget, request).await;
+    let page = page.map_err(|error| table.of_users_table(error))?;
+    let rows = page.items.unwrap_or_default().into_iter();
     Ok(Page {
-        rows: page.items.unwrap_or_default(),
+        rows: rows.map(|row| schema.read(row)).collect(),
         next: page.last_evaluated_key,
     })
 }
 
-fn row_key(user: &Pseudonym, key: &StorageKey) -> Item {
+/// Returns the key of a row, as a request names it.
+fn row_key(table: &Table, user: &Pseudonym, key: &StorageKey) -> Item {
+    table.rows.stored(library_key(user, key))
+}
+
+/// Returns the key of a row with the library's names.
+fn library_key(user: &Pseudonym, key: &StorageKey) -> Item {
     let mut row = Item::new();
     USER.write(&mut row, user);
     SESSION.write(&mut row, key);

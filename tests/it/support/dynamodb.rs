@@ -18,6 +18,8 @@ use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use aws_types::sdk_config::Builder;
 use lambda_sessions::DynamoDbStore;
 
+use super::schema::Schema;
+
 pub type Item = HashMap<String, AttributeValue>;
 
 /// A table, and a client that reads it without being counted by a proxy.
@@ -25,13 +27,28 @@ pub struct Table {
     pub endpoint: String,
     pub name: String,
     pub client: Client,
+    pub schema: Schema,
 }
 
 impl Table {
-    /// Creates an empty table with a partition key `id`.
+    /// Creates an empty table with a partition key `id`, or the single table if the environment
+    /// says so.
     pub async fn new() -> Self {
-        let table = Self::named_only().await;
-        table.create("id", ScalarAttributeType::S).await;
+        match Schema::of_environment() {
+            Schema::Single => Self::single().await,
+            Schema::Default => {
+                let table = Self::named_only().await;
+                table.create("id", ScalarAttributeType::S).await;
+                table
+            }
+        }
+    }
+
+    /// Creates a table for the sessions, the rows of users, and other items.
+    pub async fn single() -> Self {
+        let mut table = Self::named_only().await;
+        table.schema = Schema::Single;
+        table.create_with_sort_key(&table.name, ["PK", "SK"]).await;
         table
     }
 
@@ -52,6 +69,7 @@ impl Table {
             client: client(&endpoint),
             name: format!("sessions-{}", unique()),
             endpoint,
+            schema: Schema::of_environment(),
         }
     }
 
@@ -74,7 +92,14 @@ impl Table {
     }
 
     pub async fn create_users(&self) {
-        let keys = [("user", KeyType::Hash), ("session", KeyType::Range)];
+        if self.schema == Schema::Default {
+            let keys = ["user", "session"];
+            self.create_with_sort_key(&self.users(), keys).await;
+        }
+    }
+
+    pub async fn create_with_sort_key(&self, name: &str, [partition, sort]: [&str; 2]) {
+        let keys = [(partition, KeyType::Hash), (sort, KeyType::Range)];
         let attribute = |name: &str| {
             let attribute = AttributeDefinition::builder().attribute_name(name);
             let attribute = attribute.attribute_type(ScalarAttributeType::S);
@@ -86,7 +111,7 @@ impl Table {
         };
         self.client
             .create_table()
-            .table_name(self.users())
+            .table_name(name)
             .set_attribute_definitions(Some(keys.iter().map(|(name, _)| attribute(name)).collect()))
             .set_key_schema(Some(
                 keys.into_iter()
@@ -101,29 +126,34 @@ impl Table {
 
     /// Returns the name of the table of users' sessions.
     pub fn users(&self) -> String {
-        format!("{}-users", self.name)
+        match self.schema {
+            Schema::Default => format!("{}-users", self.name),
+            Schema::Single => self.name.clone(),
+        }
     }
 
     /// Returns a store that talks to the table directly.
     pub fn store(&self) -> DynamoDbStore {
-        store(&config(&self.endpoint).build(), &self.name)
+        self.store_at(&self.endpoint)
     }
 
     /// Returns a store that talks to the table at another endpoint, such as a proxy.
     pub fn store_at(&self, endpoint: &str) -> DynamoDbStore {
-        store(&config(endpoint).build(), &self.name)
+        store_with(self.schema, &config(endpoint).build(), &self.name)
     }
 
     pub async fn items(&self) -> Vec<Item> {
-        self.all_of(&self.name).await
+        let all = self.all_of(&self.name).await.into_iter();
+        all.filter_map(|item| self.schema.session(item)).collect()
     }
 
     /// Returns the rows of users' sessions.
     pub async fn rows(&self) -> Vec<Item> {
-        self.all_of(&self.users()).await
+        let all = self.all_of(&self.users()).await.into_iter();
+        all.filter_map(|item| self.schema.row(item)).collect()
     }
 
-    async fn all_of(&self, table: &str) -> Vec<Item> {
+    pub async fn all_of(&self, table: &str) -> Vec<Item> {
         let scan = self.client.scan().table_name(table);
         scan.consistent_read(true)
             .send()
@@ -142,23 +172,37 @@ impl Table {
 
     pub async fn put(&self, item: Item) {
         let put = self.client.put_item().table_name(&self.name);
-        put.set_item(Some(item)).send().await.unwrap();
+        put.set_item(Some(self.schema.stored(item)))
+            .send()
+            .await
+            .unwrap();
     }
 
     pub async fn delete(&self, id: &AttributeValue) {
         let delete = self.client.delete_item().table_name(&self.name);
-        delete.key("id", id.clone()).send().await.unwrap();
+        let key = self.key(id);
+        delete.set_key(Some(key)).send().await.unwrap();
+    }
+
+    /// Returns the key of a session's item in the table.
+    pub fn key(&self, id: &AttributeValue) -> Item {
+        self.schema.stored([("id".to_owned(), id.clone())].into())
     }
 }
 
 /// Returns a store. With `client` in `LAMBDA_SESSIONS_TEST_TRANSPORT`, its requests go through the
 /// SDK's client.
 pub fn store(config: &SdkConfig, table: &str) -> DynamoDbStore {
-    match std::env::var("LAMBDA_SESSIONS_TEST_TRANSPORT").as_deref() {
+    store_with(Schema::of_environment(), config, table)
+}
+
+fn store_with(schema: Schema, config: &SdkConfig, table: &str) -> DynamoDbStore {
+    let store = match std::env::var("LAMBDA_SESSIONS_TEST_TRANSPORT").as_deref() {
         Ok("client") => DynamoDbStore::new(Client::new(config), table).unwrap(),
         Ok(other) => panic!("unknown transport: {other}"),
         Err(_) => DynamoDbStore::from_config(config, table).unwrap(),
-    }
+    };
+    schema.set(store, table)
 }
 
 /// Returns a client that reads and writes items directly.

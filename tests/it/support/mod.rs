@@ -12,6 +12,7 @@ mod handlers;
 mod log;
 mod proxy;
 mod random;
+mod schema;
 mod scoped_browser;
 mod setup;
 mod users;
@@ -34,6 +35,7 @@ pub use handlers::{
 pub use log::Log;
 pub use proxy::{Action, Copies, Proxy, Seen};
 pub use random::{Random, seeds};
+pub use schema::Schema;
 pub use scoped_browser::ScopedBrowser;
 pub use setup::{Sessions, Setup, assert_refused, direct_sessions, watched};
 pub use users::copy_session;

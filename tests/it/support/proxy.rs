@@ -308,7 +308,11 @@ impl Call {
         let body: Value = serde_json::from_slice(&self.body).unwrap();
         let key_of = |write: &Value| match &write["Item"] {
             Value::Null => write["Key"].clone(),
-            item => json!({ "id": item["id"] }),
+            item => ["id", "PK", "SK"]
+                .into_iter()
+                .filter(|key| !item[key].is_null())
+                .map(|key| (key.to_owned(), item[key].clone()))
+                .collect(),
         };
         let one = |write: &Value| (write["TableName"].clone(), key_of(write));
         match self.operation.as_str() {

@@ -200,7 +200,13 @@ fn response_is_classified_by_its_code() {
     }
     let too_large = "Item size has exceeded the maximum allowed size";
     let update = "Item size to update has exceeded the maximum allowed size";
-    let schema = "The provided key element does not match the schema";
+    let schemas = [
+        "The provided key element does not match the schema",
+        "One or more parameter values were invalid: Missing the key PK in the item",
+        "One or more parameter values were invalid: Type mismatch for key id expected: N actual: S",
+        "The number of conditions on the keys is invalid",
+        "Query condition missed key schema element: PK",
+    ];
     let path = "The document path provided in the update expression is invalid for update";
     for code in ["ValidationException", "ValidationError"] {
         for message in [too_large, update] {
@@ -209,8 +215,19 @@ fn response_is_classified_by_its_code() {
         }
         let of_path = judged(|| said(400, Some(code), path));
         assert_eq!(of_path, refused(Corrupt), "{code}");
-        let judged = judged(|| said(400, Some(code), schema));
-        assert_eq!(judged, refused(Misconfigured), "{code}");
+        for schema in schemas {
+            let error = Fault::of(said(400, Some(code), schema)).of_read();
+            let named = wrong_keys(error.clone(), || "the keys".to_owned());
+            assert_eq!(named.kind(), Misconfigured);
+            assert_eq!(
+                named.source().unwrap().to_string(),
+                error.source().unwrap().to_string()
+            );
+            assert!(named.to_string().contains("the keys"), "{named}");
+        }
+        let error = Fault::of(said(400, Some(code), "Invalid UpdateExpression")).of_read();
+        let same = wrong_keys(error.clone(), || "the keys".to_owned());
+        assert_eq!(same.to_string(), error.to_string());
     }
 }
 
