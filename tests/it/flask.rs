@@ -17,7 +17,7 @@ use lambda_sessions::layer::FlaskSessions;
 use lambda_sessions::{DynamoDbStore, Session, SessionLayer};
 use serde_json::{Map, Value};
 
-use crate::support::{Browser, Item, Setup, Table, number, text};
+use crate::support::{Browser, Item, Schema, Setup, Table, number, text};
 
 const ITEMS: &str = include_str!("flask/items.json");
 const UUID: &str = "d3ec920f-52dd-4e21-8ab9-01b592d31616";
@@ -36,6 +36,7 @@ impl Flask {
             endpoint: setup.table.endpoint.clone(),
             name: format!("{}-flask", setup.table.name),
             client: setup.table.client.clone(),
+            schema: Schema::Default,
         };
         old.create("id", ScalarAttributeType::S).await;
         Self { setup, old }

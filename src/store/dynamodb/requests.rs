@@ -39,7 +39,7 @@ pub(super) fn put(table: &Table, item: Item, condition: Expression) -> PutItemIn
 pub(super) fn put_always(table: &Table, item: Item) -> PutItemInputBuilder {
     PutItemInputBuilder::default()
         .table_name(&*table.name)
-        .set_item(Some(item))
+        .set_item(Some(table.sessions.stored(item)))
 }
 
 /// Returns the request that updates an item.
