@@ -10,8 +10,8 @@ use lambda_sessions::store::{TableSchema, conformance};
 use lambda_sessions::{DynamoDbStore, ErrorKind, Session, SessionLayer};
 
 use crate::support::{
-    Browser, Item, Setup, Table, assert_refused, config, count, cycle, logged_in, login, number,
-    text, who,
+    Browser, Item, Log, Schema, Setup, Table, assert_refused, config, count, cycle, logged_in,
+    login, minutes, number, text, this_program, who,
 };
 
 fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
@@ -85,11 +85,8 @@ async fn schema_names_the_stored_attributes() {
     assert!(record["expires_at"].is_n() && row["expires_at"].is_n());
 
     // A redirect leads to the key without the prefix.
-    let cycling = setup
-        .sessions
-        .clone()
-        .cycle_id_after(std::time::Duration::from_secs(60));
-    setup.clock.advance(std::time::Duration::from_secs(61));
+    let cycling = setup.sessions.clone().cycle_id_after(minutes(1));
+    setup.clock.advance(minutes(2));
     let mut copy = ada.clone();
     ada.visit(&cycling, who).await;
     let all = setup.table.all_of(&setup.table.name).await;
@@ -338,4 +335,38 @@ async fn schema_of_another_users_table_is_named() {
     // A guest needs no users table.
     let sessions = SessionLayer::new(plain_store(&table));
     assert_eq!(Browser::new().visit(&sessions, count).await.body, "1");
+}
+
+/// The variable that names the table of the process that calls `from_env`.
+const CHILD: &str = "LAMBDA_SESSIONS_TEST_SINGLE_TABLE";
+
+/// Starts like a function, only in the process that is started for it.
+#[tokio::test]
+async fn child() {
+    let Ok(table) = std::env::var(CHILD) else {
+        return;
+    };
+    let log = Log::capture();
+    let store = DynamoDbStore::from_env().await.unwrap();
+    let sessions = SessionLayer::new(Schema::Single.set(store, &table));
+    let reply = Browser::new().visit(&sessions, login).await;
+    let warned = log.take().contains("WARN");
+    println!("reply: {}, warned: {warned}", reply.status);
+}
+
+/// The connection is opened before the schema is set.
+#[tokio::test]
+async fn schema_after_from_env_logs_no_warning() {
+    let table = Table::single().await;
+    let variables = [
+        (CHILD, table.name.as_str()),
+        ("SESSION_DYNAMODB_ENDPOINT", &table.endpoint),
+        ("SESSION_DYNAMODB_TABLE", &table.name),
+        ("SESSION_DYNAMODB_REGION", "us-east-1"),
+    ];
+    let mut command = this_program(concat!(module_path!(), "::child"), &variables);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let said = String::from_utf8(output.await.unwrap().stdout).unwrap();
+    assert!(said.contains("reply: 200, warned: false"), "{said}");
+    assert_eq!(table.rows().await.len(), 1);
 }

@@ -235,19 +235,25 @@ fn is_of_keys(message: &str) -> bool {
 /// Returns the error of a call to a table that has other keys. It names the setting, and `keys`, which
 /// the table must have. Returns any other error unchanged.
 pub(super) fn wrong_keys(error: Error, keys: impl FnOnce() -> String) -> Error {
-    let response = error.source().and_then(|cause| cause.downcast_ref());
-    match response {
-        Some(
-            response @ ServiceResponse {
-                message: Some(said),
-                ..
-            },
-        ) if is_of_keys(said) => {
+    match refused_keys(&error) {
+        Some(response) => {
             let reason = format!("{}: for other keys, set a `TableSchema`", keys());
             Error::with_source(ErrorKind::Misconfigured, reason, response.clone())
         }
-        _ => error,
+        None => error,
     }
+}
+
+/// Returns `true` if DynamoDB responded that the table has other keys.
+pub(super) fn is_of_wrong_keys(error: &Error) -> bool {
+    refused_keys(error).is_some()
+}
+
+/// Returns the response that the table has other keys, if the error is one.
+fn refused_keys(error: &Error) -> Option<&ServiceResponse> {
+    let response: &ServiceResponse = error.source()?.downcast_ref()?;
+    let message = response.message.as_deref()?;
+    is_of_keys(message).then_some(response)
 }
 
 /// Returns the error of a call that uses the users table, alone or with the session table, if one of

@@ -25,6 +25,7 @@ const MAX_LENGTH: usize = 255;
 /// `SESSION#<key>`.
 ///
 /// ```no_run
+/// use aws_config::BehaviorVersion;
 /// use lambda_sessions::store::TableSchema;
 /// use lambda_sessions::{DynamoDbStore, Error};
 ///
@@ -33,7 +34,7 @@ const MAX_LENGTH: usize = 255;
 /// let sessions = table.clone().partition_key("PK", "SESSION#").sort_key("SK", "SESSION");
 /// let users = table.partition_key("PK", "USER#").sort_key("SK", "SESSION#");
 ///
-/// let config = aws_config::load_from_env().await;
+/// let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
 /// let store = DynamoDbStore::from_config(&config, "app")?
 ///     .schema(sessions)?
 ///     .users_table("app")?

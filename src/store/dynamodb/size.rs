@@ -22,7 +22,8 @@ const EMPTY_MAP: usize = 3;
 ///
 /// # Errors
 ///
-/// Returns [`TooLarge`](ErrorKind::TooLarge) for more bytes than an item may have.
+/// Returns [`TooLarge`](ErrorKind::TooLarge) for more bytes than an item may have. If only the longer
+/// names of a schema make the item too large, DynamoDB itself refuses it.
 pub(crate) fn check_item(item: &Item) -> Result<(), Error> {
     check(item_size(item))
 }

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::id::StorageKey;
 use crate::store::arguments::{Cycle, Load, Replacement, RequestTime, Update};
+use crate::store::dynamodb::classify::is_of_wrong_keys;
 use crate::store::dynamodb::connection::Connection;
 use crate::store::dynamodb::create::create;
 use crate::store::dynamodb::cycle::cycle;
@@ -398,8 +399,15 @@ impl DynamoDbStore {
     pub(super) async fn warm_up(&self) {
         let mut budget = self.table.short_budget(None);
         let key = StorageKey::stored("warm-up");
-        if let Err(error) = get_item(&self.table, &key, false, &mut budget).await {
-            tracing::warn!(%error, "the connection to DynamoDB could not be warmed up");
+        match get_item(&self.table, &key, false, &mut budget).await {
+            Ok(_) => {}
+            // The connection is open. `from_env` does not know the schema that is set after it.
+            Err(error) if is_of_wrong_keys(&error) => {
+                tracing::debug!(%error, "the table has other keys than the default ones");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the connection to DynamoDB could not be warmed up");
+            }
         }
     }
 }
