@@ -219,8 +219,8 @@ pub(super) fn unknown(cause: Error) -> Error {
 }
 
 /// Returns `true` if a request was refused because the keys of the table have other names or another
-/// type. The messages name keys and types, and no values. Reads and updates have the first, puts the
-/// next two, and queries the last. If the texts change, the error no longer names the keys.
+/// type. The messages are those of DynamoDB and its emulators. They name keys and types, and no
+/// values. If the texts change, the error no longer names the keys.
 fn is_of_keys(message: &str) -> bool {
     let texts = [
         "key element does not match the schema",
@@ -228,6 +228,7 @@ fn is_of_keys(message: &str) -> bool {
         "Type mismatch for key",
         "number of conditions on the keys is invalid",
         "missed key schema element",
+        "required keys was not given a value",
     ];
     texts.iter().any(|text| message.contains(text))
 }

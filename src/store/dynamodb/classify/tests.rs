@@ -206,6 +206,7 @@ fn response_is_classified_by_its_code() {
         "One or more parameter values were invalid: Type mismatch for key id expected: N actual: S",
         "The number of conditions on the keys is invalid",
         "Query condition missed key schema element: PK",
+        "One of the required keys was not given a value",
     ];
     let path = "The document path provided in the update expression is invalid for update";
     for code in ["ValidationException", "ValidationError"] {
