@@ -28,6 +28,9 @@ use crate::store::dynamodb::quota::Quota;
 /// second.
 const FIRST_BACKOFF: Duration = Duration::from_millis(25);
 const LONGEST_BACKOFF: Duration = Duration::from_millis(800);
+/// The time that must be left beside that of the next attempt after a fault. An attempt that takes
+/// longer than the last one would be cancelled, and its outcome unknown.
+const SPARE: Duration = Duration::from_millis(50);
 /// The time for races if there is no deadline, as a number of operations' times.
 const OPERATIONS: u32 = 10;
 /// The longest wait after two lost races, in round trips. It doubles with every further loss.
@@ -197,7 +200,8 @@ impl RetryBudget {
 
     async fn after_a_fault(&mut self, fault: ErrorKind) -> bool {
         let longest = self.longest_after_a_fault();
-        let Some(pause) = self.pause(longest, self.until) else {
+        let until = self.until.checked_sub(SPARE).unwrap_or(self.until);
+        let Some(pause) = self.pause(longest, until) else {
             return false;
         };
         // Only an attempt that will be sent is paid for.

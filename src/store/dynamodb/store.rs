@@ -196,7 +196,7 @@ impl DynamoDbStore {
     /// Fails with [`Misconfigured`](ErrorKind::Misconfigured) if a name is empty, has more than 255
     /// bytes, or is that of another attribute. Fails with the same kind if a prefix or the sort
     /// key's value has more than 255 bytes, or if that value is empty. If the table has other keys
-    /// than the schema, the first call fails with that kind.
+    /// than the schema, the first read fails with that kind.
     ///
     /// [storage]: https://docs.rs/crate/lambda-sessions/latest/source/docs/storage.md
     pub fn schema(mut self, schema: TableSchema) -> Result<Self, Error> {
