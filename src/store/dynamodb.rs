@@ -9,7 +9,7 @@
 //!
 //! | Part | Modules |
 //! |---|---|
-//! | the public type and its settings | [`store`], [`snapstart`] |
+//! | the public type and its settings | [`store`], [`store_settings`], [`snapstart`] |
 //! | sessions of a Flask application (feature `flask`) | `flask` |
 //! | the operations | [`load`], [`create`], [`update`] (sent by [`send_update`]), [`touch`] (also for [`load`]), [`cycle`], [`replace`], [`delete`], [`user_list`], [`revoke`] |
 //! | requests | [`get`], [`requests`], [`transaction`], [`user_rows`], [`write_id`] |
@@ -49,6 +49,7 @@ pub(crate) mod settings;
 mod size;
 mod snapstart;
 pub(crate) mod store;
+mod store_settings;
 mod table;
 #[cfg(test)]
 mod testing;
